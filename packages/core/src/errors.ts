@@ -1,0 +1,59 @@
+/**
+ * The one error class, and the closed table of what can go wrong.
+ *
+ * Invariants
+ *  1. Every `GossipError` bears a code of `errorCodes`; docs/errors.md has one section per code, held together by a test.
+ *  2. A peer's fault is never thrown across the node: the step that meets it rejects the message with a code.
+ */
+
+/** Whose fault it is: the code that called us, the peer that sent it, or the world in between. */
+export type Fault = 'caller' | 'peer' | 'world';
+
+/** Every code, with whose fault it is by default. The page docs/errors.md explains each. */
+export const errorCodes = {
+  /** One or more options are wrong; the message lists every violation. */
+  OPTIONS_INVALID: 'caller',
+  /** An id is no string, is empty or longer than the limit. */
+  ID_INVALID: 'caller',
+  /** A value holds what MessagePack cannot carry: functions, symbols, undefined, cycles. */
+  VALUE_NOT_SERIALISABLE: 'caller',
+  /** A value's encoding is larger than `maxUpdateBytes`. */
+  UPDATE_TOO_LARGE: 'caller',
+  /** An update from a peer is stamped more than `maxDriftMs` ahead; it is held back. */
+  CLOCK_TOO_FAR: 'peer',
+  /** A peer sent a frame that does not decode or breaks the protocol's shape. */
+  FRAME_MALFORMED: 'peer',
+} as const satisfies Record<string, Fault>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+export interface GossipErrorDetails {
+  /** Defaults to the table's. */
+  readonly fault?: Fault;
+  /** Whether anything was changed before the error. @default false */
+  readonly stateChanged?: boolean;
+  /** What helps to find the cause: peer, option path, sizes. */
+  readonly context?: Readonly<Record<string, unknown>>;
+  readonly cause?: unknown;
+}
+
+export class GossipError extends Error {
+  override readonly name = 'GossipError';
+  readonly code: ErrorCode;
+  readonly fault: Fault;
+  readonly stateChanged: boolean;
+  readonly context: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, details: GossipErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    this.code = code;
+    this.fault = details.fault ?? errorCodes[code];
+    this.stateChanged = details.stateChanged ?? false;
+    this.context = details.context ?? {};
+  }
+}
+
+/** Tells a `GossipError` apart even where two copies of this package are loaded. */
+export function isGossipError(value: unknown): value is GossipError {
+  return typeof value === 'object' && value !== null && (value as { name?: unknown }).name === 'GossipError' && 'code' in value;
+}
