@@ -23,7 +23,7 @@ export const errorCodes = {
   CLOCK_TOO_FAR: 'peer',
   /** A peer sent a frame that does not decode or breaks the protocol's shape. */
   FRAME_MALFORMED: 'peer',
-} as const satisfies Record<string, Fault>;
+} as const;
 
 export type ErrorCode = keyof typeof errorCodes;
 
@@ -55,5 +55,10 @@ export class GossipError extends Error {
 
 /** Tells a `GossipError` apart even where two copies of this package are loaded. */
 export function isGossipError(value: unknown): value is GossipError {
-  return typeof value === 'object' && value !== null && (value as { name?: unknown }).name === 'GossipError' && 'code' in value;
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    (value as { name?: unknown }).name === 'GossipError' &&
+    'code' in value
+  );
 }

@@ -1,0 +1,229 @@
+/**
+ * The context of a replica: per origin, the set of dots it has seen, as maximal intervals. It is what a digest carries.
+ *
+ * Invariants
+ *  1. A dot in it was stored here and is, or was superseded, removed or expired (DESIGN rule 2): only the replica adds.
+ *  2. `sum` is the sum of h(origin, first, last) over its intervals, and `bucketSums` the same per bucket of origins;
+ *     equal contexts have equal sums. Both move in O(1) where an origin grows at its end.
+ *
+ * Source: dotted version vectors (Preguiça et al. 2010) and interval version vectors (Almeida et al., "Scalable and
+ * Accurate Causality Tracking for Eventually Consistent Stores", 2014), compared by buckets as Merkle leaves.
+ */
+
+import { hashInterval, type Sum } from './hash.ts';
+import {
+  addInterval,
+  countNumbers,
+  hasNumber,
+  type Intervals,
+  intersect,
+  type ReadonlyIntervals,
+  removeInterval,
+  subtract,
+} from './intervals.ts';
+import type { Stamp } from './hlc.ts';
+import type { Origin } from './origin.ts';
+
+export const CONTEXT_BUCKETS = 256;
+
+/** Dots of one origin. */
+export interface OriginDots {
+  readonly origin: Origin;
+  readonly intervals: ReadonlyIntervals;
+  /** The newest stamp known of the origin; 0 where it does not matter. */
+  readonly newest: Stamp;
+}
+
+/** A set of dots, an entry per origin. */
+export type Dots = readonly OriginDots[];
+
+/** Which buckets of origins a message speaks of: a list of bucket numbers, or all of them. */
+export type Buckets = readonly number[] | 'all';
+
+/** What is known of one origin. Its intervals change only through its context. */
+export class Seen implements OriginDots {
+  readonly origin: Origin;
+  readonly intervals: Intervals = [];
+  newest: Stamp = 0;
+
+  constructor(origin: Origin) {
+    this.origin = origin;
+  }
+}
+
+export function bucketOf(origin: Origin): number {
+  return origin.low & (CONTEXT_BUCKETS - 1);
+}
+
+export class Context {
+  readonly #origins = new Map<string, Seen>();
+  readonly sum: Sum = { low: 0, high: 0 };
+  /** Lanes side by side: low of bucket b at 2b, high at 2b + 1. Made when first asked for. */
+  #bucketSums: Int32Array | null = null;
+  /** Every dot that is added here is added there too; `null` for none. */
+  journal: Context | null = null;
+
+  static of(dots: Dots): Context {
+    const context = new Context();
+    context.addAll(dots);
+    return context;
+  }
+
+  /** How many origins. */
+  get size(): number {
+    return this.#origins.size;
+  }
+
+  get bucketSums(): Int32Array {
+    if (this.#bucketSums === null) {
+      this.#bucketSums = new Int32Array(2 * CONTEXT_BUCKETS);
+      for (const seen of this.#origins.values()) this.#sumUp(seen, 0, seen.intervals.length, 1, false);
+    }
+    return this.#bucketSums;
+  }
+
+  /** The record of an origin, made where there is none: also the one object that stands for this origin here. */
+  seen(origin: Origin): Seen {
+    let seen = this.#origins.get(origin.key);
+    if (seen === undefined) {
+      seen = new Seen(origin);
+      this.#origins.set(origin.key, seen);
+    }
+    return seen;
+  }
+
+  find(origin: Origin): Seen | undefined {
+    return this.#origins.get(origin.key);
+  }
+
+  has(origin: Origin, sequence: number): boolean {
+    const seen = this.#origins.get(origin.key);
+    return seen !== undefined && hasNumber(seen.intervals, sequence);
+  }
+
+  add(origin: Origin, first: number, last: number = first): void {
+    this.extend(this.seen(origin), first, last);
+  }
+
+  /** As `add`, for who holds the origin's record already. */
+  extend(seen: Seen, first: number, last: number): void {
+    const { intervals } = seen;
+    const length = intervals.length;
+    const tail = length === 0 || first > (intervals[length - 1] as number) + 1;
+    const from = tail || first >= (intervals[length - 2] as number) ? Math.max(0, length - 2) : 0;
+    this.#sumUp(seen, from, length, -1, true);
+    addInterval(intervals, first, last);
+    this.#sumUp(seen, from, intervals.length, 1, true);
+    this.journal?.add(seen.origin, first, last);
+  }
+
+  addAll(dots: Dots): void {
+    for (const { origin, intervals, newest } of dots) {
+      if (intervals.length === 0) continue;
+      const seen = this.seen(origin);
+      for (let i = 0; i < intervals.length; i += 2) this.extend(seen, intervals[i] as number, intervals[i + 1] as number);
+      if (newest > seen.newest) seen.newest = newest;
+    }
+  }
+
+  /** Takes dots out. For sets of dots that are no promise: what is asked for, refused or under judgement. */
+  remove(origin: Origin, first: number, last: number = first): void {
+    const seen = this.#origins.get(origin.key);
+    if (seen === undefined) return;
+    this.#sumUp(seen, 0, seen.intervals.length, -1, true);
+    removeInterval(seen.intervals, first, last);
+    this.#sumUp(seen, 0, seen.intervals.length, 1, true);
+    if (seen.intervals.length === 0) this.#origins.delete(origin.key);
+  }
+
+  removeAll(dots: Dots): void {
+    for (const { origin, intervals } of dots) {
+      for (let i = 0; i < intervals.length; i += 2) this.remove(origin, intervals[i] as number, intervals[i + 1] as number);
+    }
+  }
+
+  /** Drops an origin altogether (DESIGN rule 9). */
+  forget(origin: Origin): void {
+    const seen = this.#origins.get(origin.key);
+    if (seen === undefined) return;
+    this.#sumUp(seen, 0, seen.intervals.length, -1, true);
+    this.#origins.delete(origin.key);
+  }
+
+  /** What of `dots` is not in here. */
+  lacking(dots: Dots): OriginDots[] {
+    return select(dots, (entry) => {
+      const seen = this.#origins.get(entry.origin.key);
+      return seen === undefined ? entry.intervals : subtract(entry.intervals, seen.intervals);
+    });
+  }
+
+  /** What of `dots` is in here. */
+  common(dots: Dots): OriginDots[] {
+    return select(dots, (entry) => {
+      const seen = this.#origins.get(entry.origin.key);
+      return seen === undefined ? [] : intersect(entry.intervals, seen.intervals);
+    });
+  }
+
+  covers(dots: Dots): boolean {
+    return this.lacking(dots).length === 0;
+  }
+
+  /** The dots of the named buckets, as a copy that later changes here do not touch. */
+  dots(buckets: Buckets = 'all'): OriginDots[] {
+    const chosen = buckets === 'all' ? null : new Set(buckets);
+    const result: OriginDots[] = [];
+    for (const { origin, intervals, newest } of this.#origins.values()) {
+      if (intervals.length === 0) continue;
+      if (chosen === null || chosen.has(bucketOf(origin))) result.push({ origin, intervals: intervals.slice(), newest });
+    }
+    return result;
+  }
+
+  /** The records themselves, for reading. */
+  origins(): IterableIterator<Readonly<Seen>> {
+    return this.#origins.values();
+  }
+
+  get isEmpty(): boolean {
+    for (const seen of this.#origins.values()) if (seen.intervals.length > 0) return false;
+    return true;
+  }
+
+  #sumUp(seen: Seen, from: number, to: number, sign: 1 | -1, total: boolean): void {
+    const { origin, intervals } = seen;
+    const buckets = this.#bucketSums;
+    for (let i = from; i < to; i += 2) {
+      const first = intervals[i] as number;
+      const last = intervals[i + 1] as number;
+      const low = sign * hashInterval(origin.low, first, last);
+      const high = sign * hashInterval(origin.high, first, last);
+      if (total) {
+        this.sum.low = (this.sum.low + low) | 0;
+        this.sum.high = (this.sum.high + high) | 0;
+      }
+      if (buckets !== null) {
+        const bucket = 2 * bucketOf(origin);
+        buckets[bucket] = (buckets[bucket] as number) + low;
+        buckets[bucket + 1] = (buckets[bucket + 1] as number) + high;
+      }
+    }
+  }
+}
+
+function select(dots: Dots, part: (entry: OriginDots) => ReadonlyIntervals): OriginDots[] {
+  const result: OriginDots[] = [];
+  for (const entry of dots) {
+    const intervals = part(entry);
+    if (intervals.length > 0) result.push({ origin: entry.origin, intervals, newest: entry.newest });
+  }
+  return result;
+}
+
+/** How many dots a set has. */
+export function countDots(dots: Dots): number {
+  let count = 0;
+  for (const { intervals } of dots) count += countNumbers(intervals);
+  return count;
+}

@@ -1,0 +1,233 @@
+/**
+ * The store of a replica: the newest update of every id, in order of arrival, found by id and by dot.
+ *
+ * Invariants
+ *  1. Iteration is in order of arrival: what supersedes an update comes after it.
+ *  2. `live` is the sum of h(dot) over all updates that have a value and no expiry; expiring ones are summed per second
+ *     of their expiry, so that the sum beyond any horizon is at hand (DESIGN rules 3 and 5).
+ *  3. An update is in the index of its dot exactly as long as it is in the store.
+ */
+
+import { hashNumber, hashText, type Sum } from './hash.ts';
+import type { Origin } from './origin.ts';
+import { Update } from './update.ts';
+
+export const LIVE_BUCKETS = 1024;
+const PAGE = 32;
+
+/** Bucket of an id in the live sums: the top ten bits of its hash. */
+export function liveBucketOf(id: string): number {
+  return hashText(id, 0x811c9dc5) >>> 22;
+}
+
+/** Updates that expire within one second. */
+interface ExpirySlot {
+  readonly sum: Sum;
+  readonly updates: Set<Update>;
+}
+
+/** An origin's updates by sequence number, in pages that go when they are empty. */
+class DotIndex {
+  readonly pages = new Map<number, (Update | undefined)[]>();
+
+  get(sequence: number): Update | undefined {
+    return this.pages.get(Math.floor(sequence / PAGE))?.[sequence % PAGE];
+  }
+
+  set(update: Update): void {
+    const number = Math.floor(update.sequence / PAGE);
+    let page = this.pages.get(number);
+    if (page === undefined) {
+      page = [];
+      this.pages.set(number, page);
+    }
+    const slot = update.sequence % PAGE;
+    while (page.length < slot) page.push(undefined);
+    page[slot] = update;
+  }
+
+  delete(update: Update): void {
+    const number = Math.floor(update.sequence / PAGE);
+    const page = this.pages.get(number);
+    if (page === undefined) return;
+    page[update.sequence % PAGE] = undefined;
+    if (page.every((slot) => slot === undefined)) this.pages.delete(number);
+  }
+}
+
+export class Store {
+  readonly #byId = new Map<string, Update>();
+  readonly #byOrigin = new Map<string, DotIndex>();
+  #indexOrigin: Origin | null = null;
+  #index: DotIndex = new DotIndex();
+  readonly #live: Sum = { low: 0, high: 0 };
+  readonly #liveBuckets = new Int32Array(2 * LIVE_BUCKETS);
+  readonly #expiring = new Map<number, ExpirySlot>();
+  readonly #tombstones = new Map<Update, number>();
+  #arrivals = 0;
+
+  /** Ids held, tombstones among them. */
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** Ids that have a value. */
+  get liveCount(): number {
+    return this.#byId.size - this.#tombstones.size;
+  }
+
+  /** The number that the latest arrival got. */
+  get lastArrival(): number {
+    return this.#arrivals;
+  }
+
+  get(id: string): Update | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The update of a dot, if it is still the newest of its id. */
+  byDot(origin: Origin, sequence: number): Update | undefined {
+    return this.#byOrigin.get(origin.key)?.get(sequence);
+  }
+
+  /** Whether any live update of this origin is held. */
+  holdsAnyOf(origin: Origin): boolean {
+    const index = this.#byOrigin.get(origin.key);
+    if (index === undefined) return false;
+    for (const page of index.pages.values()) for (const update of page) if (update?.value !== undefined) return true;
+    return false;
+  }
+
+  /** All updates in order of arrival. */
+  [Symbol.iterator](): IterableIterator<Update> {
+    return this.#byId.values();
+  }
+
+  /**
+   * Makes `update` the one of its id and the last arrival, in place of `former`, which the caller has looked up.
+   * @param nowMs arrival time: a tombstone is kept from then
+   */
+  set(update: Update, former: Update | undefined, nowMs: number): void {
+    if (former !== undefined) this.drop(former);
+    this.#byId.set(update.id, update);
+    update.arrival = ++this.#arrivals;
+    this.#indexOf(update.origin).set(update);
+    if (update.value === undefined) this.#tombstones.set(update, nowMs);
+    else this.#sumUp(update, 1);
+  }
+
+  /** Takes an update out, without a trace. */
+  drop(update: Update): void {
+    this.#byId.delete(update.id);
+    this.#indexOf(update.origin).delete(update);
+    if (update.value === undefined) this.#tombstones.delete(update);
+    else this.#sumUp(update, -1);
+  }
+
+  /** Tombstones that arrived at `before` or earlier (wall-clock milliseconds), oldest first. */
+  tombstonesUpTo(before: number): Update[] {
+    const result: Update[] = [];
+    for (const [update, at] of this.#tombstones) if (at <= before) result.push(update);
+    return result;
+  }
+
+  /** Updates whose time is up. */
+  expired(nowMs: number): Update[] {
+    const result: Update[] = [];
+    for (const [second, slot] of this.#expiring) {
+      if (second * 1000 > nowMs) continue;
+      for (const update of slot.updates) if ((update.expiresAt as number) <= nowMs) result.push(update);
+    }
+    return result;
+  }
+
+  /** The earliest second, in milliseconds since 1970, in which something expires; `undefined`: nothing does. */
+  get nextExpirySecondMs(): number | undefined {
+    let next: number | undefined;
+    for (const second of this.#expiring.keys()) if (next === undefined || second < next) next = second;
+    return next === undefined ? undefined : next * 1000;
+  }
+
+  /** The exact time at which the next update expires, in milliseconds; `undefined`: none does. */
+  get nextExpiryMs(): number | undefined {
+    const second = this.nextExpirySecondMs;
+    if (second === undefined) return undefined;
+    let next = Infinity;
+    for (const update of (this.#expiring.get(second / 1000) as ExpirySlot).updates)
+      next = Math.min(next, update.expiresAt as number);
+    return next;
+  }
+
+  /** The sum of h(dot) over what is live and outlives `horizonMs`: what has no expiry, or expires in a later second. */
+  liveSum(horizonMs: number): Sum {
+    let { low, high } = this.#live;
+    for (const [second, slot] of this.#expiring) {
+      if (second * 1000 <= horizonMs) continue;
+      low = (low + slot.sum.low) | 0;
+      high = (high + slot.sum.high) | 0;
+    }
+    return { low, high };
+  }
+
+  /** As `liveSum`, per bucket of the id's hash: low of bucket b at 2b, high at 2b + 1. A copy. */
+  liveBucketSums(horizonMs: number): Int32Array {
+    const sums = this.#liveBuckets.slice();
+    for (const [second, slot] of this.#expiring) {
+      if (second * 1000 <= horizonMs) continue;
+      for (const { id, origin, sequence } of slot.updates) {
+        const bucket = 2 * liveBucketOf(id);
+        sums[bucket] = (sums[bucket] as number) + hashNumber(origin.low, sequence);
+        sums[bucket + 1] = (sums[bucket + 1] as number) + hashNumber(origin.high, sequence);
+      }
+    }
+    return sums;
+  }
+
+  #indexOf(origin: Origin): DotIndex {
+    if (origin === this.#indexOrigin) return this.#index;
+    let index = this.#byOrigin.get(origin.key);
+    if (index === undefined) {
+      index = new DotIndex();
+      this.#byOrigin.set(origin.key, index);
+    }
+    this.#indexOrigin = origin;
+    this.#index = index;
+    return index;
+  }
+
+  /** Drops the empty index of an origin that left the context. */
+  forget(origin: Origin): void {
+    this.#byOrigin.delete(origin.key);
+    this.#indexOrigin = null;
+  }
+
+  #sumUp(update: Update, sign: 1 | -1): void {
+    const { origin, sequence, expiresAt } = update;
+    const low = sign * hashNumber(origin.low, sequence);
+    const high = sign * hashNumber(origin.high, sequence);
+    if (expiresAt === undefined) {
+      this.#live.low = (this.#live.low + low) | 0;
+      this.#live.high = (this.#live.high + high) | 0;
+      const bucket = 2 * liveBucketOf(update.id);
+      this.#liveBuckets[bucket] = (this.#liveBuckets[bucket] as number) + low;
+      this.#liveBuckets[bucket + 1] = (this.#liveBuckets[bucket + 1] as number) + high;
+      return;
+    }
+    const second = Math.floor(expiresAt / 1000);
+    let slot = this.#expiring.get(second);
+    if (slot === undefined) {
+      slot = { sum: { low: 0, high: 0 }, updates: new Set() };
+      this.#expiring.set(second, slot);
+    }
+    slot.sum.low = (slot.sum.low + low) | 0;
+    slot.sum.high = (slot.sum.high + high) | 0;
+    if (sign > 0) slot.updates.add(update);
+    else if (slot.updates.delete(update) && slot.updates.size === 0) this.#expiring.delete(second);
+  }
+}
+
+/** Whether an update is beyond the horizon of a live sum: it has a value and outlives that second. */
+export function outlives(update: Update, horizonMs: number): boolean {
+  if (update.value === undefined) return false;
+  return update.expiresAt === undefined || Math.floor(update.expiresAt / 1000) * 1000 > horizonMs;
+}

@@ -1,0 +1,71 @@
+/**
+ * One write: what it says, when, and who wrote it.
+ *
+ * Invariants
+ *  1. What travels (id, value, stamp, origin, sequence, expiry) never changes once made, so a message may hold the
+ *     very object that a store holds.
+ *  2. Versions are a total order (DESIGN rule 1): no two updates are equal.
+ *  3. A value is its MessagePack bytes as a string with one character a byte: the densest copy that V8 keeps, and a
+ *     copy, never a view that pins its frame.
+ */
+
+import type { Stamp } from './hlc.ts';
+import type { Origin } from './origin.ts';
+
+/** A value's encoding, one character (0 to 255) a byte. */
+export type Bytes = string;
+
+/** What readers here see of an update where that is not the update itself (DESIGN rule 6). */
+export interface View {
+  /** The bytes that readers see; `undefined`: nothing. */
+  readonly value: Bytes | undefined;
+}
+
+/** The view of an update that is hidden and hid nothing that readers saw before. */
+export const hiddenView: View = { value: undefined };
+
+export class Update {
+  readonly id: string;
+  /** `undefined` makes it a tombstone. */
+  readonly value: Bytes | undefined;
+  readonly stamp: Stamp;
+  /** Whose write. A replica replaces it by its own equal object when it takes the update. */
+  origin: Origin;
+  /** The origin's running number, from 1. */
+  readonly sequence: number;
+  /** Wall-clock milliseconds at which every replica turns it into a tombstone by itself. */
+  readonly expiresAt: number | undefined;
+  /** Where it stands in the order of arrival; the store's. */
+  arrival = 0;
+  /** What readers see instead; `undefined`: the update itself. The replica's. */
+  view: View | undefined = undefined;
+
+  constructor(
+    id: string,
+    value: Bytes | undefined,
+    stamp: Stamp,
+    origin: Origin,
+    sequence: number,
+    expiresAt: number | undefined,
+  ) {
+    this.id = id;
+    this.value = value;
+    this.stamp = stamp;
+    this.origin = origin;
+    this.sequence = sequence;
+    this.expiresAt = expiresAt;
+  }
+}
+
+/** What readers here see under the update's id; `undefined`: nothing. */
+export function visible(update: Update): Bytes | undefined {
+  return update.view === undefined ? update.value : update.view.value;
+}
+
+/** Whether `a` is the newer version: stamp, then node name, epoch, sequence number. Never equal for two updates. */
+export function isNewer(a: Update, b: Update): boolean {
+  if (a.stamp !== b.stamp) return a.stamp > b.stamp;
+  if (a.origin.name !== b.origin.name) return a.origin.name > b.origin.name;
+  if (a.origin.epoch !== b.origin.epoch) return a.origin.epoch > b.origin.epoch;
+  return a.sequence > b.sequence;
+}
