@@ -1,5 +1,147 @@
-import { expect, test } from '@jest/globals';
+/**
+ * The house holds: what DESIGN and STYLE say about places, names and versions, checked on the tracked files.
+ *
+ * Each check collects what offends and expects nothing, so that a failure names every offender at once.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
 
-test('the house stands', () => {
-  expect(1 + 1).toBe(2);
+const root = join(__dirname, '..');
+
+/** Tracked files, and new ones that git does not ignore; without those deleted but not yet committed. */
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+  cwd: root,
+  encoding: 'utf8',
+})
+  .split('\n')
+  .filter((path) => path !== '' && existsSync(join(root, path)));
+
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+/** Sources ship; tests do not. */
+const sources = files.filter(
+  (path) => /^(packages\/[^/]+|actors)\/src\/.*\.ts$/.test(path) && !path.endsWith('.test.ts'),
+);
+
+/** The text without its comments: prose may name what code may not. */
+const code = (path: string): string =>
+  read(path)
+    .replaceAll(/\/\*[\s\S]*?\*\//g, '')
+    .replaceAll(/(?<!:)\/\/.*$/gm, '');
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+
+const manifestOf = (path: string): Manifest => JSON.parse(read(path)) as Manifest;
+const manifests = files.filter((path) => /^(packages\/[^/]+|actors)\/package\.json$/.test(path)).map(manifestOf);
+const workspace = manifestOf('package.json');
+const release = manifestOf('lerna.json').version;
+
+describe('places', () => {
+  test('the top level holds what the design names and dot files, nothing else', () => {
+    const allowed = new Set([
+      ...[
+        'packages',
+        'actors',
+        'test',
+        'docs',
+        'package.json',
+        'package-lock.json',
+        'tsconfig.base.json',
+        'lerna.json',
+      ],
+      'README.md',
+      'LICENSE',
+      'CHANGELOG.md',
+    ]);
+    const top = new Set(files.map((path) => path.split('/')[0] ?? path));
+    expect([...top].filter((name) => !allowed.has(name) && !name.startsWith('.'))).toEqual([]);
+    expect([...top]).toEqual(expect.arrayContaining(['packages', 'actors', 'test', 'package.json', 'lerna.json']));
+  });
+
+  test('no file is named after what it has in common instead of what it is', () => {
+    const vague = /^(utils?|helpers?|common|types)(\.|$)/;
+    expect(files.filter((path) => path.split('/').some((part) => vague.test(part)))).toEqual([]);
+  });
+
+  test('source files are kebab-case', () => {
+    const kebab = /^[a-z0-9]+(-[a-z0-9]+)*(\.test)?\.ts$/;
+    expect(files.filter((path) => path.endsWith('.ts') && !kebab.test(basename(path)))).toEqual([]);
+  });
+});
+
+describe('sources', () => {
+  test('core is told the time and the chance, and touches nothing outside itself', () => {
+    const outside = [
+      /\bDate\s*\.\s*now\b/,
+      /\bnew Date\(\s*\)/,
+      /\bperformance\s*\.\s*now\b/,
+      /\bMath\s*\.\s*random\b/,
+      /\b(set|clear)(Timeout|Interval|Immediate)\b/,
+      /\bqueueMicrotask\b/,
+      /\bprocess\s*\./,
+      /\bconsole\s*\./,
+      /['"]node:/,
+      /\bawait\b/,
+    ];
+    const core = sources.filter((path) => path.startsWith('packages/core/src/'));
+    expect(core).not.toEqual([]);
+    const offences = core.flatMap((path) =>
+      outside.filter((name) => name.test(code(path))).map((name) => `${path} names ${name.source}`),
+    );
+    expect(offences).toEqual([]);
+  });
+
+  test('no source says any, and none silences the compiler', () => {
+    const any = /[:<|&]\s*any\s*[;,)>=|&[\]{}]|\bas any\b/;
+    const silenced = /@ts-(ignore|nocheck)\b/;
+    expect(sources.filter((path) => any.test(code(path)) || silenced.test(read(path)))).toEqual([]);
+  });
+
+  test('every module but an index opens with its idea', () => {
+    const opening = /^(#!.*\n)?\/\*\*\s*\S/;
+    const modules = sources.filter((path) => basename(path) !== 'index.ts');
+    expect(modules.filter((path) => !opening.test(read(path)))).toEqual([]);
+  });
+});
+
+describe('versions', () => {
+  test('every package has the version that lerna releases', () => {
+    expect(manifests).toHaveLength(7);
+    expect(manifests.filter(({ version }) => version !== release).map(({ name }) => name)).toEqual([]);
+  });
+
+  test('packages depend on each other at exactly that version', () => {
+    const own = new Set(manifests.map(({ name }) => name));
+    const offences = manifests.flatMap(({ name, dependencies = {} }) =>
+      Object.entries(dependencies)
+        .filter(([dependency, version]) => own.has(dependency) && version !== release)
+        .map(([dependency, version]) => `${name} → ${dependency}@${version}`),
+    );
+    expect(offences).toEqual([]);
+  });
+
+  test('outside dependencies are pinned', () => {
+    const offences = [workspace, ...manifests].flatMap(({ name, dependencies = {}, devDependencies = {} }) =>
+      Object.entries({ ...dependencies, ...devDependencies })
+        .filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))
+        .map(([dependency, version]) => `${name} → ${dependency}@${version}`),
+    );
+    expect(offences).toEqual([]);
+  });
+
+  test('nact is exactly 7.6.2, and the actors leave the choice of its copy to the user', () => {
+    const actors = manifests.find(({ name }) => name === '@grapevine/actors');
+    expect(actors?.peerDependencies).toEqual({ nact: '7.6.2' });
+    expect(actors?.dependencies).not.toHaveProperty('nact');
+    expect(workspace.devDependencies?.['nact']).toBe('7.6.2');
+    expect(manifests.find(({ name }) => name === 'grapevine')?.dependencies?.['nact']).toBe('7.6.2');
+  });
 });
