@@ -121,7 +121,8 @@ export class Context {
     for (const { origin, intervals, newest } of dots) {
       if (intervals.length === 0) continue;
       const seen = this.seen(origin);
-      for (let i = 0; i < intervals.length; i += 2) this.extend(seen, intervals[i] as number, intervals[i + 1] as number);
+      for (let i = 0; i < intervals.length; i += 2)
+        this.extend(seen, intervals[i] as number, intervals[i + 1] as number);
       if (newest > seen.newest) seen.newest = newest;
     }
   }
@@ -138,7 +139,8 @@ export class Context {
 
   removeAll(dots: Dots): void {
     for (const { origin, intervals } of dots) {
-      for (let i = 0; i < intervals.length; i += 2) this.remove(origin, intervals[i] as number, intervals[i + 1] as number);
+      for (let i = 0; i < intervals.length; i += 2)
+        this.remove(origin, intervals[i] as number, intervals[i + 1] as number);
     }
   }
 
@@ -176,7 +178,8 @@ export class Context {
     const result: OriginDots[] = [];
     for (const { origin, intervals, newest } of this.#origins.values()) {
       if (intervals.length === 0) continue;
-      if (chosen === null || chosen.has(bucketOf(origin))) result.push({ origin, intervals: intervals.slice(), newest });
+      if (chosen === null || chosen.has(bucketOf(origin)))
+        result.push({ origin, intervals: intervals.slice(), newest });
     }
     return result;
   }

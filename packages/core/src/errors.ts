@@ -23,6 +23,30 @@ export const errorCodes = {
   CLOCK_TOO_FAR: 'peer',
   /** A peer sent a frame that does not decode or breaks the protocol's shape. */
   FRAME_MALFORMED: 'peer',
+  /** A frame is larger than `maxFrameBytes`: nothing was sent, or the peer that sent it lost its connection. */
+  FRAME_TOO_LARGE: 'peer',
+  /** The first frame of a connection is no hello, or says what cannot be. */
+  HELLO_MALFORMED: 'peer',
+  /** A connection was opened, and no hello came in time. */
+  HELLO_TIMEOUT: 'peer',
+  /** A peer bears another cluster label. */
+  WRONG_CLUSTER: 'peer',
+  /** No version of the protocol is spoken by both nodes. */
+  VERSION_UNSPEAKABLE: 'peer',
+  /** Two nodes bear one name. */
+  NAME_TAKEN: 'peer',
+  /** A peer takes its frames so slowly that the replies for it alone fill the queue. */
+  TOO_SLOW: 'peer',
+  /** Nothing was heard of a connected peer, pings unanswered. */
+  SILENT: 'world',
+  /** A connection broke without a close frame. */
+  CONNECTION_LOST: 'world',
+  /** A URL could not be dialled; it is tried again. */
+  PEER_UNREACHABLE: 'world',
+  /** Another process listens on the port. */
+  PORT_IN_USE: 'world',
+  /** The host or port cannot be listened on: not of this machine, or not permitted. */
+  ADDRESS_UNAVAILABLE: 'world',
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -146,16 +146,7 @@ export interface Custom {
   readonly body: unknown;
 }
 
-export type ExchangeMessage =
-  | Hashes
-  | BucketSums
-  | Contexts
-  | Chunk
-  | End
-  | Ack
-  | LiveSums
-  | LiveDots
-  | Refused;
+export type ExchangeMessage = Hashes | BucketSums | Contexts | Chunk | End | Ack | LiveSums | LiveDots | Refused;
 
 export type RumorMessage = Updates | Announce | Feedback | Ask | Gone | Pull;
 

@@ -10,7 +10,7 @@
 
 import { hashNumber, hashText, type Sum } from './hash.ts';
 import type { Origin } from './origin.ts';
-import { Update } from './update.ts';
+import type { Update } from './update.ts';
 
 export const LIVE_BUCKETS = 1024;
 const PAGE = 32;

@@ -1,0 +1,126 @@
+/**
+ * The way in: what arrives is screened, judged a batch at a time in order, and stored.
+ *
+ * Invariants
+ *  1. Batches are stored in the order in which they arrived, whatever they hold; so whoever waits for one has all before it.
+ *  2. At most one offer is open, and nothing of it is in store or context before its verdict.
+ *
+ * Source: DESIGN section 4, and section 5 rules 2 and 6.
+ */
+
+import { Context, type Dots } from './context.ts';
+import type { Environment } from './protocol.ts';
+import { keepAll, type Verdict } from './replica.ts';
+import { isNewer, type Update } from './update.ts';
+
+/** What became of a received batch. */
+export interface Arrival {
+  /** What readers here see of it: what may go on as a rumor. */
+  readonly kept: readonly Update[];
+  /** Dots that were known before the batch. */
+  readonly known: Dots;
+  /** Dots that this replica does not take. */
+  readonly refused: Dots;
+}
+
+interface Waiting {
+  readonly news: readonly Update[];
+  readonly known: Dots;
+  readonly refused: Dots;
+  readonly then: (arrival: Arrival, nowMs: number) => void;
+}
+
+const nothing: Dots = [];
+
+export class Intake {
+  readonly #environment: Environment;
+  readonly #queue: Waiting[] = [];
+  /** Dots that wait for judgement. */
+  readonly pending: Context = new Context();
+  #backlog = 0;
+  #offers = 0;
+  /** The open offer's number and release; 0: none is open. */
+  #open = 0;
+  #release: (() => void) | null = null;
+  #offeredArrival = 0;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  /** Updates that wait for judgement. */
+  get backlog(): number {
+    return this.#backlog;
+  }
+
+  /** Takes in a batch; `then` is called when all of it, and all before it, has been stored. */
+  receive(updates: readonly Update[], nowMs: number, then: (arrival: Arrival, nowMs: number) => void): void {
+    const { replica, effects, judged } = this.#environment;
+    const { news, known, refused } = replica.screen(updates, this.pending, nowMs, (error) => effects.report(error));
+    if (this.#queue.length === 0 && !(judged && news.some((update) => update.value !== undefined))) {
+      then({ kept: news.length === 0 ? [] : replica.admit(news, keepAll, nowMs), known, refused }, nowMs);
+      return;
+    }
+    for (const update of news) this.pending.add(update.origin, update.sequence);
+    this.#backlog += news.length;
+    this.#queue.push({ news, known, refused, then });
+    if (this.#open === 0) this.#next(nowMs);
+  }
+
+  /** Calls `then` when all that has arrived so far is stored. */
+  settled(nowMs: number, then: (nowMs: number) => void): void {
+    if (this.#queue.length === 0) then(nowMs);
+    else this.#queue.push({ news: [], known: nothing, refused: nothing, then: (_, at) => then(at) });
+  }
+
+  /** Takes the verdict on the open offer. Any other number is stale and changes nothing. */
+  judged(offer: number, verdict: Verdict, nowMs: number): void {
+    if (offer !== this.#open || this.#open === 0) return;
+    this.#open = 0;
+    this.#release?.();
+    this.#release = null;
+    const waiting = this.#queue[0] as Waiting;
+    this.#settle(
+      waiting,
+      verdict.type === 'reset' ? { ...verdict, offeredArrival: this.#offeredArrival } : verdict,
+      nowMs,
+    );
+    this.#next(nowMs);
+  }
+
+  /** Goes on until the queue is empty or its head needs a judgement. */
+  #next(nowMs: number): void {
+    while (this.#queue.length > 0) {
+      const waiting = this.#queue[0] as Waiting;
+      const offered = toJudge(waiting.news);
+      if (offered.length > 0) {
+        const stored = this.#environment.replica.snapshot();
+        this.#release = () => stored.release();
+        this.#offeredArrival = stored.arrival;
+        this.#open = ++this.#offers;
+        this.#environment.effects.offer({ number: this.#open, updates: offered, stored });
+        return;
+      }
+      this.#settle(waiting, keepAll, nowMs);
+    }
+  }
+
+  #settle(waiting: Waiting, verdict: Verdict, nowMs: number): void {
+    const { news, known, refused, then } = waiting;
+    const kept = this.#environment.replica.admit(news, verdict, nowMs);
+    this.#queue.shift();
+    for (const update of news) this.pending.remove(update.origin, update.sequence);
+    this.#backlog -= news.length;
+    then({ kept, known, refused }, nowMs);
+  }
+}
+
+/** The newest of each id, without tombstones: those are not judged. */
+function toJudge(news: readonly Update[]): Update[] {
+  const byId = new Map<string, Update>();
+  for (const update of news) {
+    const other = byId.get(update.id);
+    if (other === undefined || isNewer(update, other)) byId.set(update.id, update);
+  }
+  return [...byId.values()].filter((update) => update.value !== undefined);
+}

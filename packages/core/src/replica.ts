@@ -1,0 +1,429 @@
+/**
+ * One node's copy of what an instance gossips: a store, a context and a clock, and the only steps that change them.
+ *
+ * Invariants (the rules of docs/algorithm.md)
+ *  1. The higher version of an id wins. What is stamped too far ahead is held back, in no context.
+ *  2. The context tells the truth: a dot enters it in the same synchronous step that stores its update, after
+ *     everything that can throw, and never while a handler still has it.
+ *  5. Expiry turns an update into a tombstone of the same dot, here and by itself.
+ *  6. What is refused is stored, claimed and served like any other; only readers here do not see it.
+ *  9. An origin that is long gone, holds nothing live and is not in view leaves the context.
+ *
+ * It outlives its instance: what must survive a crash (own writes not yet pushed, changes not yet told) is here.
+ */
+
+import { Context, type Dots } from './context.ts';
+import { GossipError } from './errors.ts';
+import { Clock, stampAt, wallOf } from './hlc.ts';
+import { hasNumber } from './intervals.ts';
+import { Origin } from './origin.ts';
+import { Store } from './store.ts';
+import { type Bytes, hiddenView, isNewer, Update, type View, visible } from './update.ts';
+
+/** How many updates from the future are kept; more are left to their senders. */
+const HELD_LIMIT = 1024;
+
+export interface ReplicaOptions {
+  readonly name: string;
+  /** Higher than any former epoch of this name: usually the wall clock at creation, in milliseconds. */
+  readonly epoch: number;
+  /** @default 60000 */
+  readonly maxDriftMs: number;
+  /** @default 1048576 */
+  readonly maxUpdateBytes: number;
+  /** @default 86400000 */
+  readonly forgetAfterMs: number;
+}
+
+/** What a handler decided about a batch, by id. `kept` maps an id to the bytes that readers here shall see. */
+export type Verdict =
+  | { readonly type: 'keep-all' }
+  | { readonly type: 'keep'; readonly kept: ReadonlyMap<string, Bytes> }
+  | { readonly type: 'reset'; readonly kept: ReadonlyMap<string, Bytes>; readonly offeredArrival: number }
+  | { readonly type: 'ignore' }
+  | { readonly type: 'dead' };
+
+export const keepAll: Verdict = { type: 'keep-all' };
+
+/** What a batch turned out to be, judged against the state before it. */
+export interface Screened {
+  readonly news: readonly Update[];
+  /** Dots that were here, or are under judgement. */
+  readonly known: Dots;
+  /** Dots that this replica does not take. */
+  readonly refused: Dots;
+}
+
+/** What readers see, as of one moment, however much the replica goes on. */
+export interface StoredView {
+  get(id: string): Bytes | undefined;
+  entries(): IterableIterator<[id: string, value: Bytes]>;
+  /** The number of the last arrival of that moment. */
+  readonly arrival: number;
+  release(): void;
+}
+
+/** Bytes that an update takes on the wire, roughly: what batches are bounded by. */
+export function updateBytes(update: Update): number {
+  return update.id.length + (update.value?.length ?? 0) + 12;
+}
+
+export class Replica {
+  readonly name: string;
+  readonly maxDriftMs: number;
+  readonly maxUpdateBytes: number;
+  readonly forgetAfterMs: number;
+  readonly store: Store = new Store();
+  readonly context: Context = new Context();
+  readonly clock: Clock = new Clock();
+  /** Dots that were refused for their size, so that no claim takes them up. */
+  readonly refused: Context = new Context();
+  /** Visible changes that nobody has been told of yet, oldest first. Kept only while `observed`. */
+  changes: Update[] = [];
+  observed: boolean = false;
+  /** Called with an update that shall be pushed no more: superseded, expired, dropped or hidden. */
+  withdrawn: ((update: Update) => void) | null = null;
+  #origin: Origin;
+  #sequence = 0;
+  #fresh: Update[] = [];
+  readonly #held = new Map<string, Update>();
+  readonly #heldDots = new Context();
+  readonly #overlays = new Set<Map<string, Bytes | undefined>>();
+
+  constructor(options: ReplicaOptions) {
+    this.name = options.name;
+    this.maxDriftMs = options.maxDriftMs;
+    this.maxUpdateBytes = options.maxUpdateBytes;
+    this.forgetAfterMs = options.forgetAfterMs;
+    this.#origin = new Origin(options.name, options.epoch);
+  }
+
+  /** Under which this replica writes. */
+  get origin(): Origin {
+    return this.#origin;
+  }
+
+  /** What readers see under an id: its bytes, or `undefined`. */
+  get(id: string): Bytes | undefined {
+    const update = this.store.get(id);
+    return update === undefined ? undefined : visible(update);
+  }
+
+  /** All that readers see, in order of arrival. */
+  *visible(): IterableIterator<Update> {
+    for (const update of this.store) if (visible(update) !== undefined) yield update;
+  }
+
+  /** Own writes that the protocol has not been given yet; taken once. */
+  takeFresh(): Update[] {
+    const fresh = this.#fresh;
+    if (fresh.length > 0) this.#fresh = [];
+    return fresh;
+  }
+
+  get hasFresh(): boolean {
+    return this.#fresh.length > 0;
+  }
+
+  /**
+   * Writes an id here: a value, or `undefined` to remove it.
+   * @param expiresAt wall-clock milliseconds
+   * @throws GossipError UPDATE_TOO_LARGE, state unchanged
+   */
+  write(id: string, value: Bytes | undefined, expiresAt: number | undefined, nowMs: number): Update {
+    const bytes = id.length + (value?.length ?? 0);
+    if (bytes > this.maxUpdateBytes)
+      throw new GossipError(
+        'UPDATE_TOO_LARGE',
+        `The update of '${id.slice(0, 80)}' takes ${bytes} bytes, more than maxUpdateBytes (${this.maxUpdateBytes}). Store the value elsewhere and gossip a reference, or raise maxUpdateBytes on every node.`,
+        { context: { id: id.slice(0, 80), bytes, maxUpdateBytes: this.maxUpdateBytes } },
+      );
+    const former = this.store.get(id);
+    const seen = this.context.seen(this.#origin);
+    const update = new Update(id, value, this.clock.next(nowMs), seen.origin, ++this.#sequence, expiresAt);
+    this.#put(update, former, nowMs);
+    this.context.extend(seen, update.sequence, update.sequence);
+    seen.newest = update.stamp;
+    this.#fresh.push(update);
+    return update;
+  }
+
+  /**
+   * Tells what of a batch is news, against the state before it. Holds back what is stamped too far ahead.
+   * State changes only in what is held back or refused.
+   * @param pending dots under judgement: known, in that they need not come again
+   */
+  screen(updates: readonly Update[], pending: Context, nowMs: number, report: (error: GossipError) => void): Screened {
+    const limit = stampAt(nowMs + this.maxDriftMs);
+    let news: Update[] | null = null;
+    let known: Context | null = null;
+    let refused: Context | null = null;
+    let origin: Origin | null = null;
+    let seen: ReturnType<Context['find']>;
+    for (let i = 0; i < updates.length; i++) {
+      const update = updates[i] as Update;
+      if (update.origin !== origin) {
+        origin = update.origin;
+        seen = this.context.find(origin);
+      }
+      const { sequence } = update;
+      if ((seen !== undefined && hasNumber(seen.intervals, sequence)) || pending.has(update.origin, sequence)) {
+        known ??= new Context();
+        known.add(update.origin, sequence);
+      } else if (update.id.length + (update.value?.length ?? 0) > this.maxUpdateBytes) {
+        refused ??= new Context();
+        refused.add(update.origin, sequence);
+        this.refused.add(update.origin, sequence);
+      } else if (update.stamp > limit) {
+        this.#hold(update, report);
+      } else {
+        news?.push(update);
+        continue;
+      }
+      news ??= updates.slice(0, i);
+    }
+    return { news: news ?? updates, known: known?.dots() ?? [], refused: refused?.dots() ?? [] };
+  }
+
+  /**
+   * Stores a batch in its order and enters it into the context, in one step. Updates must have been screened.
+   * @param verdict of the handler; tombstones are not judged
+   * @returns what readers here see of it, tombstones included: what may become a rumor
+   */
+  admit(updates: readonly Update[], verdict: Verdict, nowMs: number): Update[] {
+    const kept: Update[] = [];
+    const newest = verdict.type === 'keep-all' ? null : newestById(updates);
+    let seen = null as ReturnType<Context['seen']> | null;
+    let origin: Origin | null = null;
+    let first = 0;
+    let last = -1;
+    const closeRun = (): void => {
+      if (seen !== null && last >= first) this.context.extend(seen, first, last);
+    };
+    for (const update of updates) {
+      if (update.origin !== origin) {
+        closeRun();
+        origin = update.origin;
+        seen = this.context.seen(origin);
+        first = 0;
+        last = -1;
+      }
+      const record = seen as ReturnType<Context['seen']>;
+      const { sequence } = update;
+      if ((sequence >= first && sequence <= last) || hasNumber(record.intervals, sequence)) continue;
+      update.origin = record.origin;
+      this.#admitOne(update, verdict, newest, kept, nowMs);
+      if (sequence !== last + 1 || last < first) {
+        closeRun();
+        first = sequence;
+      }
+      last = sequence;
+      if (update.stamp > record.newest) record.newest = update.stamp;
+      this.clock.witness(update.stamp);
+    }
+    closeRun();
+    if (verdict.type === 'reset') this.#reset(verdict.kept, verdict.offeredArrival);
+    return kept;
+  }
+
+  #admitOne(
+    update: Update,
+    verdict: Verdict,
+    newest: ReadonlyMap<string, Update> | null,
+    kept: Update[],
+    nowMs: number,
+  ): void {
+    const former = this.store.get(update.id);
+    if (former !== undefined && isNewer(former, update)) return;
+    if (former !== undefined && this.#isOwnLost(former, update)) {
+      this.clock.witness(update.stamp);
+      this.store.set(update, former, nowMs);
+      this.write(former.id, former.value, former.expiresAt, nowMs);
+      return;
+    }
+    if (update.expiresAt !== undefined && update.expiresAt <= nowMs && update.value !== undefined) {
+      this.#put(tombstoneOf(update), former, nowMs);
+      return;
+    }
+    if (newest !== null && update.value !== undefined) update.view = viewOf(update, former, verdict, newest);
+    this.#put(update, former, nowMs);
+    if (update.view === undefined || isChangedValue(update, verdict)) kept.push(update);
+  }
+
+  /** Whether a former life of this node beats what it has written in this one (DESIGN rule 1). */
+  #isOwnLost(former: Update, update: Update): boolean {
+    return (
+      former.value !== undefined &&
+      former.origin.key === this.#origin.key &&
+      update.origin.name === this.name &&
+      update.origin.epoch < this.#origin.epoch
+    );
+  }
+
+  /** Takes up a peer's claim, without what this replica holds back, refuses or still has under judgement. */
+  claim(dots: Dots, pending: Context, nowMs: number): void {
+    const oldest = stampAt(nowMs - this.forgetAfterMs);
+    const fresh = dots.filter((entry) => entry.newest >= oldest || this.context.find(entry.origin) !== undefined);
+    this.context.addAll(pending.lacking(this.refused.lacking(this.#heldDots.lacking(fresh))));
+  }
+
+  /** Turns into tombstones what expires by now. @returns how many */
+  expire(nowMs: number): number {
+    const expired = this.store.expired(nowMs);
+    for (const update of expired) this.#put(tombstoneOf(update), update, nowMs);
+    return expired.length;
+  }
+
+  /** Drops an update that the sweep found removed elsewhere, or that pure rumor mongering forgets. Its dot stays known. */
+  drop(update: Update): void {
+    this.#remember(update.id, update);
+    this.store.drop(update);
+    this.withdrawn?.(update);
+    if (this.observed && visible(update) !== undefined)
+      this.changes.push(new Update(update.id, undefined, update.stamp, update.origin, update.sequence, undefined));
+  }
+
+  /** Collects tombstones that arrived `ttlMs` ago or earlier: the sweep makes that safe with no coordination. */
+  collectTombstones(ttlMs: number, nowMs: number): void {
+    for (const tombstone of this.store.tombstonesUpTo(nowMs - ttlMs)) this.store.drop(tombstone);
+  }
+
+  /** Forgets origins that are long gone (DESIGN rule 9). */
+  forgetOrigins(inView: (name: string) => boolean, nowMs: number): void {
+    for (const seen of [...this.context.origins()]) {
+      if (seen.newest === 0 || wallOf(seen.newest) >= nowMs - this.forgetAfterMs) continue;
+      if (seen.origin.name === this.name || inView(seen.origin.name) || this.store.holdsAnyOf(seen.origin)) continue;
+      this.context.forget(seen.origin);
+      this.store.forget(seen.origin);
+    }
+  }
+
+  /** Updates that were held back and whose time has come: to be received anew. */
+  release(nowMs: number): Update[] {
+    if (this.#held.size === 0) return [];
+    const limit = stampAt(nowMs + this.maxDriftMs);
+    const due: Update[] = [];
+    for (const [dot, update] of this.#held) {
+      if (update.stamp > limit) continue;
+      this.#held.delete(dot);
+      this.#heldDots.remove(update.origin, update.sequence);
+      due.push(update);
+    }
+    return due;
+  }
+
+  /**
+   * Hears that a peer knows an epoch of this node's name. Takes a higher one for what is written from now on where the
+   * peer's may be another life's: it is above ours, or equals ours before we wrote anything under it.
+   */
+  adoptEpoch(known: number): void {
+    if (known < this.#origin.epoch || (known === this.#origin.epoch && this.#sequence > 0)) return;
+    this.#origin = new Origin(this.name, known + 1);
+    this.#sequence = 0;
+  }
+
+  /** What readers see now, for a handler that takes its time. Costs only what changes meanwhile. */
+  snapshot(): StoredView {
+    const overlay = new Map<string, Bytes | undefined>();
+    this.#overlays.add(overlay);
+    return {
+      arrival: this.store.lastArrival,
+      get: (id) => (overlay.has(id) ? overlay.get(id) : this.get(id)),
+      entries: () => snapshotEntries(this, overlay),
+      release: () => {
+        this.#overlays.delete(overlay);
+      },
+    };
+  }
+
+  #put(update: Update, former: Update | undefined, nowMs: number): void {
+    this.#remember(update.id, former);
+    this.store.set(update, former, nowMs);
+    if (former !== undefined && this.withdrawn !== null) this.withdrawn(former);
+    if (!this.observed) return;
+    if (update.value === undefined) {
+      if (former !== undefined && visible(former) !== undefined) this.changes.push(update);
+    } else if (update.view === undefined || (former === undefined ? undefined : visible(former)) !== update.view.value)
+      this.changes.push(update);
+  }
+
+  #remember(id: string, former: Update | undefined): void {
+    for (const overlay of this.#overlays)
+      if (!overlay.has(id)) overlay.set(id, former === undefined ? undefined : visible(former));
+  }
+
+  #reset(kept: ReadonlyMap<string, Bytes>, offeredArrival: number): void {
+    for (const update of this.store) {
+      if (update.arrival > offeredArrival || visible(update) === undefined) continue;
+      const value = kept.get(update.id);
+      if (value === visible(update)) continue;
+      this.#remember(update.id, update);
+      update.view = value === undefined ? hiddenView : { value };
+      if (value === undefined) this.withdrawn?.(update);
+      if (this.observed) this.changes.push(update);
+    }
+  }
+
+  #hold(update: Update, report: (error: GossipError) => void): void {
+    const { origin, stamp } = update;
+    const dot = `${update.sequence}.${origin.key}`;
+    if (this.#held.has(dot) || this.#held.size >= HELD_LIMIT) return;
+    if (!this.#heldDots.has(origin, update.sequence))
+      report(
+        new GossipError(
+          'CLOCK_TOO_FAR',
+          `An update by '${origin.name}' is stamped ${new Date(wallOf(stamp)).toISOString()}, more than maxDriftMs (${this.maxDriftMs}) ahead of this node's clock. It is held back until then. Set the clock of '${origin.name}' (NTP), or of this node.`,
+          { context: { origin: origin.name, id: update.id, stampMs: wallOf(stamp), maxDriftMs: this.maxDriftMs } },
+        ),
+      );
+    this.#held.set(dot, update);
+    this.#heldDots.add(origin, update.sequence);
+  }
+}
+
+function tombstoneOf(update: Update): Update {
+  return new Update(update.id, undefined, update.stamp, update.origin, update.sequence, update.expiresAt);
+}
+
+/** Whether a tombstone came from expiry: such a one is never sent on. */
+export function isExpired(update: Update): boolean {
+  return update.value === undefined && update.expiresAt !== undefined;
+}
+
+function newestById(updates: readonly Update[]): Map<string, Update> {
+  const newest = new Map<string, Update>();
+  for (const update of updates) {
+    const other = newest.get(update.id);
+    if (other === undefined || isNewer(update, other)) newest.set(update.id, update);
+  }
+  return newest;
+}
+
+function viewOf(
+  update: Update,
+  former: Update | undefined,
+  verdict: Verdict,
+  newest: ReadonlyMap<string, Update>,
+): View | undefined {
+  if ((verdict.type === 'keep' || verdict.type === 'reset') && newest.get(update.id) === update) {
+    const value = verdict.kept.get(update.id);
+    if (value !== undefined) return value === update.value ? undefined : { value };
+  }
+  const before = former === undefined ? undefined : visible(former);
+  return before === undefined ? hiddenView : { value: before };
+}
+
+function isChangedValue(update: Update, verdict: Verdict): boolean {
+  return (verdict.type === 'keep' || verdict.type === 'reset') && verdict.kept.has(update.id);
+}
+
+function* snapshotEntries(
+  replica: Replica,
+  overlay: ReadonlyMap<string, Bytes | undefined>,
+): IterableIterator<[string, Bytes]> {
+  for (const [id, value] of overlay) if (value !== undefined) yield [id, value];
+  for (const update of replica.store) {
+    const value = visible(update);
+    if (value !== undefined && !overlay.has(update.id)) yield [update.id, value];
+  }
+}
