@@ -47,6 +47,20 @@ export const errorCodes = {
   PORT_IN_USE: 'world',
   /** The host or port cannot be listened on: not of this machine, or not permitted. */
   ADDRESS_UNAVAILABLE: 'world',
+  /** A parent is unknown to our copy of nact: two copies are installed, or that parent was already stopped. */
+  NACT_MISMATCH: 'caller',
+  /** A parent already has a child actor of that name. */
+  ACTOR_NAME_TAKEN: 'caller',
+  /** An actor that was asked, or was to be a parent, has stopped. */
+  ACTOR_GONE: 'world',
+  /** An actor crashed on the message it was asked with. */
+  ACTOR_CRASHED: 'world',
+  /** An actor did not answer in time. */
+  ASK_TIMEOUT: 'world',
+  /** A bounded mailbox refused or dropped the message that an actor was asked with. */
+  MAILBOX_FULL: 'world',
+  /** A supervisor had to restart its children more often than `maxRestarts` within `withinMs`. */
+  RESTART_LIMIT: 'caller',
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

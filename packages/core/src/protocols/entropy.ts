@@ -1,0 +1,171 @@
+/**
+ * Anti-entropy: in every cycle compare with a few others, and mend what differs.
+ *
+ * The original pushes its whole state to everybody in every cycle. Ours sends some tens of bytes to `level` peers, and
+ * more only where the hashes differ: the exchange of exchange.ts.
+ *
+ * Invariants
+ *  1. What is written here leaves with an exchange, never by itself.
+ *  2. A new connection starts with an exchange at once, begun by the peer of the lower name.
+ *
+ * Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", 1987, section 1.3.
+ */
+
+import type { Direction, ExchangeMessage, Message } from '../messages.ts';
+import {
+  fillOptions,
+  oneOf,
+  type OptionRules,
+  orFalse,
+  throwViolations,
+  type Violation,
+  wholeNumber,
+} from '../options.ts';
+import { Intake } from '../intake.ts';
+import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
+import { sample } from '../random.ts';
+import type { Verdict } from '../replica.ts';
+import type { Update } from '../update.ts';
+import { Exchange } from './exchange.ts';
+import { Expiry } from './expiry.ts';
+import { Sessions } from './sessions.ts';
+
+export interface EntropyOptions {
+  /**
+   * One cycle, in milliseconds. Shorter spreads sooner and costs more messages while idle; the exchange itself costs
+   * what differs, however long the cycle.
+   * @default 500
+   */
+  readonly delta: number;
+  /** How many peers each cycle compares with; 0: all. More converges sooner, for as many times the idle cost. @default 1 */
+  readonly level: number;
+  /**
+   * Which way an exchange that this node begins goes: `push` gives, `pull` takes, `push-pull` does both.
+   * @default 'push-pull'
+   */
+  readonly direction: Direction;
+  /** Milliseconds between two collections of garbage; `false`: none. @default 1000 */
+  readonly gc: number | false;
+  /**
+   * How long a tombstone is kept from its arrival here, in milliseconds. While it is kept, an older write that the
+   * remover had not seen loses; what it had seen never comes back, however short this is.
+   * @default 3600000
+   */
+  readonly tombstoneTtl: number;
+}
+
+export const entropyRules: OptionRules<EntropyOptions> = {
+  delta: { check: wholeNumber('milliseconds', 1, 2 ** 31 - 1), default: 500 },
+  level: { check: wholeNumber('peers', 0), default: 1 },
+  direction: { check: oneOf('push', 'pull', 'push-pull'), default: 'push-pull' },
+  gc: { check: orFalse(wholeNumber('milliseconds', 1, 2 ** 31 - 1)), default: 1000 },
+  tombstoneTtl: { check: wholeNumber('milliseconds', 0), default: 3600000 },
+};
+
+/**
+ * Anti-entropy as a protocol of its own: certain, and as slow as its cycle.
+ * @throws GossipError OPTIONS_INVALID that lists every violation
+ */
+export function entropy(options: Partial<EntropyOptions> = {}): Protocol {
+  const violations: Violation[] = [];
+  const resolved = fillOptions('', options, entropyRules, violations);
+  throwViolations(violations);
+  return {
+    name: 'entropy',
+    gcMs: resolved.gc,
+    accepts: isExchangeMessage,
+    create: (environment) => new EntropyMachine(environment, resolved),
+  };
+}
+
+const exchangeTypes: ReadonlySet<string> = new Set<ExchangeMessage['type']>([
+  'hashes',
+  'bucket-sums',
+  'contexts',
+  'chunk',
+  'end',
+  'ack',
+  'live-sums',
+  'live-dots',
+  'refused',
+]);
+
+export function isExchangeMessage(message: Message): message is ExchangeMessage {
+  return exchangeTypes.has(message.type);
+}
+
+/** How long an invited peer may be silent before another is invited: some cycles, and time for a busy machine. */
+export function patienceMs(deltaMs: number): number {
+  return Math.max(4 * deltaMs, 5000);
+}
+
+class EntropyMachine implements Machine {
+  readonly #environment: Environment;
+  readonly #options: EntropyOptions;
+  readonly #intake: Intake;
+  readonly #exchange: Exchange;
+  readonly #expiry: Expiry;
+  readonly #sessions: Sessions;
+
+  constructor(environment: Environment, options: EntropyOptions) {
+    this.#environment = environment;
+    this.#options = options;
+    this.#intake = new Intake(environment);
+    this.#exchange = new Exchange(environment, this.#intake, {
+      direction: options.direction,
+      patienceMs: patienceMs(options.delta),
+    });
+    this.#expiry = new Expiry(environment);
+    this.#sessions = new Sessions(environment);
+  }
+
+  get backlog(): number {
+    return this.#intake.backlog;
+  }
+
+  start(nowMs: number): void {
+    const { effects, random } = this.#environment;
+    effects.setTimer('cycle', Math.ceil(random() * this.#options.delta));
+    this.#expiry.schedule(nowMs);
+  }
+
+  add(_updates: readonly Update[], nowMs: number): void {
+    this.#expiry.schedule(nowMs);
+  }
+
+  receive(batch: readonly Received[], nowMs: number): void {
+    for (const { from, message } of batch) if (isExchangeMessage(message)) this.#exchange.receive(from, message, nowMs);
+    this.#expiry.schedule(nowMs);
+  }
+
+  judged(offer: number, verdict: Verdict, nowMs: number): void {
+    this.#intake.judged(offer, verdict, nowMs);
+    this.#expiry.schedule(nowMs);
+  }
+
+  tick(timer: string, nowMs: number): void {
+    if (timer === 'expiry') return this.#expiry.tick(nowMs);
+    const { effects, random } = this.#environment;
+    const { delta, level } = this.#options;
+    this.#exchange.begin(sample(random, this.#sessions.names, level === 0 ? Infinity : level), nowMs);
+    effects.setTimer('cycle', delta);
+  }
+
+  collect(nowMs: number): void {
+    const { replica } = this.#environment;
+    replica.expire(nowMs);
+    replica.collectTombstones(this.#options.tombstoneTtl, nowMs);
+    replica.forgetOrigins((name) => this.#sessions.has(name), nowMs);
+    const due = replica.release(nowMs);
+    if (due.length > 0) this.#intake.receive(due, nowMs, () => undefined);
+  }
+
+  peersChanged(peers: readonly Peer[], nowMs: number): void {
+    const { arrived, gone } = this.#sessions.change(peers);
+    for (const name of gone) this.#exchange.reset(name);
+    this.#exchange.begin(
+      arrived.filter((name) => this.#environment.self < name),
+      nowMs,
+    );
+  }
+}

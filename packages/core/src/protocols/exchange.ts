@@ -1,0 +1,440 @@
+/**
+ * The exchange of anti-entropy, in three steps, each only if the one before says so: hashes, contexts with what is
+ * missing, sweep.
+ *
+ * Invariants
+ *  1. Equal hashes are answered by silence.
+ *  2. A context is told as an invitation to be sent what is missing, and never more than one invitation is open: a
+ *     replica takes one transfer at a time.
+ *  3. A transfer's updates go in order of arrival; each chunk claims only its dots; the last frame claims the sender's
+ *     context of that instant, when everything in it that the receiver lacks has been sent. The claim takes effect when
+ *     all frames have been judged and stored, and not at all if one is missing.
+ *  4. The sweep drops a live dot only if the peer's context has it, the peer's list does not, and our own context
+ *     covers the peer's.
+ *  5. Nobody is sent a value that it said it has, or that it refused.
+ *
+ * Source: DESIGN section 5, rule 3; the optimised OR-set of Bieniusa et al., "An optimized conflict-free replicated
+ * set", 2012; the phases of anti-entropy in Demers et al. 1987, section 1.3.
+ */
+
+import { type Buckets, Context, CONTEXT_BUCKETS, countDots, type Dots } from '../context.ts';
+import { hashNumber, type Sum, sameSum } from '../hash.ts';
+import type { Intake } from '../intake.ts';
+import type {
+  Ack,
+  BucketSums,
+  Chunk,
+  Contexts,
+  Direction,
+  End,
+  ExchangeMessage,
+  Hashes,
+  LiveDots,
+  LiveSums,
+  Refused,
+} from '../messages.ts';
+import type { Environment } from '../protocol.ts';
+import { isExpired, updateBytes } from '../replica.ts';
+import { LIVE_BUCKETS, liveBucketOf, outlives } from '../store.ts';
+import type { Update } from '../update.ts';
+
+/** Chunks under way without an acknowledgement. */
+const WINDOW = 8;
+const CHUNK_BYTES = 48 * 1024;
+const CHUNK_UPDATES = 2000;
+/** Up to so many origins the whole context is told at once; beyond, sums of buckets first. */
+const FEW_ORIGINS = 64;
+/** Up to so many live ids the sweep lists them at once; beyond, sums of buckets first. */
+const FEW_LIVE = 512;
+
+export interface ExchangeOptions {
+  readonly direction: Direction;
+  /** Milliseconds without progress after which an invitation is withdrawn. */
+  readonly patienceMs: number;
+}
+
+/** A transfer to a peer. */
+interface Outgoing {
+  readonly invitation: number;
+  readonly buckets: Buckets;
+  /** What the peer has, as far as it said or was sent. */
+  readonly theirs: Context;
+  queue: readonly Update[];
+  next: number;
+  index: number;
+  acknowledged: number;
+}
+
+/** The transfer to us: at most one. */
+interface Incoming {
+  readonly peer: string;
+  readonly invitation: number;
+  /** Index of the frame that must come next. */
+  next: number;
+  progressMs: number;
+}
+
+export class Exchange {
+  readonly #environment: Environment;
+  readonly #intake: Intake;
+  readonly #options: ExchangeOptions;
+  /** Dots that arrived lately, which others may get by another way: not yet worth a transfer. `null`: all are worth one. */
+  readonly #recent: (() => readonly Context[]) | null;
+  readonly #outgoing = new Map<string, Outgoing>();
+  /** Per peer, what it refused on this connection. */
+  readonly #refusedBy = new Map<string, Context>();
+  #incoming: Incoming | null = null;
+  #invitations: number;
+
+  constructor(
+    environment: Environment,
+    intake: Intake,
+    options: ExchangeOptions,
+    recent: (() => readonly Context[]) | null = null,
+  ) {
+    this.#environment = environment;
+    this.#intake = intake;
+    this.#options = options;
+    this.#recent = recent;
+    // A restarted instance must not take frames for its former self as its own.
+    this.#invitations = Math.floor(environment.random() * 0x40000000);
+  }
+
+  /** Whether a transfer is coming in. */
+  get isReceiving(): boolean {
+    return this.#incoming !== null;
+  }
+
+  /** Begins an exchange with these peers. */
+  begin(peers: readonly string[], nowMs: number): void {
+    if (!this.#isOpen(nowMs)) this.#incoming = null;
+    if (peers.length > 0) this.#environment.effects.send(peers, this.#hashes(this.#horizon(nowMs)));
+  }
+
+  /** Whoever is not of `present` any more, or came back on another connection, starts anew. */
+  reset(peer: string): void {
+    this.#outgoing.delete(peer);
+    this.#refusedBy.delete(peer);
+    if (this.#incoming?.peer === peer) this.#incoming = null;
+  }
+
+  receive(from: string, message: ExchangeMessage, nowMs: number): void {
+    switch (message.type) {
+      case 'hashes':
+        return this.#onHashes(from, message, nowMs);
+      case 'bucket-sums':
+        return this.#onBucketSums(from, message, nowMs);
+      case 'contexts':
+        return this.#onContexts(from, message, nowMs);
+      case 'chunk':
+        return this.#onChunk(from, message, nowMs);
+      case 'end':
+        return this.#onEnd(from, message, nowMs);
+      case 'ack':
+        return this.#onAck(from, message, nowMs);
+      case 'live-sums':
+        return this.#onLiveSums(from, message, nowMs);
+      case 'live-dots':
+        return this.#onLiveDots(from, message, nowMs);
+      case 'refused':
+        return this.#onRefused(from, message);
+      default:
+        return message satisfies never;
+    }
+  }
+
+  // Step a: hashes.
+
+  #horizon(nowMs: number): number {
+    return nowMs + this.#environment.replica.maxDriftMs;
+  }
+
+  #hashes(horizonMs: number): Hashes {
+    const { context, store } = this.#environment.replica;
+    const { direction } = this.#options;
+    return { type: 'hashes', context: { ...context.sum }, live: store.liveSum(horizonMs), horizonMs, direction };
+  }
+
+  #onHashes(from: string, message: Hashes, nowMs: number): void {
+    const { replica, effects } = this.#environment;
+    if (!sameSum(replica.context.sum, message.context)) {
+      const { direction } = message;
+      if (replica.context.size > FEW_ORIGINS)
+        effects.send(from, { type: 'bucket-sums', sums: replica.context.bucketSums.slice(), direction });
+      else this.#tellContext(from, 'all', direction, nowMs);
+    } else if (!sameSum(replica.store.liveSum(message.horizonMs), message.live)) {
+      this.#beginSweep(from, Math.max(message.horizonMs, this.#horizon(nowMs)));
+    }
+  }
+
+  // Step b: contexts and what is missing.
+
+  #onBucketSums(from: string, message: BucketSums, nowMs: number): void {
+    const ours = this.#environment.replica.context.bucketSums;
+    const buckets: number[] = [];
+    for (let bucket = 0; bucket < CONTEXT_BUCKETS; bucket++)
+      if (ours[2 * bucket] !== message.sums[2 * bucket] || ours[2 * bucket + 1] !== message.sums[2 * bucket + 1])
+        buckets.push(bucket);
+    // The roles have turned: we began this exchange, so what its beginner wants of the peer is the mirror image.
+    if (buckets.length > 0) this.#tellContext(from, buckets, mirrored(message.direction), nowMs);
+  }
+
+  /** Tells our context, as the answerer of an exchange with this direction. */
+  #tellContext(to: string, buckets: Buckets, direction: Direction, nowMs: number): void {
+    const invitation = direction === 'pull' ? 0 : this.#invite(to, nowMs);
+    const dots = this.#environment.replica.context.dots(buckets);
+    this.#environment.effects.send(to, { type: 'contexts', buckets, dots, invitation, answer: direction !== 'push' });
+  }
+
+  /** Opens an invitation, if none is open. @returns its number, or 0 */
+  #invite(peer: string, nowMs: number): number {
+    if (this.#isOpen(nowMs)) return 0;
+    const invitation = ++this.#invitations;
+    this.#incoming = { peer, invitation, next: 0, progressMs: nowMs };
+    return invitation;
+  }
+
+  /** Whether a transfer to us is going on. While we judge what came, it is we who are slow. */
+  #isOpen(nowMs: number): boolean {
+    const open = this.#incoming;
+    return open !== null && (this.#intake.backlog > 0 || nowMs - open.progressMs <= this.#options.patienceMs);
+  }
+
+  #onContexts(from: string, message: Contexts, nowMs: number): void {
+    const { replica, effects } = this.#environment;
+    const { buckets } = message;
+    if (message.answer) {
+      const missing = replica.context.lacking(message.dots).length > 0;
+      const invitation = missing ? this.#invite(from, nowMs) : 0;
+      if (invitation > 0)
+        effects.send(from, {
+          type: 'contexts',
+          buckets,
+          dots: replica.context.dots(buckets),
+          invitation,
+          answer: false,
+        });
+    }
+    if (message.invitation === 0) return;
+    const theirs = Context.of(message.dots);
+    const { invitation } = message;
+    if (this.#onlyRecent(theirs.lacking(replica.context.dots(buckets)))) {
+      // An end that speaks of no bucket claims nothing, opens no sweep, and closes the invitation.
+      effects.send(from, this.#endOf({ invitation, index: 0, buckets: [], claim: [] }, nowMs));
+      return;
+    }
+    const refused = this.#refusedBy.get(from);
+    if (refused !== undefined) theirs.addAll(refused.dots());
+    const outgoing: Outgoing = { invitation, buckets, theirs, queue: [], next: 0, index: 0, acknowledged: 0 };
+    this.#outgoing.set(from, outgoing);
+    this.#produce(from, outgoing, nowMs);
+  }
+
+  /** Whether something is missing, and all of it is so young that another way may still bring it. */
+  #onlyRecent(missing: Dots): boolean {
+    if (this.#recent === null || missing.length === 0) return false;
+    let rest = missing;
+    for (const recent of this.#recent()) rest = recent.lacking(rest);
+    return rest.length === 0;
+  }
+
+  /** Sends chunks while the window is open, and the end when the peer lacks nothing more. */
+  #produce(to: string, outgoing: Outgoing, nowMs: number): void {
+    const { replica, effects } = this.#environment;
+    replica.expire(nowMs);
+    const { invitation } = outgoing;
+    for (;;) {
+      while (outgoing.next < outgoing.queue.length) {
+        if (outgoing.index - outgoing.acknowledged >= WINDOW) return;
+        const updates = this.#nextChunk(outgoing);
+        if (updates.length > 0) effects.send(to, { type: 'chunk', invitation, index: outgoing.index++, updates });
+      }
+      const missing = outgoing.theirs.lacking(replica.context.dots(outgoing.buckets));
+      if (missing.length === 0) break;
+      outgoing.queue = this.#updatesOf(missing);
+      outgoing.next = 0;
+      outgoing.theirs.addAll(missing);
+    }
+    this.#outgoing.delete(to);
+    const refused = this.#refusedBy.get(to);
+    const context = replica.context.dots(outgoing.buckets);
+    const claim = refused === undefined ? context : refused.lacking(context);
+    effects.send(to, this.#endOf({ invitation, index: outgoing.index, buckets: outgoing.buckets, claim }, nowMs));
+  }
+
+  #endOf(part: Pick<End, 'invitation' | 'index' | 'buckets' | 'claim'>, nowMs: number): End {
+    const { context, store } = this.#environment.replica;
+    const horizonMs = this.#horizon(nowMs);
+    return { type: 'end', ...part, context: { ...context.sum }, live: store.liveSum(horizonMs), horizonMs };
+  }
+
+  /** The updates still held among these dots, in order of arrival; what expired by itself is never sent on. */
+  #updatesOf(dots: Dots): Update[] {
+    const { store } = this.#environment.replica;
+    const updates: Update[] = [];
+    if (countDots(dots) > 2 * store.size) {
+      const wanted = Context.of(dots);
+      for (const update of store) if (wanted.has(update.origin, update.sequence)) updates.push(update);
+    } else {
+      for (const { origin, intervals } of dots)
+        for (let i = 0; i < intervals.length; i += 2)
+          for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
+            const update = store.byDot(origin, sequence);
+            if (update !== undefined) updates.push(update);
+          }
+      updates.sort((a, b) => a.arrival - b.arrival);
+    }
+    return updates.filter((update) => !isExpired(update));
+  }
+
+  #nextChunk(outgoing: Outgoing): Update[] {
+    const { store } = this.#environment.replica;
+    const updates: Update[] = [];
+    let bytes = 0;
+    for (; outgoing.next < outgoing.queue.length && updates.length < CHUNK_UPDATES; outgoing.next++) {
+      const update = outgoing.queue[outgoing.next] as Update;
+      // Superseded since the queue was made: what superseded it is in the next queue.
+      if (store.get(update.id) !== update) continue;
+      bytes += updateBytes(update);
+      if (bytes > CHUNK_BYTES && updates.length > 0) break;
+      updates.push(update);
+    }
+    return updates;
+  }
+
+  #onAck(from: string, message: Ack, nowMs: number): void {
+    const outgoing = this.#outgoing.get(from);
+    if (outgoing === undefined || outgoing.invitation !== message.invitation) return;
+    if (message.index >= outgoing.index) return;
+    outgoing.acknowledged = Math.max(outgoing.acknowledged, message.index + 1);
+    this.#produce(from, outgoing, nowMs);
+  }
+
+  #onChunk(from: string, message: Chunk, nowMs: number): void {
+    const { effects } = this.#environment;
+    const { invitation, index } = message;
+    const isExpected = this.#advance(from, invitation, index, nowMs);
+    // News is news even out of a transfer that we gave up; but only an expected frame is acknowledged.
+    this.#intake.receive(message.updates, nowMs, ({ refused }, storedMs) => {
+      if (refused.length > 0) effects.send(from, { type: 'refused', dots: refused });
+      if (!isExpected || this.#incoming?.invitation !== invitation) return;
+      this.#incoming.progressMs = storedMs;
+      effects.send(from, { type: 'ack', invitation, index });
+    });
+  }
+
+  /** Whether this frame is the next of the open transfer. One that is not breaks the transfer off. */
+  #advance(from: string, invitation: number, index: number, nowMs: number): boolean {
+    const open = this.#incoming;
+    if (open === null || open.peer !== from || open.invitation !== invitation) return false;
+    if (open.next !== index) {
+      this.#incoming = null;
+      return false;
+    }
+    open.next++;
+    open.progressMs = nowMs;
+    return true;
+  }
+
+  #onEnd(from: string, message: End, nowMs: number): void {
+    if (!this.#advance(from, message.invitation, message.index, nowMs)) return;
+    this.#intake.settled(nowMs, (settledMs) => {
+      if (this.#incoming?.invitation !== message.invitation) return;
+      this.#incoming = null;
+      const { replica } = this.#environment;
+      replica.claim(message.claim, this.#intake.pending, settledMs);
+      if (message.buckets.length === 0) return;
+      if (!this.#isLiveAs(message)) this.#beginSweep(from, Math.max(message.horizonMs, this.#horizon(settledMs)));
+    });
+  }
+
+  /** Whether what is live here, of what the peer's context has, is what is live there. */
+  #isLiveAs(end: End): boolean {
+    const { context, store } = this.#environment.replica;
+    const live = store.liveSum(end.horizonMs);
+    if (sameSum(context.sum, end.context)) return sameSum(live, end.live);
+    // Dots that only we have do not count. In buckets that the claim does not speak of both were equal just now.
+    const extra = Context.of(end.claim).lacking(context.dots(end.buckets));
+    const rest: Sum = { low: live.low, high: live.high };
+    for (const { origin, intervals } of extra)
+      for (let i = 0; i < intervals.length; i += 2)
+        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
+          const update = store.byDot(origin, sequence);
+          if (update === undefined || !outlives(update, end.horizonMs)) continue;
+          rest.low = (rest.low - hashNumber(origin.low, sequence)) | 0;
+          rest.high = (rest.high - hashNumber(origin.high, sequence)) | 0;
+        }
+    return sameSum(rest, end.live);
+  }
+
+  #onRefused(from: string, message: Refused): void {
+    let refused = this.#refusedBy.get(from);
+    if (refused === undefined) {
+      refused = new Context();
+      this.#refusedBy.set(from, refused);
+    }
+    // Only dots that we know: a peer cannot make this grow beyond our own context.
+    refused.addAll(this.#environment.replica.context.common(message.dots));
+  }
+
+  // Step c: sweep.
+
+  #beginSweep(peer: string, horizonMs: number): void {
+    const { store } = this.#environment.replica;
+    if (store.liveCount <= FEW_LIVE) this.#listLive(peer, 'all', horizonMs, true);
+    else this.#environment.effects.send(peer, { type: 'live-sums', sums: store.liveBucketSums(horizonMs), horizonMs });
+  }
+
+  #onLiveSums(from: string, message: LiveSums, nowMs: number): void {
+    const { replica } = this.#environment;
+    const horizonMs = Math.max(message.horizonMs, this.#horizon(nowMs));
+    const ours = replica.store.liveBucketSums(message.horizonMs);
+    const buckets: number[] = [];
+    for (let bucket = 0; bucket < LIVE_BUCKETS; bucket++)
+      if (ours[2 * bucket] !== message.sums[2 * bucket] || ours[2 * bucket + 1] !== message.sums[2 * bucket + 1])
+        buckets.push(bucket);
+    if (buckets.length > 0) this.#listLive(from, buckets, horizonMs, true);
+  }
+
+  #listLive(to: string, buckets: Buckets, horizonMs: number, answer: boolean): void {
+    const { replica, effects } = this.#environment;
+    const chosen = buckets === 'all' ? null : new Set(buckets);
+    const dots = new Context();
+    for (const update of replica.store)
+      if (outlives(update, horizonMs) && (chosen === null || chosen.has(liveBucketOf(update.id))))
+        dots.add(update.origin, update.sequence);
+    const context = replica.context.dots();
+    effects.send(to, { type: 'live-dots', buckets, dots: dots.dots(), context, horizonMs, answer });
+  }
+
+  #onLiveDots(from: string, message: LiveDots, nowMs: number): void {
+    const { replica } = this.#environment;
+    const horizonMs = Math.max(message.horizonMs, this.#horizon(nowMs));
+    if (replica.context.covers(message.context)) this.#sweep(message, horizonMs);
+    if (message.answer) this.#listLive(from, message.buckets, horizonMs, false);
+  }
+
+  /** Drops what the peer has seen and no longer holds. */
+  #sweep(message: LiveDots, horizonMs: number): void {
+    const { replica } = this.#environment;
+    const chosen = message.buckets === 'all' ? null : new Set(message.buckets);
+    const seen = Context.of(message.context);
+    const listed = Context.of(message.dots);
+    const dropped: Update[] = [];
+    for (const update of replica.store)
+      if (
+        outlives(update, horizonMs) &&
+        (chosen === null || chosen.has(liveBucketOf(update.id))) &&
+        seen.has(update.origin, update.sequence) &&
+        !listed.has(update.origin, update.sequence)
+      )
+        dropped.push(update);
+    for (const update of dropped) replica.drop(update);
+  }
+}
+
+/** What the answerer of an exchange wants where its beginner wants `direction`. */
+function mirrored(direction: Direction): Direction {
+  if (direction === 'push') return 'pull';
+  return direction === 'pull' ? 'push' : direction;
+}

@@ -1,0 +1,42 @@
+/**
+ * Who can be spoken to, and what a new list of peers changes.
+ *
+ * Invariants
+ *  1. A peer that came back on another connection has gone and arrived: nothing of the old connection holds.
+ *  2. A peer's report of this node's epoch is heeded before anything is said to it (rule 2 of docs/algorithm.md).
+ */
+
+import type { Environment, Peer } from '../protocol.ts';
+
+export class Sessions {
+  readonly #environment: Environment;
+  #sessions = new Map<string, number>();
+  #names: readonly string[] = [];
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  get names(): readonly string[] {
+    return this.#names;
+  }
+
+  has(name: string): boolean {
+    return this.#sessions.has(name);
+  }
+
+  /** Takes the new list. @returns whose connection is new, and whose is over (both, where it was replaced) */
+  change(peers: readonly Peer[]): { readonly arrived: readonly string[]; readonly gone: readonly string[] } {
+    const former = this.#sessions;
+    this.#sessions = new Map(peers.map(({ name, session }) => [name, session]));
+    this.#names = peers.map(({ name }) => name);
+    const arrived: string[] = [];
+    for (const { name, session, epochOfUs } of peers) {
+      if (former.get(name) === session) continue;
+      arrived.push(name);
+      this.#environment.replica.adoptEpoch(epochOfUs);
+    }
+    const gone = [...former].filter(([name, session]) => this.#sessions.get(name) !== session).map(([name]) => name);
+    return { arrived, gone };
+  }
+}
