@@ -63,6 +63,8 @@ export class Store {
   readonly #live: Sum = { low: 0, high: 0 };
   readonly #liveBuckets = new Int32Array(2 * LIVE_BUCKETS);
   readonly #expiring = new Map<number, ExpirySlot>();
+  /** `undefined`: to be found anew, where something expires at all. */
+  #nextExpiryMs: number | undefined;
   readonly #tombstones = new Map<Update, number>();
   #arrivals = 0;
 
@@ -141,21 +143,17 @@ export class Store {
     return result;
   }
 
-  /** The earliest second, in milliseconds since 1970, in which something expires; `undefined`: nothing does. */
-  get nextExpirySecondMs(): number | undefined {
-    let next: number | undefined;
-    for (const second of this.#expiring.keys()) if (next === undefined || second < next) next = second;
-    return next === undefined ? undefined : next * 1000;
-  }
-
-  /** The exact time at which the next update expires, in milliseconds; `undefined`: none does. */
+  /** When the next update expires, in milliseconds since 1970; `undefined`: none does. Cheap while that does not change. */
   get nextExpiryMs(): number | undefined {
-    const second = this.nextExpirySecondMs;
-    if (second === undefined) return undefined;
-    let next = Infinity;
-    for (const update of (this.#expiring.get(second / 1000) as ExpirySlot).updates)
-      next = Math.min(next, update.expiresAt as number);
-    return next;
+    if (this.#nextExpiryMs === undefined && this.#expiring.size > 0) {
+      let second = Infinity;
+      for (const key of this.#expiring.keys()) second = Math.min(second, key);
+      let next = Infinity;
+      for (const update of (this.#expiring.get(second) as ExpirySlot).updates)
+        next = Math.min(next, update.expiresAt as number);
+      this.#nextExpiryMs = next;
+    }
+    return this.#nextExpiryMs;
   }
 
   /** The sum of h(dot) over what is live and outlives `horizonMs`: what has no expiry, or expires in a later second. */
@@ -221,8 +219,14 @@ export class Store {
     }
     slot.sum.low = (slot.sum.low + low) | 0;
     slot.sum.high = (slot.sum.high + high) | 0;
-    if (sign > 0) slot.updates.add(update);
-    else if (slot.updates.delete(update) && slot.updates.size === 0) this.#expiring.delete(second);
+    if (sign > 0) {
+      slot.updates.add(update);
+      if (this.#nextExpiryMs !== undefined && expiresAt < this.#nextExpiryMs) this.#nextExpiryMs = expiresAt;
+      return;
+    }
+    slot.updates.delete(update);
+    if (slot.updates.size === 0) this.#expiring.delete(second);
+    if (expiresAt === this.#nextExpiryMs) this.#nextExpiryMs = undefined;
   }
 }
 

@@ -2,7 +2,7 @@
  * When the next update expires, the machine is woken: once, however many expire then.
  *
  * Invariants
- *  1. The timer is set for the earliest expiry in the store, and set anew only when that moves.
+ *  1. The timer is set for the earliest expiry in the store or earlier; one that fires too early is set anew.
  *  2. Expiry makes no message: every replica does it by itself (rule 5 of docs/algorithm.md).
  */
 
@@ -22,10 +22,8 @@ export class Expiry {
 
   /** Sets the timer if the earliest expiry has moved. To be called after whatever may have stored something. */
   schedule(nowMs: number): void {
-    const second = this.#environment.replica.store.nextExpirySecondMs;
-    if (second === undefined || (this.#setForMs !== undefined && this.#setForMs < second)) return;
-    const next = this.#environment.replica.store.nextExpiryMs as number;
-    if (next === this.#setForMs) return;
+    const next = this.#environment.replica.store.nextExpiryMs;
+    if (next === undefined || (this.#setForMs !== undefined && this.#setForMs <= next)) return;
     this.#setForMs = next;
     this.#environment.effects.setTimer('expiry', Math.min(Math.max(0, next - nowMs), LONGEST_DELAY_MS));
   }
