@@ -37,11 +37,10 @@ import type { Environment } from '../protocol.ts';
 import { isExpired, updateBytes } from '../replica.ts';
 import { LIVE_BUCKETS, liveBucketOf, outlives } from '../store.ts';
 import type { Update } from '../update.ts';
+import { BATCH_BYTES, BATCH_UPDATES } from './batches.ts';
 
 /** Chunks under way without an acknowledgement. */
 const WINDOW = 8;
-const CHUNK_BYTES = 48 * 1024;
-const CHUNK_UPDATES = 2000;
 /** Up to so many origins the whole context is told at once; beyond, sums of buckets first. */
 const FEW_ORIGINS = 64;
 /** Up to so many live ids the sweep lists them at once; beyond, sums of buckets first. */
@@ -291,12 +290,12 @@ export class Exchange {
     const { store } = this.#environment.replica;
     const updates: Update[] = [];
     let bytes = 0;
-    for (; outgoing.next < outgoing.queue.length && updates.length < CHUNK_UPDATES; outgoing.next++) {
+    for (; outgoing.next < outgoing.queue.length && updates.length < BATCH_UPDATES; outgoing.next++) {
       const update = outgoing.queue[outgoing.next] as Update;
       // Superseded since the queue was made: what superseded it is in the next queue.
       if (store.get(update.id) !== update) continue;
       bytes += updateBytes(update);
-      if (bytes > CHUNK_BYTES && updates.length > 0) break;
+      if (bytes > BATCH_BYTES && updates.length > 0) break;
       updates.push(update);
     }
     return updates;
