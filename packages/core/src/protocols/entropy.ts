@@ -144,7 +144,7 @@ class EntropyMachine implements Machine {
   }
 
   tick(timer: string, nowMs: number): void {
-    if (this.#expiry.tick(timer, nowMs)) return;
+    if (timer === 'expiry') return this.#expiry.tick(nowMs);
     const { effects, random } = this.#environment;
     const { delta, level } = this.#options;
     this.#exchange.begin(sample(random, this.#sessions.names, level === 0 ? Infinity : level), nowMs);
@@ -153,7 +153,7 @@ class EntropyMachine implements Machine {
 
   collect(nowMs: number): void {
     const { replica } = this.#environment;
-    this.#expiry.expire(nowMs);
+    replica.expire(nowMs);
     replica.collectTombstones(this.#options.tombstoneTtl, nowMs);
     replica.forgetOrigins((name) => this.#sessions.has(name), nowMs);
     const due = replica.release(nowMs);

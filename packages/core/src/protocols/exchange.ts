@@ -37,7 +37,7 @@ import type { Environment } from '../protocol.ts';
 import { isExpired, updateBytes } from '../replica.ts';
 import { LIVE_BUCKETS, liveBucketOf, outlives } from '../store.ts';
 import type { Update } from '../update.ts';
-import { FRAME_BYTES, FRAME_UPDATES } from './frames.ts';
+import { BATCH_BYTES, BATCH_UPDATES } from './batches.ts';
 
 /** Chunks under way without an acknowledgement. */
 const WINDOW = 8;
@@ -290,12 +290,12 @@ export class Exchange {
     const { store } = this.#environment.replica;
     const updates: Update[] = [];
     let bytes = 0;
-    for (; outgoing.next < outgoing.queue.length && updates.length < FRAME_UPDATES; outgoing.next++) {
+    for (; outgoing.next < outgoing.queue.length && updates.length < BATCH_UPDATES; outgoing.next++) {
       const update = outgoing.queue[outgoing.next] as Update;
       // Superseded since the queue was made: what superseded it is in the next queue.
       if (store.get(update.id) !== update) continue;
       bytes += updateBytes(update);
-      if (bytes > FRAME_BYTES && updates.length > 0) break;
+      if (bytes > BATCH_BYTES && updates.length > 0) break;
       updates.push(update);
     }
     return updates;

@@ -11,7 +11,7 @@
 import type { Environment } from '../protocol.ts';
 import { sample } from '../random.ts';
 import type { Update } from '../update.ts';
-import { updateFrames } from './frames.ts';
+import { inBatches } from './batches.ts';
 
 const COALESCE_MS = 1;
 
@@ -57,7 +57,7 @@ export class Mail {
     const toEverybody = peers.length <= mail;
     const to = toEverybody ? peers : sample(random, peers, mail);
     if (to.length > 0)
-      for (const frame of updateFrames(updates)) effects.send(to, { type: 'updates', cause: 'mail', updates: frame });
+      for (const batch of inBatches(updates)) effects.send(to, { type: 'updates', cause: 'mail', updates: batch });
     posted(updates, toEverybody, nowMs);
   }
 }
