@@ -1,0 +1,203 @@
+/**
+ * Frames to messages, for one connection: whatever the bytes are, it answers what is checked, or throws FRAME_MALFORMED.
+ *
+ * Invariants
+ *  1. Nothing unchecked gets out: types, ranges, known numbers, well-formed values.
+ *  2. Kinds that are not known are ignored, and so are fields behind the known ones: peers of different age get along.
+ *  3. Memory and time are bounded by the bytes that came, not by what their headers claim.
+ *  4. What gets out shares no memory with the frame.
+ */
+
+import { CONTEXT_BUCKETS, LIVE_BUCKETS, type Message, Origin, type OriginDots, type Sum } from '@grapevine/core';
+import type { ChannelDeclaration } from './channel.ts';
+import { readBuckets, readDots, readSums } from './dots.ts';
+import { FrameFields } from './frame-fields.ts';
+import { causes, directions, kinds } from './kinds.ts';
+import { maxChannel, maxNameBytes, maxNodeNameBytes, maxReasonLength } from './limits.ts';
+import { malformed } from './malformed.ts';
+import { OriginTable } from './origin-numbers.ts';
+import { unpackFrame } from './packer.ts';
+import { readUpdates } from './update-columns.ts';
+import { decodeValue } from './value.ts';
+import { skipValue } from './well-formed.ts';
+
+export type Incoming =
+  | ({ readonly type: 'channel' } & ChannelDeclaration)
+  | { readonly type: 'refuse-channel'; readonly channel: number; readonly reason: string }
+  | { readonly type: 'gossip'; readonly channel: number; readonly message: Message };
+
+/** The word for each number. */
+const typeOf: ReadonlyMap<unknown, keyof typeof kinds> = new Map(
+  (Object.keys(kinds) as (keyof typeof kinds)[]).map((type) => [kinds[type], type]),
+);
+
+export class Decoder {
+  readonly #origins = new OriginTable();
+  /** The declared channels: what each number stands for. */
+  readonly #channels = new Map<number, string>();
+
+  /**
+   * @param bytes one frame, of which nothing is kept
+   * @returns null for what is consumed here and for kinds that are not known here
+   * @throws GossipError FRAME_MALFORMED; the connection it came by is to be closed
+   */
+  decode(bytes: Uint8Array): Incoming | null {
+    const list = listOf(bytes);
+    const type = typeOf.get(list[0]);
+    if (type === undefined) {
+      if (!Number.isSafeInteger(list[0]) || (list[0] as number) < 0) throw malformed('its kind is no whole number');
+      return null;
+    }
+    const fields = new FrameFields(list, type);
+    switch (type) {
+      case 'hello':
+        return null;
+      case 'channel':
+        return this.#declaration(fields);
+      case 'refuse-channel': {
+        const channel = readChannel(fields);
+        return { type, channel, reason: fields.text('reason', 0, 3 * maxReasonLength) };
+      }
+      case 'origins':
+        this.#learn(fields);
+        return null;
+      case 'forget-origins':
+        while (fields.left > 0) this.#origins.forget(fields.integer('origin number', 1));
+        return null;
+      default: {
+        const channel = readChannel(fields);
+        if (!this.#channels.has(channel)) throw malformed(`channel ${channel} was not declared before`);
+        return { type: 'gossip', channel, message: this.#message(type, fields) };
+      }
+    }
+  }
+
+  #declaration(fields: FrameFields): Incoming {
+    const channel = readChannel(fields);
+    const instance = fields.text('instance', 1, maxNameBytes);
+    const protocol = fields.text('protocol', 1, maxNameBytes);
+    const newestEpochOfYou = fields.integer('newest epoch of you');
+    const meaning = JSON.stringify([instance, protocol]);
+    const known = this.#channels.get(channel);
+    if (known !== undefined && known !== meaning) throw malformed(`channel ${channel} is declared twice, for two instances`);
+    this.#channels.set(channel, meaning);
+    return { type: 'channel', channel, instance, protocol, newestEpochOfYou };
+  }
+
+  #learn(fields: FrameFields): void {
+    while (fields.left > 0) {
+      const number = fields.integer('origin number', 1);
+      const name = fields.text('origin name', 1, maxNodeNameBytes);
+      this.#origins.learn(number, new Origin(name, fields.integer('origin epoch', 1)));
+    }
+  }
+
+  #message(type: Message['type'], fields: FrameFields): Message {
+    switch (type) {
+      case 'hashes':
+        return {
+          type,
+          context: readSum(fields),
+          live: readSum(fields),
+          horizonMs: readHorizon(fields),
+          direction: fields.word('direction', directions),
+        };
+      case 'bucket-sums':
+        return { type, sums: readSumsOf(fields, CONTEXT_BUCKETS), direction: fields.word('direction', directions) };
+      case 'contexts':
+        return {
+          type,
+          buckets: readBuckets(fields.binaryOrNil('buckets'), CONTEXT_BUCKETS),
+          dots: this.#dotsWithNewest(fields),
+          invitation: fields.integer('invitation'),
+          answer: fields.flag('answer'),
+        };
+      case 'chunk':
+        return {
+          type,
+          invitation: fields.integer('invitation'),
+          index: fields.integer('index'),
+          updates: readUpdates(fields, this.#origins),
+        };
+      case 'end':
+        return {
+          type,
+          invitation: fields.integer('invitation'),
+          index: fields.integer('index'),
+          buckets: readBuckets(fields.binaryOrNil('buckets'), CONTEXT_BUCKETS),
+          claim: this.#dotsWithNewest(fields),
+          context: readSum(fields),
+          live: readSum(fields),
+          horizonMs: readHorizon(fields),
+        };
+      case 'ack':
+        return { type, invitation: fields.integer('invitation'), index: fields.integer('index') };
+      case 'live-sums':
+        return { type, sums: readSumsOf(fields, LIVE_BUCKETS), horizonMs: readHorizon(fields) };
+      case 'live-dots':
+        return {
+          type,
+          buckets: readBuckets(fields.binaryOrNil('buckets'), LIVE_BUCKETS),
+          dots: this.#dots(fields),
+          context: this.#dotsWithNewest(fields),
+          horizonMs: readHorizon(fields),
+          answer: fields.flag('answer'),
+        };
+      case 'updates':
+        return { type, cause: fields.word('cause', causes), updates: readUpdates(fields, this.#origins) };
+      case 'announce':
+        return { type, dots: this.#dots(fields), pulled: fields.flag('pulled') };
+      case 'feedback':
+        return { type, known: this.#dots(fields), news: this.#dots(fields) };
+      case 'refused':
+      case 'ask':
+      case 'gone':
+        return { type, dots: this.#dots(fields) };
+      case 'pull':
+        return { type };
+      case 'custom':
+        return { type, body: readBody(fields) };
+    }
+  }
+
+  #dots(fields: FrameFields): OriginDots[] {
+    return readDots(fields.binary('dots'), 'bare', this.#origins);
+  }
+
+  #dotsWithNewest(fields: FrameFields): OriginDots[] {
+    return readDots(fields.binary('dots'), 'with newest', this.#origins);
+  }
+}
+
+/** The frame's array. */
+function listOf(bytes: Uint8Array): readonly unknown[] {
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (skipValue(buffer, 0, buffer.length) !== buffer.length) throw malformed('it is not one well-formed MessagePack value');
+  const list = unpackFrame(buffer);
+  if (!Array.isArray(list)) throw malformed('it is no array');
+  return list as readonly unknown[];
+}
+
+function readChannel(fields: FrameFields): number {
+  return fields.integer('channel', 0, maxChannel);
+}
+
+function readSum(fields: FrameFields): Sum {
+  return { low: fields.int32('a sum'), high: fields.int32('a sum') };
+}
+
+function readHorizon(fields: FrameFields): number {
+  return fields.integer('horizon', Number.MIN_SAFE_INTEGER);
+}
+
+/** Sums in both lanes. */
+function readSumsOf(fields: FrameFields, buckets: number): Int32Array {
+  const form = fields.integer('form of sums', 0, 1);
+  return readSums(form, fields.binary('sums'), 2 * buckets);
+}
+
+function readBody(fields: FrameFields): unknown {
+  const body = fields.binary('body');
+  if (skipValue(body, 0, body.length) !== body.length) throw malformed('its body is not one well-formed MessagePack value');
+  return decodeValue(body.toString('latin1'));
+}

@@ -1,0 +1,102 @@
+/**
+ * Messages to frames. One encoder serves all connections of a node: a frame is encoded once and sent to many.
+ *
+ * Invariants
+ *  1. A frame is a copy of its own: nothing that is encoded later touches it.
+ *  2. Everything that a frame refers to by number is named in `origins`, so each connection can tell what is missing.
+ */
+
+import { isDroppable, type Message, type Origin } from '@grapevine/core';
+import { writeBuckets, writeDots, writeSums } from './dots.ts';
+import { causes, directions, kinds } from './kinds.ts';
+import { type NumberedOrigin, OriginNumbers } from './origin-numbers.ts';
+import { packFrame } from './packer.ts';
+import { UpdateColumns } from './update-columns.ts';
+import { encodeValue } from './value.ts';
+import { Column } from './varint.ts';
+
+export interface EncodedFrame {
+  /** The same for every peer. */
+  readonly bytes: Uint8Array;
+  /** The origins whose numbers the bytes use. */
+  readonly origins: readonly NumberedOrigin[];
+  /** Whether a congested link may drop it. */
+  readonly droppable: boolean;
+}
+
+export class Encoder {
+  readonly #numbers = new OriginNumbers();
+  readonly #updates = new UpdateColumns();
+  /** Scratch of the fields of one frame; no kind has more columns of dots, buckets and sums. */
+  readonly #a = new Column();
+  readonly #b = new Column();
+  readonly #c = new Column();
+
+  /**
+   * @param channel this node's number of the gossip instance
+   * @throws GossipError VALUE_NOT_SERIALISABLE for the body of a `custom` message
+   */
+  encode(channel: number, message: Message): EncodedFrame {
+    this.#numbers.beginFrame();
+    const bytes = packFrame([kinds[message.type], channel, ...this.#fields(message)]);
+    return { bytes, origins: this.#numbers.used, droppable: isDroppable(message) };
+  }
+
+  /**
+   * Drops the number of an origin that the node has forgotten. An origin that comes back gets a new one.
+   * @returns the number, to be forgotten by each connection (`Told.forget`)
+   */
+  forget(origin: Origin): number | undefined {
+    return this.#numbers.forget(origin);
+  }
+
+  #fields(message: Message): readonly unknown[] {
+    const numbers = this.#numbers;
+    const a = this.#a.clear();
+    const b = this.#b.clear();
+    const c = this.#c.clear();
+    switch (message.type) {
+      case 'hashes': {
+        const { context, live, horizonMs, direction } = message;
+        return [context.low, context.high, live.low, live.high, horizonMs, directions.indexOf(direction)];
+      }
+      case 'bucket-sums':
+        return [...writeSums(a, message.sums), directions.indexOf(message.direction)];
+      case 'contexts': {
+        const { buckets, dots, invitation, answer } = message;
+        return [writeBuckets(a, buckets), writeDots(b, dots, 'with newest', numbers), invitation, answer];
+      }
+      case 'chunk':
+        return [message.invitation, message.index, ...this.#updates.write(message.updates, numbers)];
+      case 'end': {
+        const { invitation, index, buckets, claim, context, live, horizonMs } = message;
+        const claimed = [writeBuckets(a, buckets), writeDots(b, claim, 'with newest', numbers)];
+        return [invitation, index, ...claimed, context.low, context.high, live.low, live.high, horizonMs];
+      }
+      case 'ack':
+        return [message.invitation, message.index];
+      case 'live-sums':
+        return [...writeSums(a, message.sums), message.horizonMs];
+      case 'live-dots': {
+        const { buckets, dots, context, horizonMs, answer } = message;
+        const listed = [writeBuckets(a, buckets), writeDots(b, dots, 'bare', numbers)];
+        return [...listed, writeDots(c, context, 'with newest', numbers), horizonMs, answer];
+      }
+      case 'updates':
+        return [causes.indexOf(message.cause), ...this.#updates.write(message.updates, numbers)];
+      case 'announce':
+        return [writeDots(a, message.dots, 'bare', numbers), message.pulled];
+      case 'feedback':
+        return [writeDots(a, message.known, 'bare', numbers), writeDots(b, message.news, 'bare', numbers)];
+      case 'refused':
+      case 'ask':
+      case 'gone':
+        return [writeDots(a, message.dots, 'bare', numbers)];
+      case 'pull':
+        return [];
+      case 'custom':
+        a.latin1(encodeValue(message.body));
+        return [a.view()];
+    }
+  }
+}

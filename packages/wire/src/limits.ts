@@ -1,0 +1,21 @@
+/**
+ * What a frame may hold at most, beyond the transport's bound on its bytes.
+ *
+ * Invariants
+ *  1. Whatever is beyond a limit is malformed; docs/wire.md states each.
+ */
+
+/** Containers inside containers of a value. */
+export const maxDepth = 64;
+/** Characters (UTF-16 code units) of an id. */
+export const maxIdLength = 4096;
+/** Bytes of a node's name in UTF-8. */
+export const maxNodeNameBytes = 128;
+/** Bytes of the name of an instance or of a protocol in UTF-8. */
+export const maxNameBytes = 255;
+/** The highest channel number. */
+export const maxChannel = 65535;
+/** Characters of the sentence in a refusal. */
+export const maxReasonLength = 1024;
+/** Origins that a connection may number at a time. */
+export const maxOrigins = 1_048_576;

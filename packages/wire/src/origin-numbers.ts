@@ -1,0 +1,111 @@
+/**
+ * Origins by numbers: a name and an epoch are told once per connection, afterwards a number of one to three bytes stands
+ * for them.
+ *
+ * Invariants
+ *  1. The sending node chooses the numbers, the same for all its connections, so that a frame is encoded once for all.
+ *  2. A number is never used for another origin, not even when its own is forgotten.
+ */
+
+import type { Origin } from '@grapevine/core';
+import { maxOrigins } from './limits.ts';
+import { malformed } from './malformed.ts';
+
+export interface NumberedOrigin {
+  readonly number: number;
+  readonly origin: Origin;
+}
+
+/** A numbered origin with what the frame in work knows of it. */
+export class OriginEntry implements NumberedOrigin {
+  readonly number: number;
+  readonly origin: Origin;
+  /** The list in which it was met last. */
+  list = 0;
+  /** The sequence number that follows the last one of this origin in this list. */
+  nextSequence = 1;
+
+  constructor(number: number, origin: Origin) {
+    this.number = number;
+    this.origin = origin;
+  }
+}
+
+/** The sender's side: gives numbers. */
+export class OriginNumbers {
+  readonly #byKey = new Map<string, OriginEntry>();
+  #given = 0;
+  #list = 0;
+  #used: OriginEntry[] = [];
+
+  beginFrame(): void {
+    this.#list++;
+    this.#used = [];
+  }
+
+  /** The origins of the frame in work. */
+  get used(): readonly OriginEntry[] {
+    return this.#used;
+  }
+
+  use(origin: Origin): OriginEntry {
+    let entry = this.#byKey.get(origin.key);
+    if (entry === undefined) {
+      entry = new OriginEntry(++this.#given, origin);
+      this.#byKey.set(origin.key, entry);
+    }
+    if (entry.list !== this.#list) {
+      entry.list = this.#list;
+      entry.nextSequence = 1;
+      this.#used.push(entry);
+    }
+    return entry;
+  }
+
+  forget(origin: Origin): number | undefined {
+    const entry = this.#byKey.get(origin.key);
+    this.#byKey.delete(origin.key);
+    return entry?.number;
+  }
+}
+
+/** The receiver's side: what the peer's numbers mean on this connection. */
+export class OriginTable {
+  readonly #byNumber = new Map<number, OriginEntry>();
+  #list = 0;
+
+  learn(number: number, origin: Origin): void {
+    const known = this.#byNumber.get(number);
+    if (known !== undefined) {
+      if (known.origin.key === origin.key) return;
+      throw malformed(`origin number ${number} is told twice, of two origins`);
+    }
+    if (this.#byNumber.size >= maxOrigins) throw malformed(`more than ${maxOrigins} origins are numbered`);
+    this.#byNumber.set(number, new OriginEntry(number, origin));
+  }
+
+  forget(number: number): void {
+    this.#byNumber.delete(number);
+  }
+
+  beginList(): void {
+    this.#list++;
+  }
+
+  /** @throws FRAME_MALFORMED when the number was not told */
+  use(number: number): OriginEntry {
+    const entry = this.#byNumber.get(number);
+    if (entry === undefined) throw malformed(`origin number ${number} was not told before`);
+    if (entry.list !== this.#list) {
+      entry.list = this.#list;
+      entry.nextSequence = 1;
+    }
+    return entry;
+  }
+
+  /** As `use`, where an origin may stand only once in the list. */
+  useOnce(number: number): OriginEntry {
+    if (this.#byNumber.get(number)?.list === this.#list) throw malformed(`origin number ${number} stands twice in a list`);
+    return this.use(number);
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * What one connection was told: which numbers of origins its peer knows.
+ *
+ * Invariants
+ *  1. Its frames are sent in the order in which they are returned here, each before the frame that it was made for, and
+ *     are never dropped: the peer takes an unknown number for a malformed frame.
+ */
+
+import type { EncodedFrame } from './encoder.ts';
+import { kinds } from './kinds.ts';
+import { packFrame } from './packer.ts';
+
+export class Told {
+  readonly #numbers = new Set<number>();
+
+  /** The frame to send first, if `frame` uses numbers that were not told on this connection; they count as told now. */
+  missing(frame: EncodedFrame): Uint8Array | undefined {
+    let fields: unknown[] | undefined;
+    for (const { number, origin } of frame.origins) {
+      if (this.#numbers.has(number)) continue;
+      this.#numbers.add(number);
+      fields ??= [kinds.origins];
+      fields.push(number, origin.name, origin.epoch);
+    }
+    return fields === undefined ? undefined : packFrame(fields);
+  }
+
+  /** The frame that lets the peer forget a number, if it was told. */
+  forget(number: number): Uint8Array | undefined {
+    return this.#numbers.delete(number) ? packFrame([kinds['forget-origins'], number]) : undefined;
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Values and their bytes, in the form in which a store keeps them: MessagePack as a string of one character a byte.
+ *
+ * Invariants
+ *  1. Every value that is encoded can be decoded, here and by every peer; what cannot is refused with its path.
+ *  2. 64-bit integers on the wire are bigints here, and numbers beyond 32 bits are floats on the wire: both come back
+ *     as what they were.
+ */
+
+import type { Bytes } from '@grapevine/core';
+import { packToView } from './packer.ts';
+import { ValueReader } from './value-reader.ts';
+import { checkValue } from './value-rules.ts';
+
+/**
+ * A value's bytes, a copy that later changes of the value do not touch.
+ * @throws GossipError VALUE_NOT_SERIALISABLE, naming the place as in `$.a.b[3]`, for functions, symbols, undefined,
+ * bigints beyond 64 bits, class instances, invalid Dates, cycles and what is nested deeper than 64 levels
+ */
+export function encodeValue(value: unknown): Bytes {
+  checkValue(value);
+  return packToView(value).toString('latin1');
+}
+
+/**
+ * The value, made anew with every call.
+ * @throws GossipError FRAME_MALFORMED for bytes that neither `encodeValue` made nor a frame's check has passed
+ */
+export function decodeValue(bytes: Bytes): unknown {
+  return new ValueReader(bytes).only();
+}

@@ -1,0 +1,94 @@
+/**
+ * Whether bytes are well-formed MessagePack of the kinds that Grapevine carries, without building anything.
+ *
+ * Invariants
+ *  1. What passes can be decoded: every length fits, no 0xc1, no extension but the timestamp, at most `maxDepth`
+ *     containers inside each other.
+ *  2. Time is linear in the bytes, whatever the headers claim.
+ *
+ * Source: the MessagePack specification (github.com/msgpack/msgpack/blob/master/spec.md).
+ */
+
+import { maxDepth } from './limits.ts';
+
+const FAILED = -1;
+const TIMESTAMP = 0xff;
+
+/**
+ * Steps over one value.
+ * @param depth how many containers it stands in
+ * @returns where the next one starts; -1 when there is no well-formed value up to `end`
+ */
+export function skipValue(bytes: Uint8Array, at: number, end: number, depth = 0): number {
+  if (at >= end) return FAILED;
+  const token = bytes[at] as number;
+  const next = at + 1;
+  if (token < 0x80 || token >= 0xe0) return next;
+  if (token < 0x90) return skipMany(bytes, next, end, 2 * (token & 15), depth);
+  if (token < 0xa0) return skipMany(bytes, next, end, token & 15, depth);
+  if (token < 0xc0) return fits(next + (token & 31), end);
+  switch (token) {
+    case 0xc0: // nil
+    case 0xc2: // false
+    case 0xc3: // true
+      return next;
+    case 0xc4: // bin 8
+    case 0xd9: // str 8
+      return at + 2 > end ? FAILED : fits(at + 2 + (bytes[next] as number), end);
+    case 0xc5: // bin 16
+    case 0xda: // str 16
+      return at + 3 > end ? FAILED : fits(at + 3 + uint16(bytes, next), end);
+    case 0xc6: // bin 32
+    case 0xdb: // str 32
+      return at + 5 > end ? FAILED : fits(at + 5 + uint32(bytes, next), end);
+    case 0xc7: // ext 8, for the timestamp of 96 bits
+      return at + 3 <= end && bytes[next] === 12 && bytes[at + 2] === TIMESTAMP ? fits(at + 15, end) : FAILED;
+    case 0xcc: // uint 8
+    case 0xd0: // int 8
+      return fits(at + 2, end);
+    case 0xcd: // uint 16
+    case 0xd1: // int 16
+      return fits(at + 3, end);
+    case 0xca: // float 32
+    case 0xce: // uint 32
+    case 0xd2: // int 32
+      return fits(at + 5, end);
+    case 0xcb: // float 64
+    case 0xcf: // uint 64
+    case 0xd3: // int 64
+      return fits(at + 9, end);
+    case 0xd6: // fixext 4
+      return at + 2 <= end && bytes[next] === TIMESTAMP ? fits(at + 6, end) : FAILED;
+    case 0xd7: // fixext 8
+      return at + 2 <= end && bytes[next] === TIMESTAMP ? fits(at + 10, end) : FAILED;
+    case 0xdc: // array 16
+      return at + 3 > end ? FAILED : skipMany(bytes, at + 3, end, uint16(bytes, next), depth);
+    case 0xdd: // array 32
+      return at + 5 > end ? FAILED : skipMany(bytes, at + 5, end, uint32(bytes, next), depth);
+    case 0xde: // map 16
+      return at + 3 > end ? FAILED : skipMany(bytes, at + 3, end, 2 * uint16(bytes, next), depth);
+    case 0xdf: // map 32
+      return at + 5 > end ? FAILED : skipMany(bytes, at + 5, end, 2 * uint32(bytes, next), depth);
+    default: // 0xc1, and extensions that are no timestamp
+      return FAILED;
+  }
+}
+
+function skipMany(bytes: Uint8Array, at: number, end: number, count: number, depth: number): number {
+  if (depth === maxDepth || count > end - at) return FAILED;
+  let next = at;
+  for (let i = 0; i < count && next !== FAILED; i++) next = skipValue(bytes, next, end, depth + 1);
+  return next;
+}
+
+function fits(next: number, end: number): number {
+  return next <= end ? next : FAILED;
+}
+
+function uint16(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+}
+
+function uint32(bytes: Uint8Array, at: number): number {
+  return uint16(bytes, at) * 65536 + uint16(bytes, at + 2);
+}
