@@ -1,0 +1,388 @@
+/**
+ * The SIR engine of rumor mongering, for `rumor` and for the rumor half of `hybrid`: who is infective, whom to push to,
+ * and when to lose interest.
+ *
+ * Invariants
+ *  1. A removed rumor is never sent again unasked, but its arrival is still answered.
+ *  2. What was known is judged against the state before a batch: of two pushers in one batch both hear "news".
+ *  3. A counter moves only on feedback, or blindly by a push to somebody, and a push to nobody counts nothing.
+ *  4. At most one eager push per peer is in flight: its feedback frees the peer, or the next cycle, or the peer's going.
+ *  5. An own write goes with its value the first time; whatever else is pushed goes by its dot.
+ *  6. Hidden updates are never pushed, superseded and expired ones no more.
+ *
+ * Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", 1987, section 1.4 (its footnote on
+ * pull: one count per cycle). Departure: the paper and the original send a rumor's value every time and once a cycle.
+ * We send it by its dot after the first time, so that redundancy costs bytes and not payloads, and, if `eager`, at once.
+ */
+
+import { Context, countDots, type Dots } from '../context.ts';
+import type { Intake } from '../intake.ts';
+import type { Announce, Feedback, Updates } from '../messages.ts';
+import type { Environment, Received } from '../protocol.ts';
+import { sample } from '../random.ts';
+import type { Update } from '../update.ts';
+import { answer, Asks } from './asks.ts';
+import { inBatches } from './batches.ts';
+import { dotFrames, dotsOf, without } from './dots.ts';
+import { Removed } from './removed.ts';
+import type { RumorOptions } from './rumor-options.ts';
+import { Runs } from './runs.ts';
+
+/** How a rumor sets out: with its value (own writes), by its dot at once if `eager`, or by its dot in the next cycle. */
+export type Infection = 'write' | 'relay-eager' | 'relay-later';
+
+/** How many rumors are in which state of the model. */
+export interface EpidemicStatus {
+  readonly infective: number;
+  readonly removed: number;
+  /** Runs that the infective dots form. */
+  readonly runs: number;
+}
+
+/** A message with rumors, and what of it was lacked here before its batch. */
+interface Heard {
+  readonly from: string;
+  readonly message: Updates | Announce;
+  readonly dots: Dots;
+  readonly lacked: Dots;
+}
+
+interface Judged {
+  readonly dots: Dots;
+  readonly lacked: Dots;
+  /** What has turned out to be news of the batch so far. */
+  readonly news: Context;
+}
+
+const CYCLE = 'rumor';
+const COALESCE = 'push';
+const COALESCE_MS = 1;
+
+const nobody: ReadonlySet<string> = new Set();
+
+export class Epidemic {
+  readonly #environment: Environment;
+  readonly #intake: Intake;
+  readonly #options: RumorOptions;
+  readonly #relayed: (cause: Updates['cause']) => Infection;
+  readonly #pushes: boolean;
+  readonly #pulls: boolean;
+  readonly asks: Asks;
+  readonly #infective = new Runs();
+  readonly #removed: Removed;
+  /** Own writes that nobody has been sent yet. */
+  readonly #unsent = new Context();
+  /** Due at once: for the first time, and once more because somebody found it news. */
+  #first = new Context();
+  #again = new Context();
+  /** Dots in flight to a peer: how many have no feedback yet. */
+  readonly #inFlight = new Map<string, number>();
+  /** What was told to whom because they pulled in this cycle, and what they said. */
+  readonly #pulled = new Map<string, Context>();
+  #pulledKnown = new Context();
+  #pulledNews = new Context();
+  #peers: readonly string[] = [];
+  /** A time at which a cycle ended or would have: cycles keep their phase while the node is idle. */
+  #phaseMs = 0;
+  #isCycling = false;
+  #isCoalescing = false;
+
+  /** @param relayed how an update that came with this cause goes on; by default at once if `eager` */
+  constructor(
+    environment: Environment,
+    intake: Intake,
+    options: RumorOptions,
+    relayed?: (cause: Updates['cause']) => Infection,
+  ) {
+    this.#environment = environment;
+    this.#intake = intake;
+    this.#options = options;
+    this.#relayed = relayed ?? ((): Infection => 'relay-eager');
+    this.#pushes = options.direction !== 'pull';
+    this.#pulls = options.direction !== 'push';
+    this.#removed = new Removed(options.ttl);
+    this.asks = new Asks(environment, intake, options);
+  }
+
+  get status(): EpidemicStatus {
+    return { infective: this.#infective.count, removed: this.#removed.count, runs: this.#infective.runCount };
+  }
+
+  /** Once, before all else. */
+  start(nowMs: number): void {
+    this.#phaseMs = nowMs + Math.floor(this.#environment.random() * this.#options.delta);
+    this.#cycle(nowMs);
+  }
+
+  /** Spreads what this node has just come to hold. What was superseded meanwhile is left out. */
+  infect(updates: readonly Update[], how: Infection, nowMs: number): void {
+    this.#infect(this.#current(updates), how, nowMs);
+    if (!this.#isCoalescing) this.#lead(nowMs);
+  }
+
+  /** Spreads an update no more. */
+  withdraw(update: Update): void {
+    this.#infective.remove(update.origin, update.sequence);
+    if (this.#unsent.has(update.origin, update.sequence)) this.#unsent.remove(update.origin, update.sequence);
+  }
+
+  /** Takes dots that are not infective as removed now. */
+  retire(dots: Dots, nowMs: number): void {
+    this.#removed.add(this.#infective.lacking(dots), nowMs);
+  }
+
+  /** Forgets the SIR state of what was removed `ttl` ago. @returns those dots, none of them infective */
+  collect(nowMs: number): Dots {
+    return this.#infective.lacking(this.#removed.takeOld(nowMs));
+  }
+
+  /** Takes the messages of the batch that are about rumors, and leaves the others. */
+  receive(batch: readonly Received[], nowMs: number): void {
+    // Told before anything of the batch is taken up: whoever pulls now gets the rumors of before.
+    for (const { from, message } of batch) if (message.type === 'pull') this.#tell(from, nowMs);
+    const heard: Heard[] = [];
+    for (const { from, message } of batch) {
+      if (message.type !== 'updates' && message.type !== 'announce') continue;
+      const dots = message.type === 'updates' ? dotsOf(message.updates) : message.dots;
+      heard.push({ from, message, dots, lacked: this.asks.lacked(dots) });
+    }
+    const news = new Context();
+    for (const { from, message, dots, lacked } of heard) {
+      if (message.type === 'updates') this.#updates(from, message, { dots, lacked, news }, nowMs);
+    }
+    // Announced dots after the updates: what one brings need not be asked for.
+    for (const { from, message, dots, lacked } of heard) {
+      if (message.type !== 'announce') continue;
+      this.asks.announced(from, lacked, nowMs);
+      this.#answerPush(from, without(dots, lacked), lacked);
+    }
+    const reporters = new Set<string>();
+    for (const { from, message } of batch) {
+      if (message.type === 'feedback') this.#feedback(from, message, reporters, nowMs);
+      else if (message.type === 'ask') answer(this.#environment, from, message.dots);
+      else if (message.type === 'gone') this.asks.gone(from, message.dots);
+    }
+    this.asks.proceed(nowMs);
+    this.#flush(nowMs, reporters);
+  }
+
+  /** Does what has become due. To be called after the intake was given a verdict. */
+  proceed(nowMs: number): void {
+    this.asks.proceed(nowMs);
+    this.#flush(nowMs, nobody);
+  }
+
+  /** @returns whether the timer is one of the engine's */
+  tick(timer: string, nowMs: number): boolean {
+    if (timer === CYCLE) this.#endCycle(nowMs);
+    else if (timer === COALESCE) this.#lead(nowMs);
+    else return this.asks.tick(timer, nowMs);
+    return true;
+  }
+
+  /** @param gone whose connection is over, though they may be among `names` with another */
+  peersChanged(names: readonly string[], gone: readonly string[], nowMs: number): void {
+    this.#peers = names;
+    for (const name of gone) {
+      this.#inFlight.delete(name);
+      this.#pulled.delete(name);
+      this.asks.peerGone(name);
+    }
+    this.#cycle(nowMs);
+    this.proceed(nowMs);
+  }
+
+  /** The dots of what the store still holds: an update that came with what supersedes it is no rumor. */
+  #current(updates: readonly Update[]): Dots {
+    const { store } = this.#environment.replica;
+    return dotsOf(updates, (update) => store.get(update.id) === update);
+  }
+
+  #infect(dots: Dots, how: Infection, nowMs: number): void {
+    if (dots.length === 0) return;
+    this.#infective.add(dots);
+    if (this.#pushes && how === 'write') this.#unsent.addAll(dots);
+    if (this.#options.eager && how !== 'relay-later') this.#first.addAll(dots);
+    this.#cycle(nowMs);
+  }
+
+  #updates(from: string, { cause, updates }: Updates, { dots, lacked, news }: Judged, nowMs: number): void {
+    if (cause === 'answer') this.asks.answered(from, dots, nowMs);
+    if (cause === 'mail') for (const { origin } of dots) this.asks.mailed(origin, nowMs);
+    this.#intake.receive(updates, nowMs, ({ kept }, at) => {
+      const current = this.#current(kept);
+      this.#infect(current, this.#relayed(cause), at);
+      news.addAll(current);
+      // What is stored and not kept is hidden or expired: no rumor, and as good as removed.
+      if (kept.length < updates.length)
+        this.retire(this.#environment.replica.context.common(without(lacked, current)), at);
+      if (cause === 'push') this.#answerPush(from, without(dots, lacked), news.common(lacked));
+    });
+  }
+
+  /** Tells a pusher what was known here and what was not; nothing, if there is nothing to tell. */
+  #answerPush(to: string, known: Dots, news: Dots): void {
+    if (this.#options.blind || (known.length === 0 && news.length === 0)) return;
+    this.#environment.effects.send(to, { type: 'feedback', known, news });
+  }
+
+  #feedback(from: string, { known, news }: Feedback, reporters: Set<string>, nowMs: number): void {
+    if (this.#options.blind) return;
+    this.#land(from, countDots(known) + countDots(news));
+    const pulled = this.#pulled.get(from);
+    const pulledKnown = this.#options.direction === 'pull' ? known : (pulled?.common(known) ?? []);
+    const pulledNews = this.#options.direction === 'pull' ? news : (pulled?.common(news) ?? []);
+    pulled?.removeAll(pulledKnown);
+    pulled?.removeAll(pulledNews);
+    this.#pulledKnown.addAll(pulledKnown);
+    this.#pulledNews.addAll(pulledNews);
+    const pushedNews = without(news, pulledNews);
+    this.#useless(without(known, pulledKnown), 1, nowMs);
+    this.#useful(pushedNews);
+    const again = this.#options.eager ? this.#infective.common(pushedNews) : [];
+    if (again.length === 0) return;
+    this.#again.addAll(again);
+    reporters.add(from);
+  }
+
+  /** Answers a pull by what is infective here. */
+  #tell(to: string, nowMs: number): void {
+    const dots = this.#infective.dots();
+    if (dots.length === 0) return;
+    for (const frame of dotFrames(dots))
+      this.#environment.effects.send(to, { type: 'announce', dots: frame, pulled: true });
+    if (this.#options.blind) {
+      this.#useless(dots, 1, nowMs);
+      return;
+    }
+    const pulled = this.#pulled.get(to) ?? new Context();
+    pulled.addAll(dots);
+    this.#pulled.set(to, pulled);
+  }
+
+  /** Counts so many useless pushes of these dots. */
+  #useless(dots: Dots, pushes: number, nowMs: number): void {
+    this.#removed.add(
+      this.#infective.change(dots, (counter) => this.#countUp(counter, pushes)),
+      nowMs,
+    );
+  }
+
+  /** @returns `undefined` when interest is lost */
+  #countUp(counter: number, pushes: number): number | undefined {
+    const { removal, rounds } = this.#options;
+    if (removal !== 'coin') return counter + pushes < rounds ? counter + pushes : undefined;
+    // One toss for a run, which is one rumor as far as anybody can tell: every dot has the same chance.
+    for (let i = 0; i < pushes; i++) if (this.#environment.random() * rounds < 1) return undefined;
+    return counter;
+  }
+
+  #useful(dots: Dots): void {
+    if (this.#options.removal === 'reset-counter') this.#infective.change(dots, () => 0);
+  }
+
+  /** The paper's footnote on pull: per cycle, useful if anybody needed it, else one useless push. */
+  #countPulled(nowMs: number): void {
+    const news = this.#pulledNews.dots();
+    this.#useful(news);
+    this.#useless(without(this.#pulledKnown.dots(), news), 1, nowMs);
+    this.#pulledKnown = new Context();
+    this.#pulledNews = new Context();
+    this.#pulled.clear();
+  }
+
+  /** Starts the next cycle, unless nothing would happen in it: idle nodes do not wake up. */
+  #cycle(nowMs: number): void {
+    if (this.#isCycling || this.#peers.length === 0 || (!this.#pulls && this.#infective.isEmpty)) return;
+    this.#isCycling = true;
+    const { delta } = this.#options;
+    const elapsedMs = (((nowMs - this.#phaseMs) % delta) + delta) % delta;
+    this.#environment.effects.setTimer(CYCLE, delta - elapsedMs);
+  }
+
+  #endCycle(nowMs: number): void {
+    this.#isCycling = false;
+    this.#phaseMs = nowMs;
+    this.#inFlight.clear();
+    this.#countPulled(nowMs);
+    if (this.#peers.length > 0) {
+      this.#first = new Context();
+      this.#again = new Context();
+      const partners = this.#partners(this.#peers);
+      if (this.#pulls) this.#environment.effects.send(partners, { type: 'pull' });
+      if (this.#pushes) this.#push(partners, this.#infective.dots(), nowMs);
+    }
+    this.#cycle(nowMs);
+  }
+
+  #partners(among: readonly string[]): string[] {
+    const { level } = this.#options;
+    return sample(this.#environment.random, among, level === 0 ? among.length : level);
+  }
+
+  /** The first push of a while leaves at once; what follows within a millisecond leaves together. */
+  #lead(nowMs: number): void {
+    this.#isCoalescing = this.#flush(nowMs, nobody);
+    if (this.#isCoalescing) this.#environment.effects.setTimer(COALESCE, COALESCE_MS);
+  }
+
+  /**
+   * Pushes what is due to peers with nothing in flight: rather to others than to `reporters`, who have just said that
+   * they have it, and never to a single reporter again what only it has reported.
+   * @returns whether anything was pushed
+   */
+  #flush(nowMs: number, reporters: ReadonlySet<string>): boolean {
+    if (this.#first.isEmpty && this.#again.isEmpty) return false;
+    const free = this.#peers.filter((peer) => !this.#inFlight.has(peer));
+    const others = reporters.size === 0 ? free : free.filter((peer) => !reporters.has(peer));
+    if (others.length > 0 || reporters.size > 1) {
+      if (free.length === 0) return false;
+      this.#first.addAll(this.#again.dots());
+      this.#again = new Context();
+    }
+    const to = others.length > 0 ? others : free;
+    if (to.length === 0) return false;
+    const due = this.#infective.common(this.#first.dots());
+    this.#first = new Context();
+    this.#push(this.#partners(to), due, nowMs);
+    return due.length > 0;
+  }
+
+  #push(to: readonly string[], dots: Dots, nowMs: number): void {
+    if (dots.length === 0) return;
+    const { effects } = this.#environment;
+    const unsent = this.#unsent.common(dots);
+    if (unsent.length > 0) {
+      this.#unsent.removeAll(unsent);
+      for (const updates of inBatches(this.#valuesOf(unsent)))
+        effects.send(to, { type: 'updates', cause: 'push', updates });
+    }
+    for (const frame of dotFrames(without(dots, unsent)))
+      effects.send(to, { type: 'announce', dots: frame, pulled: false });
+    if (this.#options.blind) {
+      this.#useless(dots, to.length, nowMs);
+      return;
+    }
+    const count = countDots(dots);
+    for (const peer of to) this.#inFlight.set(peer, (this.#inFlight.get(peer) ?? 0) + count);
+  }
+
+  #valuesOf(dots: Dots): Update[] {
+    const { store } = this.#environment.replica;
+    const updates: Update[] = [];
+    for (const { origin, intervals } of dots)
+      for (let i = 0; i < intervals.length; i += 2)
+        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
+          const update = store.byDot(origin, sequence);
+          if (update !== undefined) updates.push(update);
+        }
+    return updates;
+  }
+
+  /** So many dots of what is in flight to a peer have feedback. */
+  #land(peer: string, count: number): void {
+    const left = (this.#inFlight.get(peer) ?? 0) - count;
+    if (left > 0) this.#inFlight.set(peer, left);
+    else this.#inFlight.delete(peer);
+  }
+}

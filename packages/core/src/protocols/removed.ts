@@ -1,0 +1,49 @@
+/**
+ * The removed rumors: what is no longer spread, by when its spreading ended, until it is old enough to be forgotten.
+ *
+ * Invariants
+ *  1. Nothing is forgotten before its time, and everything at most a sixteenth of the time later.
+ *  2. At most some twenty generations are kept, each as intervals, whatever the number of dots.
+ */
+
+import { Context, countDots, type Dots } from '../context.ts';
+
+interface Generation {
+  readonly since: number;
+  /** When the last of it was removed. */
+  until: number;
+  readonly dots: Context;
+}
+
+export class Removed {
+  readonly #ttlMs: number;
+  #generations: Generation[] = [];
+
+  constructor(ttlMs: number) {
+    this.#ttlMs = ttlMs;
+  }
+
+  /** How many dots. */
+  get count(): number {
+    return this.#generations.reduce((count, { dots }) => count + countDots(dots.dots()), 0);
+  }
+
+  add(dots: Dots, nowMs: number): void {
+    if (dots.length === 0) return;
+    let generation = this.#generations[this.#generations.length - 1];
+    if (generation === undefined || nowMs - generation.since > this.#ttlMs / 16) {
+      generation = { since: nowMs, until: nowMs, dots: new Context() };
+      this.#generations.push(generation);
+    }
+    generation.until = Math.max(generation.until, nowMs);
+    generation.dots.addAll(dots);
+  }
+
+  /** Takes out what was removed `ttlMs` ago or earlier. */
+  takeOld(nowMs: number): Dots {
+    const old = this.#generations.filter(({ until }) => until <= nowMs - this.#ttlMs);
+    if (old.length === 0) return [];
+    this.#generations = this.#generations.filter(({ until }) => until > nowMs - this.#ttlMs);
+    return old.flatMap(({ dots }) => dots.dots());
+  }
+}

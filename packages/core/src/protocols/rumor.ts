@@ -1,0 +1,156 @@
+/**
+ * Rumor mongering: keep telling others until too many already knew.
+ *
+ * Invariants
+ *  1. A removed rumor is kept for `ttl` and then forgotten, its update with it; an infective one never is. Its dot stays
+ *     known, so that it is no news again.
+ *  2. What readers here do not see is no rumor, and is forgotten `ttl` after it came or was hidden.
+ *  3. Gaps of the context older than `ttl` close: nothing will ever fill them (DESIGN section 5, rule 7).
+ *
+ * It is what the original does, and stays it: delivery is very probable, not certain, and who joins late does not get
+ * removed rumors. A restarted instance has lost which rumors were infective: those it goes on with are its own writes
+ * that were never pushed, and everybody else's work.
+ *
+ * Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", 1987, section 1.4.
+ */
+
+import { Context, type Dots } from '../context.ts';
+import { Intake } from '../intake.ts';
+import type { Message, RumorMessage } from '../messages.ts';
+import { throwViolations, type Violation } from '../options.ts';
+import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
+import type { Verdict } from '../replica.ts';
+import type { Update } from '../update.ts';
+import { Epidemic, type EpidemicStatus } from './epidemic.ts';
+import { Expiry } from './expiry.ts';
+import { Gaps } from './gaps.ts';
+import { resolveRumor, type RumorOptions } from './rumor-options.ts';
+import { Sessions } from './sessions.ts';
+
+/**
+ * Rumor mongering as a protocol of its own.
+ * @throws GossipError OPTIONS_INVALID that lists every violation
+ */
+export function rumor(options: Partial<RumorOptions> = {}): Protocol {
+  const violations: Violation[] = [];
+  const resolved = resolveRumor('', options, violations);
+  throwViolations(violations);
+  return {
+    name: 'rumor',
+    gcMs: resolved.gc,
+    accepts: isRumorMessage,
+    create: (environment) => new RumorMachine(environment, resolved),
+  };
+}
+
+const rumorTypes: ReadonlySet<string> = new Set<RumorMessage['type']>([
+  'updates',
+  'announce',
+  'feedback',
+  'ask',
+  'gone',
+  'pull',
+]);
+
+export function isRumorMessage(message: Message): message is RumorMessage {
+  return rumorTypes.has(message.type);
+}
+
+/** The states of a machine's rumors, for tests and the simulator; `undefined`: its protocol has none. */
+export function epidemicStatus(machine: Machine): EpidemicStatus | undefined {
+  return 'status' in machine ? (machine as { readonly status: EpidemicStatus }).status : undefined;
+}
+
+class RumorMachine implements Machine {
+  readonly #environment: Environment;
+  readonly #intake: Intake;
+  readonly #epidemic: Epidemic;
+  readonly #expiry: Expiry;
+  readonly #sessions: Sessions;
+  readonly #gaps: Gaps;
+  /** Stored, and no rumor: they were hidden, have expired, or are from before a restart. Retired with the next garbage. */
+  #stale = new Context();
+
+  constructor(environment: Environment, options: RumorOptions) {
+    this.#environment = environment;
+    this.#intake = new Intake(environment);
+    this.#epidemic = new Epidemic(environment, this.#intake, options);
+    this.#expiry = new Expiry(environment);
+    this.#sessions = new Sessions(environment);
+    this.#gaps = new Gaps(environment.replica, options.ttl);
+  }
+
+  get backlog(): number {
+    return this.#intake.backlog;
+  }
+
+  /** For tests and the simulator. */
+  get status(): EpidemicStatus {
+    return this.#epidemic.status;
+  }
+
+  start(nowMs: number): void {
+    const { replica } = this.#environment;
+    for (const { origin, sequence } of replica.store) this.#stale.add(origin, sequence);
+    replica.withdrawn = (update): void => this.#withdraw(update);
+    this.#epidemic.start(nowMs);
+    this.#expiry.schedule(nowMs);
+  }
+
+  add(updates: readonly Update[], nowMs: number): void {
+    this.#epidemic.infect(updates, 'write', nowMs);
+    this.#expiry.schedule(nowMs);
+  }
+
+  receive(batch: readonly Received[], nowMs: number): void {
+    this.#epidemic.receive(batch, nowMs);
+    this.#expiry.schedule(nowMs);
+  }
+
+  judged(offer: number, verdict: Verdict, nowMs: number): void {
+    this.#intake.judged(offer, verdict, nowMs);
+    this.#epidemic.proceed(nowMs);
+    this.#expiry.schedule(nowMs);
+  }
+
+  tick(timer: string, nowMs: number): void {
+    if (timer === 'expiry') this.#expiry.tick(nowMs);
+    else this.#epidemic.tick(timer, nowMs);
+  }
+
+  collect(nowMs: number): void {
+    const { replica } = this.#environment;
+    replica.expire(nowMs);
+    this.#forget(this.#epidemic.collect(nowMs));
+    this.#epidemic.retire(this.#stale.dots(), nowMs);
+    this.#stale = new Context();
+    this.#gaps.close(this.#intake.pending, nowMs);
+    replica.forgetOrigins((name) => this.#sessions.has(name), nowMs);
+    const due = replica.release(nowMs);
+    if (due.length === 0) return;
+    this.#intake.receive(due, nowMs, ({ kept }, at) => this.#epidemic.infect(kept, 'relay-eager', at));
+    this.#expiry.schedule(nowMs);
+  }
+
+  peersChanged(peers: readonly Peer[], nowMs: number): void {
+    const { gone } = this.#sessions.change(peers);
+    this.#epidemic.peersChanged(this.#sessions.names, gone, nowMs);
+  }
+
+  #withdraw(update: Update): void {
+    this.#epidemic.withdraw(update);
+    // Still there: hidden, or a tombstone now by its expiry. Superseded ones are not.
+    if (this.#environment.replica.store.byDot(update.origin, update.sequence) !== undefined)
+      this.#stale.add(update.origin, update.sequence);
+  }
+
+  #forget(dots: Dots): void {
+    const { replica } = this.#environment;
+    for (const { origin, intervals } of dots)
+      for (let i = 0; i < intervals.length; i += 2)
+        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
+          const update = replica.store.byDot(origin, sequence);
+          if (update !== undefined) replica.drop(update);
+        }
+  }
+}
