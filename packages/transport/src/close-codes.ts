@@ -1,0 +1,85 @@
+/**
+ * Why a connection ends: one table of close codes, and which of them are errors.
+ *
+ * Invariants
+ *  1. Both ends read a close code by this table, so both report the same `GossipError`.
+ *  2. A reason is a sentence of at most 123 bytes, the most that a close frame carries.
+ *
+ * Source: RFC 6455 section 7.4; 4000 to 4999 are for private use. 40xx is no error, 44xx is one.
+ */
+import { type ErrorCode, GossipError } from '@grapevine/core';
+
+/** The WebSocket close codes that we send or understand. */
+export const closeCodes = {
+  /** The owner of the session asked for it. */
+  NORMAL: 1000,
+  /** The node leaves, its queue flushed. */
+  GOING_AWAY: 1001,
+  /** Broken framing, found by the WebSocket layer. */
+  PROTOCOL_ERROR: 1002,
+  /** No close frame came. Never sent. */
+  CONNECTION_LOST: 1006,
+  FRAME_TOO_LARGE: 1009,
+  /** The pair has another connection. */
+  DUPLICATE: 4000,
+  /** The node dialled itself. */
+  SELF: 4001,
+  /** The peer of this name started anew and is connected with its higher epoch. */
+  REPLACED: 4002,
+  FRAME_MALFORMED: 4400,
+  HELLO_MALFORMED: 4401,
+  WRONG_CLUSTER: 4403,
+  HELLO_TIMEOUT: 4408,
+  NAME_TAKEN: 4409,
+  SILENT: 4410,
+  VERSION_UNSPEAKABLE: 4426,
+  TOO_SLOW: 4429,
+} as const;
+
+/** What told a connection's end. */
+export interface CloseInfo {
+  /** WebSocket close code, see `closeCodes`. */
+  readonly code: number;
+  /** A sentence; empty when the peer gave none. */
+  readonly reason: string;
+  /** Present only when the end was an error. */
+  readonly error?: GossipError;
+}
+
+const errorOfCode: ReadonlyMap<number, ErrorCode> = new Map([
+  [closeCodes.PROTOCOL_ERROR, 'FRAME_MALFORMED'],
+  [closeCodes.CONNECTION_LOST, 'CONNECTION_LOST'],
+  [closeCodes.FRAME_TOO_LARGE, 'FRAME_TOO_LARGE'],
+  [closeCodes.FRAME_MALFORMED, 'FRAME_MALFORMED'],
+  [closeCodes.HELLO_MALFORMED, 'HELLO_MALFORMED'],
+  [closeCodes.WRONG_CLUSTER, 'WRONG_CLUSTER'],
+  [closeCodes.HELLO_TIMEOUT, 'HELLO_TIMEOUT'],
+  [closeCodes.NAME_TAKEN, 'NAME_TAKEN'],
+  [closeCodes.SILENT, 'SILENT'],
+  [closeCodes.VERSION_UNSPEAKABLE, 'VERSION_UNSPEAKABLE'],
+  [closeCodes.TOO_SLOW, 'TOO_SLOW'],
+]);
+
+/** Reads a close code and its reason by the table. */
+export function closeInfo(
+  code: number,
+  reason: string,
+  context: Readonly<Record<string, unknown>> = {},
+  cause?: unknown,
+): CloseInfo {
+  const errorCode = errorOfCode.get(code);
+  if (errorCode === undefined) return { code, reason };
+  const message = reason === '' ? `the connection was closed with code ${code}` : reason;
+  const details = cause === undefined ? { context } : { context, cause };
+  return { code, reason, error: new GossipError(errorCode, message, details) };
+}
+
+/** Cuts a reason to the bytes that a close frame carries, between characters. */
+export function clipReason(reason: string): string {
+  const bytes = Buffer.from(reason);
+  if (bytes.length <= 123) return reason;
+  let end = 120;
+  // A byte 10xxxxxx continues a character: step back to where one starts.
+  while ((bytes.readUInt8(end) & 0xc0) === 0x80) end--;
+  return `${bytes.toString('utf8', 0, end)}…`;
+}

@@ -1,0 +1,682 @@
+/**
+ * What every transport must do, as a suite that a test runner and a medium are given to.
+ *
+ * Invariants
+ *  1. No test waits for a duration: it waits for a condition, and fails with its name when that does not come.
+ *  2. Every test also proves that `opened` and `closed` come in pairs, one session per peer, and that `close` leaves no
+ *     timer behind.
+ */
+import { closeCodes } from './close-codes.ts';
+import type { TransportOptions } from './options.ts';
+import type { Session } from './session.ts';
+import type { Refusal, Transport, TransportEvents } from './transport.ts';
+
+/** What is needed of a test runner; Jest and Vitest have it. */
+export interface Runner {
+  readonly describe: (name: string, body: () => void) => void;
+  readonly test: (name: string, body: () => Promise<void>) => void;
+  readonly expect: (actual: unknown) => {
+    toBe(expected: unknown): void;
+    toEqual(expected: unknown): void;
+    toMatchObject(expected: object): void;
+    toBeGreaterThan(expected: number): void;
+    toBeLessThan(expected: number): void;
+  };
+}
+
+/** One network, made anew for every test. */
+export interface Harness {
+  create(options: TransportOptions): Transport;
+  /** The options to listen at a place that is free, and again at the same place when called with the URL that it led to. */
+  listenAt(url: string | null): { readonly host?: string; readonly port: number };
+  /** A way to the node at `url` that can be cut so that neither side is told. `names` are those of its two ends. */
+  through(url: string, names: readonly [string, string]): Promise<{ readonly url: string; cut(): void }>;
+  dispose(): Promise<void>;
+}
+
+export interface Probe {
+  readonly name: string;
+  readonly transport: Transport;
+  readonly url: string;
+  readonly log: string[];
+  readonly refusals: Refusal[];
+  readonly dialFailures: string[];
+  readonly received: Uint8Array[];
+  readonly batches: number[];
+  /** The only session; fails when there is none or more. */
+  session(): Session;
+}
+
+const fast = {
+  redialMinMs: 2,
+  redialMaxMs: 30,
+  stableAfterMs: 0,
+  pingIntervalMs: 60_000,
+  closeTimeoutMs: 2000,
+} as const;
+
+/** Waits until the condition holds. */
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = performance.now() + 4000;
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(`did not come: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** The probes of one test: starts transports, watches what they tell, and closes them all. */
+export class Scene {
+  readonly #harness: Harness;
+  readonly #probes: Probe[] = [];
+  readonly #timers = new Set<object>();
+  readonly #violations: string[] = [];
+  #epoch = 1000;
+
+  constructor(harness: Harness) {
+    this.#harness = harness;
+  }
+
+  get harness(): Harness {
+    return this.#harness;
+  }
+
+  async node(
+    name: string,
+    options: Partial<TransportOptions> = {},
+    events: Partial<TransportEvents> = {},
+  ): Promise<Probe> {
+    const transport = this.#harness.create({
+      ...fast,
+      name,
+      epoch: ++this.#epoch,
+      listen: this.#harness.listenAt(null),
+      setTimer: (delayMs, run) => this.#setTimer(delayMs, run),
+      ...options,
+    });
+    const open = new Map<string, Session>();
+    const probe = {
+      name,
+      transport,
+      log: [],
+      refusals: [],
+      dialFailures: [],
+      received: [],
+      batches: [],
+    } as unknown as Omit<Probe, 'url'> & { url: string };
+    Object.assign(probe, { session: () => onlyOf([...transport.sessions()]) });
+    this.#probes.push(probe);
+    const { url } = await transport.start({
+      opened: (session) => {
+        if (open.has(session.peer.name)) this.#violations.push(`${name} has two sessions with ${session.peer.name}`);
+        open.set(session.peer.name, session);
+        probe.log.push(`opened ${session.peer.name}`);
+        session.onFrames = (frames) => {
+          probe.received.push(...frames.map((frame) => Uint8Array.from(frame)));
+          probe.batches.push(frames.length);
+        };
+        events.opened?.(session);
+      },
+      closed: (session, info) => {
+        if (open.get(session.peer.name) !== session) this.#violations.push(`${name} closed what was not open`);
+        open.delete(session.peer.name);
+        probe.log.push(
+          `closed ${session.peer.name} ${info.code}${info.error === undefined ? '' : ` ${info.error.code}`}`,
+        );
+        events.closed?.(session, info);
+      },
+      refused: (refusal) => probe.refusals.push(refusal),
+      dialFailed: (failed, error) => probe.dialFailures.push(`${failed} ${error.code}`),
+    });
+    probe.url = url ?? '';
+    return probe;
+  }
+
+  /** Closes all. @returns what was wrong */
+  async end(): Promise<string[]> {
+    await Promise.all(this.#probes.map(({ transport }) => transport.close()));
+    await this.#harness.dispose();
+    for (const { name, log } of this.#probes) {
+      const times = (event: string): number => log.filter((line) => line.startsWith(event)).length;
+      if (times('opened') !== times('closed')) this.#violations.push(`${name} was left with ${log.join(', ')}`);
+    }
+    if (this.#timers.size > 0) this.#violations.push(`${this.#timers.size} timers are left`);
+    return this.#violations;
+  }
+
+  #setTimer(delayMs: number, run: () => void): () => void {
+    const key = {};
+    this.#timers.add(key);
+    const timer = setTimeout(() => {
+      this.#timers.delete(key);
+      run();
+    }, delayMs);
+    return () => {
+      this.#timers.delete(key);
+      clearTimeout(timer);
+    };
+  }
+}
+
+/** Registers the suite with the runner. */
+export function transportSuite({ describe, test, expect }: Runner, name: string, makeHarness: () => Harness): void {
+  const scene = (title: string, play: (stage: Scene) => Promise<void>): void =>
+    test(title, async () => {
+      const stage = new Scene(makeHarness());
+      let violations: string[] = [];
+      try {
+        await play(stage);
+      } finally {
+        violations = await stage.end();
+      }
+      expect(violations).toEqual([]);
+    });
+
+  const connect = async (a: Probe, b: Probe): Promise<void> => {
+    a.transport.dial([b.url]);
+    await connected(a, b);
+  };
+
+  describe(`${name}: meeting`, () => {
+    scene('two nodes learn from the hellos who the other is', async (stage) => {
+      const a = await stage.node('a', { epoch: 5, capabilities: ['x', 'y'] });
+      const b = await stage.node('b', { epoch: 7 });
+      await connect(a, b);
+      expect(a.session().peer).toEqual({ name: 'b', epoch: 7, url: b.url, capabilities: [], version: 1 });
+      expect(b.session().peer).toEqual({ name: 'a', epoch: 5, url: a.url, capabilities: ['x', 'y'], version: 1 });
+      expect([a.session().dialled, b.session().dialled]).toEqual([true, false]);
+    });
+
+    scene('the highest common version is spoken', async (stage) => {
+      const a = await stage.node('a', { versions: { min: 1, max: 4 } });
+      const b = await stage.node('b', { versions: { min: 2, max: 3 } });
+      await connect(a, b);
+      expect([a.session().peer.version, b.session().peer.version]).toEqual([3, 3]);
+    });
+
+    scene('a node that does not listen can dial', async (stage) => {
+      const a = await stage.node('a', { listen: null });
+      const b = await stage.node('b');
+      await connect(a, b);
+      expect(b.session().peer.url).toBe(null);
+    });
+
+    scene('crossing dials end as one connection, again and again', async (stage) => {
+      for (let round = 0; round < 25; round++) {
+        const a = await stage.node(`a${round}`);
+        const b = await stage.node(`b${round}`);
+        a.transport.dial([b.url]);
+        b.transport.dial([a.url]);
+        await connected(a, b);
+        expect(await stays(a, b)).toBe(true);
+        expect(a.session().dialled).toBe(!b.session().dialled);
+        await Promise.all([a.transport.close(), b.transport.close()]);
+        expect([...a.refusals, ...b.refusals]).toEqual([]);
+      }
+    });
+
+    scene('a full mesh where everybody dials everybody ends with one connection per pair', async (stage) => {
+      const nodes = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((each) => stage.node(each)));
+      for (const { transport } of nodes) transport.dial(nodes.map(({ url }) => url));
+      const complete = (): boolean => nodes.every((node) => count(node.transport) === nodes.length - 1);
+      await until('a full mesh', complete);
+      for (const node of nodes) for (const session of node.transport.sessions()) session.send(bytes('x'), 'reply');
+      await until('a frame over every connection', () =>
+        nodes.every(({ received }) => received.length === nodes.length - 1),
+      );
+      expect(complete()).toBe(true);
+      expect(nodes.flatMap(({ refusals }) => refusals)).toEqual([]);
+    });
+
+    scene('a peer that has dialled us is not dialled again while connected, but is when it is lost', async (stage) => {
+      const a = await stage.node('a');
+      const b = await stage.node('b');
+      await connect(b, a);
+      a.transport.dial([b.url]);
+      expect(await stays(a, b)).toBe(true);
+      expect(a.session().dialled).toBe(false);
+      b.transport.dial([]);
+      b.session().close(closeCodes.NORMAL, 'enough');
+      await until('a dials b', () => count(a.transport) === 1 && a.session().dialled);
+    });
+
+    scene('several URLs of one node make one connection, and the session stays the same', async (stage) => {
+      const a = await stage.node('a');
+      const b = await stage.node('b');
+      const [one, other] = [
+        await stage.harness.through(b.url, ['a', 'b']),
+        await stage.harness.through(b.url, ['a', 'b']),
+      ];
+      a.transport.dial([one.url, other.url, b.url]);
+      await connected(a, b);
+      expect(await stays(a, b)).toBe(true);
+      expect(a.log).toEqual(['opened b']);
+      expect(b.log).toEqual(['opened a']);
+    });
+
+    scene('a node that dials itself keeps quiet about it', async (stage) => {
+      const a = await stage.node('a');
+      const b = await stage.node('b');
+      a.transport.dial([a.url, b.url]);
+      await connected(a, b);
+      expect(await stays(a, b)).toBe(true);
+      expect([a.refusals, a.dialFailures, a.log]).toEqual([[], [], ['opened b']]);
+    });
+  });
+
+  describe(`${name}: refusing`, () => {
+    const refusal = (url: string | null, by: string, code: string, peer: string | null): object => ({
+      url,
+      by,
+      peer,
+      error: { code },
+    });
+
+    scene('another cluster is refused as WRONG_CLUSTER on both sides', async (stage) => {
+      const a = await stage.node('a', { cluster: 'blue' });
+      const b = await stage.node('b', { cluster: 'green' });
+      a.transport.dial([b.url]);
+      await until('both know', () => a.refusals.length > 0 && b.refusals.length > 0);
+      expect(a.refusals[0]).toMatchObject(refusal(b.url, 'peer', 'WRONG_CLUSTER', null));
+      expect(b.refusals[0]).toMatchObject(refusal(null, 'us', 'WRONG_CLUSTER', null));
+      expect(a.refusals[0]?.error.message.includes('"blue" meets "green"')).toBe(true);
+    });
+
+    scene('versions that do not meet are refused as VERSION_UNSPEAKABLE on both sides', async (stage) => {
+      const a = await stage.node('a', { versions: { min: 1, max: 2 } });
+      const b = await stage.node('b', { versions: { min: 3, max: 4 } });
+      a.transport.dial([b.url]);
+      await until('both know', () => a.refusals.length > 0 && b.refusals.length > 0);
+      expect(a.refusals[0]).toMatchObject(refusal(b.url, 'peer', 'VERSION_UNSPEAKABLE', null));
+      expect(b.refusals[0]).toMatchObject(refusal(null, 'us', 'VERSION_UNSPEAKABLE', null));
+    });
+
+    scene('two nodes of one name refuse each other as NAME_TAKEN', async (stage) => {
+      const a = await stage.node('same');
+      const b = await stage.node('same');
+      a.transport.dial([b.url]);
+      await until('both know', () => a.refusals.length > 0 && b.refusals.length > 0);
+      expect(a.refusals[0]).toMatchObject(refusal(b.url, 'peer', 'NAME_TAKEN', null));
+      expect(b.refusals[0]).toMatchObject(refusal(null, 'us', 'NAME_TAKEN', 'same'));
+    });
+
+    scene(
+      'a lower epoch of a connected name is refused as NAME_TAKEN, and the connected one is unharmed',
+      async (stage) => {
+        const a = await stage.node('a');
+        const young = await stage.node('b', { epoch: 8 });
+        const old = await stage.node('b', { epoch: 7 });
+        await connect(young, a);
+        old.transport.dial([a.url]);
+        await until('the old one knows', () => old.refusals.length > 0);
+        expect(old.refusals[0]).toMatchObject(refusal(a.url, 'peer', 'NAME_TAKEN', null));
+        expect(await stays(a, young)).toBe(true);
+        expect(a.log).toEqual(['opened b']);
+      },
+    );
+
+    scene('a higher epoch of a connected name replaces the session', async (stage) => {
+      const a = await stage.node('a');
+      const old = await stage.node('b', { epoch: 7 });
+      const young = await stage.node('b', { epoch: 8 });
+      await connect(old, a);
+      old.transport.dial([]);
+      young.transport.dial([a.url]);
+      await until('the replacement', () => a.log.length === 3);
+      expect(a.session().peer.epoch).toBe(8);
+      expect(a.log).toEqual(['opened b', `closed b ${closeCodes.REPLACED}`, 'opened b']);
+      await until('the old one knows', () => old.log.includes(`closed a ${closeCodes.REPLACED}`));
+    });
+  });
+
+  describe(`${name}: frames`, () => {
+    scene('arrive whole and in order, both ways, and are counted', async (stage) => {
+      const a = await stage.node('a');
+      const b = await stage.node('b');
+      await connect(a, b);
+      const frames = [1, 0, 125, 126, 65_535, 65_536, 300_000].map((length, index) =>
+        new Uint8Array(length).fill(index + 1),
+      );
+      for (const frame of frames) {
+        expect(a.session().send(frame, 'reply')).toBe(true);
+        expect(b.session().send(frame, 'rumor')).toBe(true);
+      }
+      await until('all frames', () => a.received.length === frames.length && b.received.length === frames.length);
+      expect(same(b.received, frames) && same(a.received, frames)).toBe(true);
+      const total = frames.reduce((sum, { length }) => sum + length, 0);
+      const counters = {
+        framesIn: frames.length,
+        framesOut: frames.length,
+        bytesIn: total,
+        bytesOut: total,
+        dropped: 0,
+      };
+      expect([a.session().counters, b.session().counters]).toEqual([counters, counters]);
+    });
+
+    scene('of one turn are handed over in batches', async (stage) => {
+      const a = await stage.node('a');
+      const b = await stage.node('b');
+      await connect(a, b);
+      for (let index = 0; index < 1000; index++) a.session().send(bytes(`frame ${index}`), 'rumor');
+      await until('all frames', () => b.received.length === 1000);
+      expect(b.batches.length).toBeLessThan(100);
+      expect(
+        same(
+          b.received,
+          Array.from({ length: 1000 }, (_, index) => bytes(`frame ${index}`)),
+        ),
+      ).toBe(true);
+    });
+
+    scene(
+      'share no memory: one buffer sent to dialled and dialling peers stays as it was and arrives everywhere',
+      async (stage) => {
+        const hub = await stage.node('m');
+        const peers = await Promise.all(['a', 'b', 'x', 'y'].map((each) => stage.node(each)));
+        hub.transport.dial(peers.slice(0, 2).map(({ url }) => url));
+        for (const peer of peers.slice(2)) peer.transport.dial([hub.url]);
+        await until('four sessions', () => count(hub.transport) === 4);
+        const frame = Uint8Array.from({ length: 5000 }, (_, index) => index % 251);
+        const view = frame.subarray(1, 40);
+        const [whole, part] = [frame.slice(), view.slice()];
+        for (let round = 0; round < 3; round++) {
+          for (const session of hub.transport.sessions()) {
+            session.send(frame, 'rumor');
+            session.send(view, 'reply');
+          }
+        }
+        await until('all frames', () => peers.every(({ received }) => received.length === 6));
+        expect(same([frame], [whole])).toBe(true);
+        for (const { received } of peers) expect(same(received, [whole, part, whole, part, whole, part])).toBe(true);
+      },
+    );
+
+    scene('over maxFrameBytes are refused when sent, and nothing else happens', async (stage) => {
+      const a = await stage.node('a', { maxFrameBytes: 20_000 });
+      const b = await stage.node('b', { maxFrameBytes: 20_000 });
+      await connect(a, b);
+      let thrown: unknown;
+      try {
+        a.session().send(new Uint8Array(20_001), 'reply');
+      } catch (error) {
+        thrown = error;
+      }
+      expect(thrown).toMatchObject({ code: 'FRAME_TOO_LARGE', fault: 'caller', stateChanged: false });
+      a.session().send(new Uint8Array(20_000), 'reply');
+      await until('the frame', () => b.received.length === 1);
+    });
+
+    scene('sent from inside opened arrive', async (stage) => {
+      const greet = { opened: (session: Session) => void session.send(bytes('hi'), 'reply') };
+      const a = await stage.node('a', {}, greet);
+      const b = await stage.node('b', {}, greet);
+      await connect(a, b);
+      await until('both greetings', () => a.received.length === 1 && b.received.length === 1);
+    });
+  });
+
+  describe(`${name}: queues`, () => {
+    const frame = (index: number): Uint8Array => {
+      const made = new Uint8Array(60_000);
+      new DataView(made.buffer).setUint32(0, index);
+      return made;
+    };
+    const indexOf = (made: Uint8Array): number => new DataView(made.buffer, made.byteOffset).getUint32(0);
+
+    scene(
+      'a paused session hands over nothing, its sender turns unwritable, and resuming loses nothing',
+      async (stage) => {
+        let writableAgain = 0;
+        const a = await stage.node('a', {}, { opened: (session) => void (session.onWritable = () => writableAgain++) });
+        const b = await stage.node('b');
+        await connect(a, b);
+        b.session().pause();
+        let sent = 0;
+        while (sent < 40) a.session().send(frame(sent++), 'reply');
+        await new Promise((resolve) => setImmediate(resolve));
+        await until('backpressure', () => {
+          if (a.session().writable) a.session().send(frame(sent++), 'reply');
+          return !a.session().writable;
+        });
+        expect(b.received.length).toBe(0);
+        b.session().resume();
+        await until('all frames', () => b.received.length === sent);
+        expect(b.received.map(indexOf)).toEqual(Array.from({ length: sent }, (_, index) => index));
+        await until('writable again', () => a.session().writable);
+        expect(writableAgain).toBeGreaterThan(0);
+      },
+    );
+
+    scene('over the hard mark the oldest rumors are dropped and told, and replies all arrive', async (stage) => {
+      const dropped: number[] = [];
+      const limits = { softQueueBytes: 400_000, hardQueueBytes: 2_500_000 };
+      const a = await stage.node('a', limits, {
+        opened: (session) => void (session.onDropped = (each) => dropped.push(indexOf(each))),
+      });
+      const b = await stage.node('b');
+      await connect(a, b);
+      b.session().pause();
+      const session = a.session();
+      const replies: number[] = [];
+      let sent = 0;
+      // Enough in one turn that neither the kernel nor the socket can take it all.
+      while (sent < 400) {
+        const isReply = sent % 20 === 0;
+        if (isReply) replies.push(sent);
+        session.send(frame(sent++), isReply ? 'reply' : 'rumor');
+      }
+      expect(dropped.length).toBeGreaterThan(0);
+      expect(session.counters.dropped).toBe(dropped.length);
+      expect(dropped).toEqual([...dropped].sort((one, other) => one - other));
+      expect(dropped.some((index) => index % 20 === 0)).toBe(false);
+      b.session().resume();
+      await until('the rest', () => b.received.length === sent - dropped.length);
+      const missing = new Set(dropped);
+      expect(b.received.map(indexOf)).toEqual(
+        Array.from({ length: sent }, (_, index) => index).filter((index) => !missing.has(index)),
+      );
+      expect(missing.has(sent - 1)).toBe(false);
+    });
+
+    scene('replies over the hard mark end the session as TOO_SLOW, and the pair meets again', async (stage) => {
+      const a = await stage.node('a', { softQueueBytes: 400_000, hardQueueBytes: 2_500_000 });
+      const b = await stage.node('b');
+      await connect(a, b);
+      const session = a.session();
+      let sent = 0;
+      while (session.send(frame(sent), 'reply')) sent++;
+      expect(a.log).toEqual(['opened b', `closed b ${closeCodes.TOO_SLOW} TOO_SLOW`]);
+      expect(session.send(bytes('late'), 'reply')).toBe(false);
+      await until('the peer knows', () => b.log.includes(`closed a ${closeCodes.TOO_SLOW} TOO_SLOW`));
+      await connected(a, b);
+    });
+
+    scene('too many small frames count as well', async (stage) => {
+      const a = await stage.node('a', { hardQueueFrames: 100 });
+      const b = await stage.node('b');
+      await connect(a, b);
+      for (let index = 0; index < 20_000; index++) a.session().send(bytes('x'), 'rumor');
+      const { dropped } = a.session().counters;
+      expect(dropped).toBeGreaterThan(0);
+      await until('the rest', () => b.received.length === 20_000 - dropped);
+    });
+  });
+
+  describe(`${name}: endings`, () => {
+    scene('an orderly close sends what waits, and is no error', async (stage) => {
+      const a = await stage.node('a');
+      const b = await stage.node('b');
+      await connect(a, b);
+      const frame = new Uint8Array(50_000);
+      for (let index = 0; index < 200; index++) a.session().send(frame, index % 2 === 0 ? 'rumor' : 'reply');
+      await a.transport.close('deployed anew');
+      expect(count(a.transport)).toBe(0);
+      await until('b is told', () => b.log.length === 2);
+      expect(b.received.length).toBe(200);
+      expect([a.log[1], b.log[1]]).toEqual([`closed b ${closeCodes.GOING_AWAY}`, `closed a ${closeCodes.GOING_AWAY}`]);
+    });
+
+    scene('an orderly close does not wait longer than closeTimeoutMs for a peer that does not read', async (stage) => {
+      const a = await stage.node('a', { closeTimeoutMs: 50 });
+      const b = await stage.node('b');
+      await connect(a, b);
+      b.session().pause();
+      for (let index = 0; index < 200; index++) a.session().send(new Uint8Array(60_000), 'reply');
+      await a.transport.close();
+      expect(a.log).toEqual(['opened b', `closed b ${closeCodes.GOING_AWAY}`]);
+    });
+
+    scene('a session closed by its owner is closed at once here, and with its code and reason there', async (stage) => {
+      const told: unknown[] = [];
+      const a = await stage.node('a', { redialMinMs: 1000, redialMaxMs: 1000, random: () => 0.9 });
+      const b = await stage.node(
+        'b',
+        {},
+        { closed: (_session, info) => void told.push(info.code, info.reason, info.error?.code) },
+      );
+      await connect(a, b);
+      a.session().close(closeCodes.FRAME_MALFORMED, `kind 99 ${'ä'.repeat(200)}`);
+      expect(a.log).toEqual(['opened b', `closed b ${closeCodes.FRAME_MALFORMED} FRAME_MALFORMED`]);
+      await until('b is told', () => told.length > 0);
+      expect(told).toEqual([closeCodes.FRAME_MALFORMED, `kind 99 ${'ä'.repeat(56)}…`, 'FRAME_MALFORMED']);
+    });
+
+    scene('what had arrived before the end is handed over before closed', async (stage) => {
+      const a = await stage.node('a');
+      let receivedAtClose = -1;
+      const b = await stage.node('b', {}, { closed: () => void (receivedAtClose = b.received.length) });
+      await connect(a, b);
+      for (let index = 0; index < 10; index++) a.session().send(bytes('last words'), 'reply');
+      a.session().close(closeCodes.NORMAL, '');
+      await until('b is told', () => receivedAtClose >= 0);
+      expect(receivedAtClose).toBe(10);
+    });
+
+    scene('a peer that is gone without a word is closed as SILENT on both sides', async (stage) => {
+      const a = await stage.node('a', { pingIntervalMs: 20, closeTimeoutMs: 50 });
+      const b = await stage.node('b', { pingIntervalMs: 20, closeTimeoutMs: 50 });
+      const wire = await stage.harness.through(b.url, ['a', 'b']);
+      a.transport.dial([wire.url]);
+      await connected(a, b);
+      wire.cut();
+      const silent = ` ${closeCodes.SILENT} SILENT`;
+      await until('both notice', () => a.log.includes(`closed b${silent}`) && b.log.includes(`closed a${silent}`));
+    });
+
+    scene('a silent peer that answers pings stays', async (stage) => {
+      const a = await stage.node('a', { pingIntervalMs: 5 });
+      const b = await stage.node('b', { pingIntervalMs: 1000 });
+      await connect(a, b);
+      let ticks = 0;
+      const tick = setInterval(() => ticks++, 5);
+      await until('many ticks', () => ticks >= 12);
+      clearInterval(tick);
+      expect(a.log).toEqual(['opened b']);
+    });
+
+    scene('a paused session is not taken for silent, on either side', async (stage) => {
+      const a = await stage.node('a', { pingIntervalMs: 10 });
+      const b = await stage.node('b', { pingIntervalMs: 10 });
+      await connect(a, b);
+      a.session().pause();
+      let ticks = 0;
+      const tick = setInterval(() => ticks++, 10);
+      await until('many ticks', () => ticks >= 12);
+      clearInterval(tick);
+      expect([a.log, b.log]).toEqual([['opened b'], ['opened a']]);
+    });
+
+    scene('a side that lost the connection alone gets through at once', async (stage) => {
+      // b never notices by itself: its keep-alive is too slow.
+      const a = await stage.node('a', { pingIntervalMs: 20, closeTimeoutMs: 50 });
+      const b = await stage.node('b');
+      const wire = await stage.harness.through(b.url, ['a', 'b']);
+      a.transport.dial([wire.url]);
+      await connected(a, b);
+      wire.cut();
+      await until('a notices', () => a.log.length === 2);
+      const way = await stage.harness.through(b.url, ['a', 'b']);
+      a.transport.dial([way.url]);
+      await until('a and b meet again', () => b.log.length === 3 && count(a.transport) === 1);
+      expect(b.log.map((line) => line.split(' ', 2).join(' '))).toEqual(['opened a', 'closed a', 'opened a']);
+    });
+
+    scene('a peer that starts anew is found again, by its new epoch', async (stage) => {
+      const a = await stage.node('a');
+      const b = await stage.node('b');
+      await connect(a, b);
+      const { epoch } = a.session().peer;
+      await b.transport.close();
+      await until('a failed dial', () => a.dialFailures.length > 1);
+      expect(a.dialFailures[0]).toBe(`${b.url} PEER_UNREACHABLE`);
+      const again = await stage.node('b', { listen: stage.harness.listenAt(b.url) });
+      await connected(a, again);
+      expect(a.session().peer.epoch).toBeGreaterThan(epoch);
+    });
+
+    scene('a URL that cannot be one is told, and the others are dialled', async (stage) => {
+      const a = await stage.node('a');
+      const b = await stage.node('b');
+      a.transport.dial(['nonsense', b.url]);
+      await connected(a, b);
+      expect(a.dialFailures).toEqual(['nonsense OPTIONS_INVALID']);
+    });
+
+    scene('closing while it starts leaves nothing behind', async (stage) => {
+      const listen = stage.harness.listenAt(null);
+      const transport = stage.harness.create({ ...fast, name: 'a', epoch: 1, listen });
+      const started = transport.start({ opened: () => {}, closed: () => {} });
+      await transport.close();
+      const { url } = await started;
+      const b = await stage.node('b');
+      b.transport.dial([url ?? '']);
+      await until('nobody listens there', () => b.dialFailures.length > 1);
+    });
+
+    scene('closing twice, and before the start, is well', async (stage) => {
+      const a = await stage.node('a');
+      await Promise.all([a.transport.close(), a.transport.close()]);
+      await stage.harness.create({ name: 'never', epoch: 1 }).close();
+      a.transport.dial(['ignored']);
+      expect(a.dialFailures).toEqual([]);
+    });
+  });
+}
+
+function count(transport: Transport): number {
+  return [...transport.sessions()].length;
+}
+
+function onlyOf(sessions: readonly Session[]): Session {
+  const [session] = sessions;
+  if (session === undefined || sessions.length > 1) throw new Error(`${sessions.length} sessions are open, not one`);
+  return session;
+}
+
+async function connected(a: Probe, b: Probe): Promise<void> {
+  await until(`${a.name} and ${b.name} meet`, () => count(a.transport) === 1 && count(b.transport) === 1);
+}
+
+/** Whether the pair still has its one connection after several round trips. */
+async function stays(a: Probe, b: Probe): Promise<boolean> {
+  const before = [a.session(), b.session()];
+  for (let round = 1; round <= 5; round++) {
+    const [atA, atB] = [a.received.length, b.received.length];
+    a.session().send(bytes('there'), 'reply');
+    await until('a frame there', () => b.received.length > atB);
+    b.session().send(bytes('and back'), 'reply');
+    await until('a frame back', () => a.received.length > atA);
+  }
+  return a.session() === before[0] && b.session() === before[1];
+}
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function same(actual: readonly Uint8Array[], expected: readonly Uint8Array[]): boolean {
+  return (
+    actual.length === expected.length &&
+    actual.every((frame, index) => Buffer.compare(frame, expected[index] as Uint8Array) === 0)
+  );
+}

@@ -1,0 +1,143 @@
+/**
+ * The first frames of a connection: hello, hello, commit.
+ *
+ * The dialler speaks first; the acceptor answers only a hello that it accepts; the dialler then commits with an empty
+ * frame. Whoever refuses closes with a code and a sentence.
+ *
+ * Invariants
+ *  1. Exactly one of `settled` and `ended` is called, once, and `ended` only after or with the end of the connection.
+ *  2. A peer that says nothing is let go after `handshakeTimeoutMs`.
+ *
+ * Source: DESIGN section 8; pairing.ts says who stays.
+ */
+import { chooseVersion, decodeHello, encodeHello, type Hello } from '@grapevine/wire';
+import { clipReason, closeCodes } from './close-codes.ts';
+import type { Refused } from './pairing.ts';
+import type { Peer } from './session.ts';
+import type { Socket, SocketEvents } from './socket.ts';
+
+export interface HandshakeDetails {
+  readonly ours: Hello;
+  readonly dialled: boolean;
+  readonly timeoutMs: number;
+  readonly setTimer: (delayMs: number, run: () => void) => () => void;
+  /** Whether the connection may go on with this peer; null is yes. */
+  readonly judge: (step: 'hello' | 'welcome' | 'commit', peer: Peer) => Refused | null;
+  readonly settled: (handshake: Handshake, peer: Peer) => void;
+  readonly ended: (handshake: Handshake, end: HandshakeEnd) => void;
+}
+
+export interface HandshakeEnd {
+  readonly by: 'us' | 'peer';
+  readonly code: number;
+  readonly reason: string;
+  readonly cause?: unknown;
+}
+
+const commit = new Uint8Array(0);
+
+export class Handshake implements SocketEvents {
+  readonly socket: Socket;
+  readonly dialled: boolean;
+  /** Who the peer says it is, once it said so. */
+  peer: Peer | null = null;
+
+  readonly #details: HandshakeDetails;
+  readonly #cancelTimer: () => void;
+  #over = false;
+
+  constructor(socket: Socket, details: HandshakeDetails) {
+    this.socket = socket;
+    this.dialled = details.dialled;
+    this.#details = details;
+    socket.events = this;
+    const { timeoutMs } = details;
+    this.#cancelTimer = details.setTimer(timeoutMs, () =>
+      this.refuse(closeCodes.HELLO_TIMEOUT, `the hello was not complete within ${timeoutMs} ms`),
+    );
+    if (details.dialled) socket.send(encodeHello(details.ours));
+  }
+
+  /** Whether a dial of the peer waits for the peer's commit. */
+  get isReservation(): boolean {
+    return !this.dialled && this.peer !== null && !this.#over;
+  }
+
+  frame(frame: Uint8Array): void {
+    if (this.#over) return;
+    if (this.peer === null) this.#hello(frame);
+    else if (frame.length === 0) this.#settleAt('commit', this.peer);
+    else this.refuse(closeCodes.HELLO_MALFORMED, 'an empty frame must follow the hellos');
+  }
+
+  malformed(problem: string): void {
+    this.refuse(closeCodes.HELLO_MALFORMED, problem);
+  }
+
+  heard(): void {}
+
+  drained(): void {}
+
+  closed(code: number, reason: string, cause?: unknown): void {
+    this.#end({ by: 'peer', code, reason, cause });
+  }
+
+  refuse(code: number, reason: string): void {
+    const sentence = clipReason(reason);
+    if (this.#end({ by: 'us', code, reason: sentence })) this.socket.close(code, sentence);
+  }
+
+  #hello(frame: Uint8Array): void {
+    const decoded = decodeHello(frame);
+    if ('problem' in decoded) {
+      this.refuse(closeCodes.HELLO_MALFORMED, decoded.problem);
+      return;
+    }
+    const { ours, dialled } = this.#details;
+    const { cluster, versions, name, epoch, url, capabilities } = decoded.hello;
+    if (cluster !== ours.cluster) {
+      this.refuse(
+        closeCodes.WRONG_CLUSTER,
+        `"${cluster}" meets "${ours.cluster}": give both nodes one cluster label, or different peers`,
+      );
+      return;
+    }
+    const version = chooseVersion(ours.versions, versions);
+    if (version === null) {
+      const range = ({ min, max }: Hello['versions']): string => `${min} to ${max}`;
+      const reason = `protocol versions ${range(versions)} meet ${range(ours.versions)}: upgrade the older node`;
+      this.refuse(closeCodes.VERSION_UNSPEAKABLE, reason);
+      return;
+    }
+    const peer: Peer = { name, epoch, url, capabilities, version };
+    if (dialled) {
+      this.#settleAt('welcome', peer);
+      return;
+    }
+    const refused = this.#details.judge('hello', peer);
+    this.peer = peer;
+    if (refused !== null) this.refuse(refused.code, refused.reason);
+    else this.socket.send(encodeHello(ours));
+  }
+
+  #settleAt(step: 'welcome' | 'commit', peer: Peer): void {
+    const refused = this.#details.judge(step, peer);
+    this.peer = peer;
+    if (refused !== null) {
+      this.refuse(refused.code, refused.reason);
+      return;
+    }
+    this.#over = true;
+    this.#cancelTimer();
+    if (step === 'welcome') this.socket.send(commit);
+    this.#details.settled(this, peer);
+  }
+
+  #end(end: HandshakeEnd): boolean {
+    if (this.#over) return false;
+    this.#over = true;
+    this.#cancelTimer();
+    this.#details.ended(this, end);
+    return true;
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * What a transport can be told, the defaults, and the check of both.
+ *
+ * Invariants
+ *  1. Defaults stand here and nowhere else.
+ *  2. Every violation is reported at once, each with its path, the value and what would be right.
+ */
+import type { ConnectionOptions, TlsOptions } from 'node:tls';
+import {
+  fillOptions,
+  isText,
+  type OptionCheck,
+  type OptionRules,
+  throwViolations,
+  type Violation,
+  wholeNumber,
+} from '@grapevine/core';
+import { type Hello, helloProblems, protocolVersions, type VersionRange } from '@grapevine/wire';
+
+export interface ListenOptions {
+  /** 0 takes a free one. */
+  readonly port: number;
+  /**
+   * The address to listen on. Others reach the node only at an address that they can reach, so name one, or `0.0.0.0`
+   * or `::` for all, in which case `advertise` should say the URL for others.
+   * @default '127.0.0.1'
+   */
+  readonly host?: string;
+}
+
+/** Given to the https server that listens and to the dials of `wss:` URLs alike. */
+export type TransportTls = Pick<
+  TlsOptions & ConnectionOptions,
+  | 'ca'
+  | 'cert'
+  | 'key'
+  | 'passphrase'
+  | 'pfx'
+  | 'rejectUnauthorized'
+  | 'requestCert'
+  | 'servername'
+  | 'minVersion'
+  | 'ciphers'
+>;
+
+export interface TransportOptions {
+  /** The name of this node, unique in its cluster: 1 to 128 bytes. */
+  readonly name: string;
+  /** New and higher at every start of this node. */
+  readonly epoch: number;
+  /** Only nodes of the same label talk to each other. @default 'default' */
+  readonly cluster?: string;
+  /** Told to peers in the hello. @default [] */
+  readonly capabilities?: readonly string[];
+  /** The protocol versions that this node speaks. @default what @grapevine/wire speaks */
+  readonly versions?: VersionRange;
+  /** Where to listen; null to dial only. @default null */
+  readonly listen?: ListenOptions | null;
+  /** The URL under which others dial this node, told in the hello. @default where it listens */
+  readonly advertise?: string | null;
+  /** Encrypts: listens on `wss:` instead of `ws:`. @default none */
+  readonly tls?: TransportTls;
+  /** The largest frame that is sent or accepted, in bytes. All nodes of a cluster should have the same. @default 2 MiB */
+  readonly maxFrameBytes?: number;
+  /** Above so many waiting bytes a session is not `writable`. @default 1 MiB */
+  readonly softQueueBytes?: number;
+  /** Above so many waiting bytes rumors are dropped, and replies end the session. @default 16 MiB */
+  readonly hardQueueBytes?: number;
+  /** The same in frames: a small frame costs far more memory than its bytes. @default 65536 */
+  readonly hardQueueFrames?: number;
+  /** How long a connection may take from the dial to the end of the hellos, in milliseconds. @default 5000 */
+  readonly handshakeTimeoutMs?: number;
+  /** How long a close may take, flushing included, in milliseconds. @default 5000 */
+  readonly closeTimeoutMs?: number;
+  /**
+   * A peer that was not heard for so long is pinged, in milliseconds; after three times that it is given up. Shorter
+   * finds broken connections sooner; longer costs less and forgives stalls.
+   * @default 10000
+   */
+  readonly pingIntervalMs?: number;
+  /** The backoff after the first failed dial lies between 0 and this, in milliseconds; it doubles with every further one. @default 100 */
+  readonly redialMinMs?: number;
+  /** The longest backoff, in milliseconds. @default 10000 */
+  readonly redialMaxMs?: number;
+  /** A session that stood so long, in milliseconds, lets the backoff start anew. @default 5000 */
+  readonly stableAfterMs?: number;
+  /** Uniform in [0, 1). @default Math.random */
+  readonly random?: () => number;
+  /** Milliseconds that never run back. @default performance.now */
+  readonly now?: () => number;
+  /** Runs once, later. @returns a function that cancels it. @default setTimeout */
+  readonly setTimer?: (delayMs: number, run: () => void) => () => void;
+}
+
+export type ResolvedOptions = Required<Omit<TransportOptions, 'listen' | 'advertise' | 'tls'>> & {
+  readonly listen: Required<ListenOptions> | null;
+  readonly advertise: string | null;
+  readonly tls: TransportTls | null;
+};
+
+/** The longest that a Node.js timer can wait. */
+const longestMs = 2 ** 31 - 1;
+const kibi = 1024;
+const mebi = 1024 * kibi;
+
+const milliseconds = wholeNumber('milliseconds', 1, longestMs);
+/** Checked with the hello, of which they are parts. */
+const inHello: OptionCheck = () => undefined;
+const isFunction: OptionCheck = (value) => (typeof value === 'function' ? undefined : 'must be a function');
+const isObject: OptionCheck = (value) =>
+  typeof value === 'object' && !Array.isArray(value) ? undefined : 'must be an object or null';
+
+const listenRules: OptionRules<Required<ListenOptions>> = {
+  port: { check: wholeNumber('a port', 0, 65_535), default: -1 },
+  host: { check: isText, default: '127.0.0.1' },
+};
+
+const rules: OptionRules<ResolvedOptions> = {
+  name: { check: inHello, default: '' },
+  epoch: { check: inHello, default: -1 },
+  cluster: { check: inHello, default: 'default' },
+  capabilities: { check: inHello, default: [] },
+  versions: { check: inHello, default: protocolVersions },
+  listen: { check: isObject, default: null },
+  advertise: { check: inHello, default: null },
+  tls: { check: isObject, default: null },
+  maxFrameBytes: { check: wholeNumber('bytes', 16 * kibi, 1024 * mebi), default: 2 * mebi },
+  softQueueBytes: { check: wholeNumber('bytes', 1), default: mebi },
+  hardQueueBytes: { check: wholeNumber('bytes', 1), default: 16 * mebi },
+  hardQueueFrames: { check: wholeNumber('frames', 1), default: 65_536 },
+  handshakeTimeoutMs: { check: milliseconds, default: 5000 },
+  closeTimeoutMs: { check: milliseconds, default: 5000 },
+  pingIntervalMs: { check: milliseconds, default: 10_000 },
+  redialMinMs: { check: milliseconds, default: 100 },
+  redialMaxMs: { check: milliseconds, default: 10_000 },
+  stableAfterMs: { check: wholeNumber('milliseconds', 0, longestMs), default: 5000 },
+  random: { check: isFunction, default: Math.random },
+  now: { check: isFunction, default: () => performance.now() },
+  setTimer: { check: isFunction, default: setTimer },
+};
+
+/**
+ * Defaults, then what was given, then the rules between them.
+ * @throws GossipError OPTIONS_INVALID, with every violation in its message and its context
+ */
+export function resolveOptions(given: TransportOptions): ResolvedOptions {
+  const violations: Violation[] = [];
+  const options = fillOptions<ResolvedOptions>('', given, rules, violations);
+  for (const { path, right } of helloProblems(helloOf(options, options.advertise))) {
+    violations.push({ path: path === 'url' ? 'advertise' : path, problem: `must be ${right}` });
+  }
+  const { softQueueBytes, maxFrameBytes, hardQueueBytes, redialMinMs, redialMaxMs } = options;
+  if (hardQueueBytes < Math.max(softQueueBytes, maxFrameBytes)) {
+    violations.push({ path: 'hardQueueBytes', problem: 'must be at least softQueueBytes and maxFrameBytes' });
+  }
+  if (redialMaxMs < redialMinMs) violations.push({ path: 'redialMaxMs', problem: 'must be at least redialMinMs' });
+  const listen = isObject(options.listen) === undefined ? options.listen : null;
+  const resolved = { ...options, listen: listen && fillOptions('listen', listen, listenRules, violations) };
+  if (resolved.listen?.port === -1)
+    violations.push({ path: 'listen.port', problem: 'must be given; 0 takes a free one' });
+  throwViolations(violations);
+  return resolved;
+}
+
+/** What this node says of itself. */
+export function helloOf({ versions, cluster, name, epoch, capabilities }: ResolvedOptions, url: string | null): Hello {
+  return { versions, cluster, name, epoch, url, capabilities };
+}
+
+function setTimer(delayMs: number, run: () => void): () => void {
+  const timer = setTimeout(run, delayMs);
+  return () => clearTimeout(timer);
+}

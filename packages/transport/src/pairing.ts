@@ -1,0 +1,66 @@
+/**
+ * One connection per pair: who stays when there are several.
+ *
+ * The dialler says hello, the acceptor answers with its own, and the dialler then commits with an empty frame or closes.
+ * Until the commit the acceptor holds a mere reservation.
+ *
+ * Invariants
+ *  1. A dialler commits only while it has no open session with the peer, and an acceptor obeys every commit. So a side
+ *     that lost the connection replaces the corpse at once, and a second URL of a connected peer disturbs nobody.
+ *  2. Where two dials cross, both diallers see the other's reservation and decide alike: the lower name's dial wins.
+ *  3. Of two epochs of one name the higher stays.
+ *
+ * Source: DESIGN section 8.
+ */
+import { closeCodes } from './close-codes.ts';
+
+export interface Identity {
+  readonly name: string;
+  readonly epoch: number;
+}
+
+/** Another connection with a peer of the same name: an open session, or the reservation for a dial of the peer. */
+export interface Rival {
+  readonly epoch: number;
+  readonly state: 'open' | 'reserved';
+}
+
+export interface Refused {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/**
+ * Whether a connection whose hello came in may go on; null is yes.
+ * @param step `hello`: we accepted it and would answer. `welcome`: we dialled and would commit. `commit`: we accepted
+ *   it and the peer has committed.
+ */
+export function judge(
+  step: 'hello' | 'welcome' | 'commit',
+  { self, peer, rivals }: { readonly self: Identity; readonly peer: Identity; readonly rivals: readonly Rival[] },
+): Refused | null {
+  if (peer.name === self.name) {
+    if (peer.epoch === self.epoch) return { code: closeCodes.SELF, reason: 'the URL leads to the node itself' };
+    return { code: closeCodes.NAME_TAKEN, reason: 'both nodes bear the same name: give each its own' };
+  }
+  if (rivals.some((rival) => rival.epoch > peer.epoch)) {
+    return {
+      code: closeCodes.NAME_TAKEN,
+      reason: 'a node of this name with a higher epoch is connected: give each its own name',
+    };
+  }
+  if (step !== 'welcome') return null;
+  const theirsWins = peer.name < self.name;
+  const isDuplicate = rivals.some((rival) => rival.epoch === peer.epoch && (rival.state === 'open' || theirsWins));
+  return isDuplicate ? { code: closeCodes.DUPLICATE, reason: 'the pair has another connection' } : null;
+}
+
+/** How a rival ends once a connection with the peer has settled; null when it is left to its dialler. */
+export function settle(step: 'welcome' | 'commit', peer: Identity, rival: Rival): Refused | null {
+  if (rival.epoch < peer.epoch)
+    return { code: closeCodes.REPLACED, reason: 'the peer of this name came with a higher epoch' };
+  if (rival.state === 'open' || step === 'welcome')
+    return { code: closeCodes.DUPLICATE, reason: 'the pair has another connection' };
+  // A second dial of the peer's own: the peer keeps one and closes the other itself.
+  return null;
+}

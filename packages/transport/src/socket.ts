@@ -1,0 +1,65 @@
+/**
+ * What the transport needs of a network: sockets that carry whole frames in order, and a medium that makes them.
+ *
+ * Everything above (hello, pairs, queues, redial, keep-alive) is written once against this; the WebSocket and the
+ * in-memory medium differ only below.
+ *
+ * Invariants
+ *  1. Frames arrive whole, in order, unchanged, or the connection ends.
+ *  2. `closed` is called exactly once, as the last event, and never from inside `close` or `terminate`.
+ *  3. A frame given to `send` is neither changed nor changed later: one buffer goes to many sockets.
+ */
+
+export interface SocketEvents {
+  frame(frame: Uint8Array): void;
+  /** The peer sent what is no binary frame; the owner decides to close. */
+  malformed(problem: string): void;
+  /** A ping or pong: the peer lives. */
+  heard(): void;
+  /** What was handed to the network has left this process's memory. */
+  drained(): void;
+  /** The connection has ended. Code 1006 when no close frame came, then `cause` may say why. */
+  closed(code: number, reason: string, cause?: unknown): void;
+}
+
+export interface Socket {
+  /** Set once by whoever takes the socket, synchronously. */
+  events: SocketEvents;
+  /** Bytes handed over that have not left this process's memory. Once they have, `drained` comes, if they were many. */
+  readonly bufferedBytes: number;
+  send(frame: Uint8Array): void;
+  ping(): void;
+  /** Reads no more. What was read already may still arrive as `frame`. */
+  pause(): void;
+  resume(): void;
+  /** Sends what was handed over, then a close frame, and waits a while for the peer's. */
+  close(code: number, reason: string): void;
+  /** Ends the connection now. */
+  terminate(): void;
+}
+
+/** Neither is called from inside `Medium.dial`. */
+export interface Dial {
+  /** The connection stands; `events` of the socket are to be set inside. */
+  readonly opened: (socket: Socket) => void;
+  /** It could not be made. Not called after the dial was given up. */
+  readonly failed: (cause: unknown) => void;
+}
+
+/** One way to make sockets. Owned by one transport. */
+export interface Medium {
+  /** The one spelling of a URL that is compared, or null when this medium cannot dial it. */
+  canonical(url: string): string | null;
+  /**
+   * Accepts connections until `stop`.
+   * @returns the URL at which this node can be dialled, null when it does not listen
+   * @throws GossipError PORT_IN_USE, ADDRESS_UNAVAILABLE
+   */
+  listen(accepted: (socket: Socket) => void): Promise<string | null>;
+  /** Starts to connect. @returns a function that gives up */
+  dial(url: string, dial: Dial): () => void;
+  /** Accepts no more. Resolves when the last socket that it made has ended, by itself or by `terminate`. */
+  stop(): Promise<void>;
+  /** Ends every socket now. */
+  terminate(): void;
+}

@@ -1,0 +1,327 @@
+/**
+ * The WebSocket medium: frames as binary messages of `ws`, subprotocol `grapevine.1`, path `/grapevine`.
+ *
+ * Invariants
+ *  1. A frame sent alone leaves at once; those sent after it in the same turn leave together, in one write.
+ *  2. No buffer of a caller is masked in place: `ws` copies what it masks (a test holds it to that).
+ *  3. What is no upgrade to our path and subprotocol gets an HTTP answer with a sentence, and its connection closed.
+ *
+ * Source: RFC 6455; ws 8.23.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerOptions, STATUS_CODES } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import type { Duplex } from 'node:stream';
+import { GossipError } from '@grapevine/core';
+import { WebSocket, WebSocketServer } from 'ws';
+import { closeCodes } from './close-codes.ts';
+import { type ResolvedOptions, resolveOptions, type TransportOptions, type TransportTls } from './options.ts';
+import type { Dial, Medium, Socket, SocketEvents } from './socket.ts';
+import { MediumTransport, type Transport } from './transport.ts';
+
+const subprotocol = 'grapevine.1';
+const path = '/grapevine';
+
+/**
+ * A transport over WebSockets. It does nothing before `start`.
+ * @throws GossipError OPTIONS_INVALID, with every violation
+ */
+export function createWebSocketTransport(options: TransportOptions): Transport {
+  const resolved = resolveOptions(options);
+  return new MediumTransport(new WebSocketMedium(resolved), resolved);
+}
+
+class WebSocketMedium implements Medium {
+  readonly #options: ResolvedOptions;
+  readonly #sockets = new Set<WebSocket>();
+  #server: Server | null = null;
+  #emptied: () => void = () => {};
+  #stopped = false;
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options;
+  }
+
+  canonical(url: string): string | null {
+    if (!URL.canParse(url)) return null;
+    const parsed = new URL(url);
+    if (parsed.protocol !== 'ws:' && parsed.protocol !== 'wss:') return null;
+    parsed.hash = '';
+    if (parsed.pathname === '/') parsed.pathname = path;
+    return parsed.href;
+  }
+
+  async listen(accepted: (socket: Socket) => void): Promise<string | null> {
+    const { listen, tls, maxFrameBytes, handshakeTimeoutMs } = this.#options;
+    if (listen === null) return null;
+    const timeouts = {
+      headersTimeout: handshakeTimeoutMs,
+      requestTimeout: handshakeTimeoutMs,
+      connectionsCheckingInterval: handshakeTimeoutMs,
+    };
+    const server = makeServer(timeouts, tls);
+    this.#server = server;
+    const upgrader = new WebSocketServer({
+      noServer: true,
+      maxPayload: maxFrameBytes,
+      clientTracking: false,
+      handleProtocols: () => subprotocol,
+    });
+    server.on('request', (request, response) => {
+      const { status, sentence } = refusalOf(request) ?? { status: 426, sentence: 'this path speaks WebSocket only' };
+      response.writeHead(status, { Connection: 'close', 'Content-Type': 'text/plain' }).end(`${sentence}\n`);
+    });
+    server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+      const refusal = refusalOf(request);
+      if (refusal !== null) refuseUpgrade(stream, refusal);
+      else upgrader.handleUpgrade(request, stream, head, (webSocket) => accepted(this.#adopt(webSocket, stream)));
+    });
+    await listening(server, listen);
+    // Later errors are of single connections, such as too many open files: who was not accepted dials again.
+    server.on('error', () => {});
+    const { address, port } = server.address() as AddressInfo;
+    if (this.#stopped) server.close();
+    const host = reachable(address);
+    return `${tls === null ? 'ws' : 'wss'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  }
+
+  dial(url: string, { opened, failed }: Dial): () => void {
+    const { tls, maxFrameBytes } = this.#options;
+    // An agent would keep connections and their resolved addresses; without one each dial resolves anew.
+    const webSocket = new WebSocket(url, subprotocol, {
+      ...tls,
+      agent: false,
+      perMessageDeflate: false,
+      maxPayload: maxFrameBytes,
+    });
+    let stream: Duplex | null = null;
+    let over = false;
+    this.#track(webSocket);
+    const fail = (cause: unknown): void => {
+      if (over) return;
+      over = true;
+      failed(cause);
+    };
+    webSocket.on('upgrade', (response: IncomingMessage) => {
+      stream = response.socket;
+    });
+    webSocket.on('error', fail);
+    webSocket.on('unexpected-response', (_request, response: IncomingMessage) => {
+      webSocket.terminate();
+      fail(new Error(`HTTP status ${response.statusCode} instead of a WebSocket: is this a Grapevine node?`));
+    });
+    webSocket.on('open', () => {
+      if (over || stream === null) return;
+      over = true;
+      webSocket.off('error', fail);
+      opened(new WebSocketSocket(webSocket, stream, this.#options));
+    });
+    return () => {
+      over = true;
+      webSocket.terminate();
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const server = this.#server;
+    const closed = server?.listening === true ? new Promise((resolve) => server.close(resolve)) : undefined;
+    server?.closeIdleConnections();
+    await new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+      if (this.#sockets.size === 0) resolve();
+    });
+    server?.closeAllConnections();
+    await closed;
+  }
+
+  terminate(): void {
+    for (const webSocket of this.#sockets) webSocket.terminate();
+    this.#server?.closeAllConnections();
+  }
+
+  #adopt(webSocket: WebSocket, stream: Duplex): Socket {
+    this.#track(webSocket);
+    return new WebSocketSocket(webSocket, stream, this.#options);
+  }
+
+  #track(webSocket: WebSocket): void {
+    this.#sockets.add(webSocket);
+    webSocket.on('close', () => {
+      this.#sockets.delete(webSocket);
+      if (this.#stopped && this.#sockets.size === 0) this.#emptied();
+    });
+  }
+}
+
+const noEvents: SocketEvents = {
+  frame: () => {},
+  malformed: () => {},
+  heard: () => {},
+  drained: () => {},
+  closed: () => {},
+};
+
+class WebSocketSocket implements Socket {
+  events: SocketEvents = noEvents;
+  readonly #webSocket: WebSocket;
+  readonly #stream: Duplex;
+  readonly #setTimer: ResolvedOptions['setTimer'];
+  readonly #closeTimeoutMs: number;
+  #corked = false;
+  #error: (Error & { readonly code?: string }) | undefined;
+
+  constructor(webSocket: WebSocket, stream: Duplex, { setTimer, closeTimeoutMs }: ResolvedOptions) {
+    this.#webSocket = webSocket;
+    this.#stream = stream;
+    this.#setTimer = setTimer;
+    this.#closeTimeoutMs = closeTimeoutMs;
+    webSocket.on('message', (data, isBinary) => {
+      if (isBinary) this.events.frame(data as Buffer);
+      else this.events.malformed('a text frame came, only binary frames are spoken');
+    });
+    webSocket.on('ping', () => this.events.heard());
+    webSocket.on('pong', () => this.events.heard());
+    webSocket.on('error', (error) => {
+      this.#error = error;
+    });
+    webSocket.on('close', (code, reason) => this.#ended(code, reason.toString()));
+    stream.on('drain', () => this.events.drained());
+  }
+
+  get bufferedBytes(): number {
+    return this.#webSocket.bufferedAmount;
+  }
+
+  send(frame: Uint8Array): void {
+    const webSocket = this.#webSocket;
+    // The callback tells that small frames have left, for which the stream has no event of its own.
+    if (webSocket.bufferedAmount === 0) webSocket.send(frame);
+    else webSocket.send(frame, this.#sent);
+    if (this.#corked) return;
+    // The first frame of a turn has left; what follows in this turn is gathered.
+    this.#corked = true;
+    this.#stream.cork();
+    process.nextTick(this.#uncork);
+  }
+
+  ping(): void {
+    if (this.#webSocket.readyState === WebSocket.OPEN) this.#webSocket.ping();
+  }
+
+  pause(): void {
+    this.#webSocket.pause();
+  }
+
+  resume(): void {
+    this.#webSocket.resume();
+  }
+
+  close(code: number, reason: string): void {
+    this.#webSocket.close(code, reason);
+    const cancel = this.#setTimer(this.#closeTimeoutMs, () => this.#webSocket.terminate());
+    this.#webSocket.on('close', cancel);
+  }
+
+  terminate(): void {
+    this.#webSocket.terminate();
+  }
+
+  readonly #sent = (): void => {
+    if (this.#webSocket.bufferedAmount === 0) this.events.drained();
+  };
+
+  readonly #uncork = (): void => {
+    this.#corked = false;
+    this.#stream.uncork();
+  };
+
+  #ended(code: number, reason: string): void {
+    const error = this.#error;
+    if (error === undefined) this.events.closed(code, reason);
+    else if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') {
+      this.events.closed(
+        closeCodes.FRAME_TOO_LARGE,
+        'the peer sent a frame over maxFrameBytes: give all nodes the same',
+        error,
+      );
+    } else if (error.code?.startsWith('WS_ERR_') === true) {
+      this.events.closed(
+        closeCodes.PROTOCOL_ERROR,
+        `the peer sent what is no WebSocket frame: ${error.message}`,
+        error,
+      );
+    } else this.events.closed(closeCodes.CONNECTION_LOST, `the connection broke: ${error.message}`, error);
+  }
+}
+
+interface HttpRefusal {
+  readonly status: number;
+  readonly sentence: string;
+}
+
+function refusalOf({ url = '', headers }: IncomingMessage): HttpRefusal | null {
+  if (url.split('?', 1)[0] !== path) return { status: 404, sentence: `Grapevine listens at ${path}` };
+  if (headers.upgrade === undefined) return null;
+  // Any page could otherwise reach a node on the same machine and pose as a peer. Nodes send no origin.
+  if (headers.origin !== undefined) return { status: 403, sentence: 'Grapevine does not speak with pages in browsers' };
+  const spoken = (headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim());
+  if (!spoken.includes(subprotocol))
+    return { status: 400, sentence: `the WebSocket subprotocol must be ${subprotocol}` };
+  return null;
+}
+
+function refuseUpgrade(stream: Duplex, { status, sentence }: HttpRefusal): void {
+  const body = `${sentence}\n`;
+  stream.on('error', () => stream.destroy());
+  stream.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n` +
+      `Content-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    () => stream.destroy(),
+  );
+}
+
+function makeServer(timeouts: ServerOptions, tls: TransportTls | null): Server {
+  try {
+    return tls === null ? createServer(timeouts) : createTlsServer({ ...timeouts, ...tls });
+  } catch (cause) {
+    throw new GossipError('OPTIONS_INVALID', `'tls' does not serve to listen: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** For the wildcard addresses, which lead everyone to himself, the first address of this machine that others may reach. */
+function reachable(address: string): string {
+  if (address !== '0.0.0.0' && address !== '::') return address;
+  const addresses = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
+  return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '127.0.0.1';
+}
+
+async function listening(
+  server: Server,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const context = { host, port };
+    if (code === 'EADDRINUSE') {
+      throw new GossipError(
+        'PORT_IN_USE',
+        `port ${port} of ${host} is taken by another process: choose another, or 0 for a free one`,
+        { context, cause },
+      );
+    }
+    throw new GossipError('ADDRESS_UNAVAILABLE', `cannot listen on port ${port} of ${host}: ${message}`, {
+      context,
+      cause,
+    });
+  }
+}
