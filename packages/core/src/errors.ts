@@ -59,6 +59,14 @@ export const errorCodes = {
   ASK_TIMEOUT: 'world',
   /** A bounded mailbox refused or dropped the message that an actor was asked with. */
   MAILBOX_FULL: 'world',
+  /** A node already runs a gossip instance of that name. */
+  GOSSIP_NAME_TAKEN: 'caller',
+  /** Two nodes run different protocols under one instance name; they do not gossip with each other in it. */
+  PROTOCOL_MISMATCH: 'peer',
+  /** A handler answered something that is no verdict. */
+  VERDICT_INVALID: 'caller',
+  /** A handler did not answer within `handlerTimeout`. */
+  HANDLER_TIMEOUT: 'caller',
   /** A supervisor had to restart its children more often than `maxRestarts` within `withinMs`. */
   RESTART_LIMIT: 'caller',
 } as const;

@@ -62,13 +62,22 @@ export const entropyRules: OptionRules<EntropyOptions> = {
   tombstoneTtl: { check: wholeNumber('milliseconds', 0), default: 3600000 },
 };
 
+/** @returns the options, complete; violations are appended to `violations`, each under `path` */
+export function resolveEntropy(
+  path: string,
+  given: Readonly<Partial<EntropyOptions>>,
+  violations: Violation[],
+): EntropyOptions {
+  return fillOptions(path, given, entropyRules, violations);
+}
+
 /**
  * Anti-entropy as a protocol of its own: certain, and as slow as its cycle.
  * @throws GossipError OPTIONS_INVALID that lists every violation
  */
 export function entropy(options: Partial<EntropyOptions> = {}): Protocol {
   const violations: Violation[] = [];
-  const resolved = fillOptions('', options, entropyRules, violations);
+  const resolved = resolveEntropy('', options, violations);
   throwViolations(violations);
   return {
     name: 'entropy',

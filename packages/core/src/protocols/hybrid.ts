@@ -1,0 +1,155 @@
+/**
+ * Hybrid gossip, the default: direct mail for speed, rumors for reach, anti-entropy as the net that makes it certain.
+ *
+ * Invariants
+ *  1. In a view no larger than `mail`, a write crosses the network once per node, with its value, and after that as dots.
+ *  2. Feedback is asked for by rumors alone: mail starts no push and moves no counter.
+ *  3. Entropy leaves alone what came in during the last two cycles: mail or rumor may still bring it (ADR 7).
+ *
+ * Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", 1987, sections 1.2 to 1.5.
+ */
+
+import { Context } from '../context.ts';
+import { Intake } from '../intake.ts';
+import { throwViolations, type Violation } from '../options.ts';
+import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
+import { sample } from '../random.ts';
+import type { Verdict } from '../replica.ts';
+import type { Update } from '../update.ts';
+import { isExchangeMessage, patienceMs } from './entropy.ts';
+import { Epidemic, type EpidemicStatus } from './epidemic.ts';
+import { Exchange } from './exchange.ts';
+import { Expiry } from './expiry.ts';
+import { type HybridOptions, type ResolvedHybrid, resolveHybrid } from './hybrid-options.ts';
+import { Mail } from './mail.ts';
+import { isRumorMessage } from './rumor.ts';
+import { Sessions } from './sessions.ts';
+
+/**
+ * Mail, rumors and anti-entropy together.
+ * @throws GossipError OPTIONS_INVALID that lists every violation
+ */
+export function hybrid(options: HybridOptions = {}): Protocol {
+  const violations: Violation[] = [];
+  const resolved = resolveHybrid(options, violations);
+  throwViolations(violations);
+  return {
+    name: 'hybrid',
+    gcMs: resolved.gc,
+    accepts: (message) => isExchangeMessage(message) || isRumorMessage(message),
+    create: (environment) => new HybridMachine(environment, resolved),
+  };
+}
+
+class HybridMachine implements Machine {
+  readonly #environment: Environment;
+  readonly #options: ResolvedHybrid;
+  readonly #intake: Intake;
+  readonly #sessions: Sessions;
+  readonly #expiry: Expiry;
+  readonly #mail: Mail;
+  readonly #epidemic: Epidemic;
+  readonly #exchange: Exchange;
+  /** What came in during this cycle, and during the one before. */
+  #recent: readonly [Context, Context] = [new Context(), new Context()];
+
+  constructor(environment: Environment, options: ResolvedHybrid) {
+    const { mail, rumor, entropy } = options;
+    this.#environment = environment;
+    this.#options = options;
+    this.#intake = new Intake(environment);
+    this.#sessions = new Sessions(environment);
+    this.#expiry = new Expiry(environment);
+    this.#mail = new Mail(environment, {
+      mail,
+      posted: (updates, toEverybody, nowMs) =>
+        this.#epidemic.infect(updates, toEverybody ? 'relay-later' : 'relay-eager', nowMs),
+    });
+    this.#epidemic = new Epidemic(environment, this.#intake, rumor, (cause) =>
+      cause === 'mail' && this.#sessions.names.length <= mail ? 'relay-later' : 'relay-eager',
+    );
+    this.#exchange = new Exchange(
+      environment,
+      this.#intake,
+      { direction: entropy.direction, patienceMs: patienceMs(entropy.delta) },
+      () => this.#recent,
+    );
+  }
+
+  get backlog(): number {
+    return this.#intake.backlog;
+  }
+
+  /** For tests and the curious. */
+  get status(): EpidemicStatus {
+    return this.#epidemic.status;
+  }
+
+  start(nowMs: number): void {
+    const { effects, random, replica } = this.#environment;
+    replica.withdrawn = (update) => this.#epidemic.withdraw(update);
+    replica.context.journal = this.#recent[0];
+    effects.setTimer('cycle', Math.ceil(random() * this.#options.entropy.delta));
+    this.#epidemic.start(nowMs);
+    this.#expiry.schedule(nowMs);
+  }
+
+  add(updates: readonly Update[], nowMs: number): void {
+    if (this.#options.mail === 0) this.#epidemic.infect(updates, 'write', nowMs);
+    else this.#mail.add(updates, this.#sessions.names, nowMs);
+    this.#epidemic.proceed(nowMs);
+    this.#expiry.schedule(nowMs);
+  }
+
+  receive(batch: readonly Received[], nowMs: number): void {
+    const rumors = batch.filter(({ message }) => isRumorMessage(message));
+    if (rumors.length > 0) this.#epidemic.receive(rumors, nowMs);
+    for (const { from, message } of batch) if (isExchangeMessage(message)) this.#exchange.receive(from, message, nowMs);
+    this.#expiry.schedule(nowMs);
+  }
+
+  judged(offer: number, verdict: Verdict, nowMs: number): void {
+    this.#intake.judged(offer, verdict, nowMs);
+    this.#epidemic.proceed(nowMs);
+    this.#expiry.schedule(nowMs);
+  }
+
+  tick(timer: string, nowMs: number): void {
+    if (timer === 'expiry') this.#expiry.tick(nowMs);
+    else if (timer === 'mail') this.#mail.tick(this.#sessions.names, nowMs);
+    else if (timer === 'cycle') this.#cycle(nowMs);
+    else this.#epidemic.tick(timer, nowMs);
+  }
+
+  collect(nowMs: number): void {
+    const { replica } = this.#environment;
+    const { rumor, entropy } = this.#options;
+    replica.expire(nowMs);
+    if (entropy.gc !== false) replica.collectTombstones(entropy.tombstoneTtl, nowMs);
+    if (rumor.gc !== false) this.#epidemic.collect(nowMs);
+    replica.forgetOrigins((name) => this.#sessions.has(name), nowMs);
+    const due = replica.release(nowMs);
+    if (due.length === 0) return;
+    this.#intake.receive(due, nowMs, ({ kept }, storedMs) => this.#epidemic.infect(kept, 'relay-eager', storedMs));
+    this.#epidemic.proceed(nowMs);
+  }
+
+  peersChanged(peers: readonly Peer[], nowMs: number): void {
+    const { arrived, gone } = this.#sessions.change(peers);
+    for (const name of gone) this.#exchange.reset(name);
+    this.#epidemic.peersChanged(this.#sessions.names, gone, nowMs);
+    this.#exchange.begin(
+      arrived.filter((name) => this.#environment.self < name),
+      nowMs,
+    );
+  }
+
+  #cycle(nowMs: number): void {
+    const { effects, random, replica } = this.#environment;
+    const { delta, level } = this.#options.entropy;
+    this.#recent = [new Context(), this.#recent[0]];
+    replica.context.journal = this.#recent[0];
+    this.#exchange.begin(sample(random, this.#sessions.names, level === 0 ? Infinity : level), nowMs);
+    effects.setTimer('cycle', delta);
+  }
+}
