@@ -3,19 +3,15 @@ import { dispatch, spawn, start, stop } from 'nact';
 
 import { injectFault, isGone, spawnChild, statsOf, stopTree, tell } from './actor.ts';
 import type { ActorSpec, Behaviour, Self } from './behaviour.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from './testing/manual-clock.ts';
 import type { Ref } from './nact.ts';
+import { turns, until } from './testing/event-loop.ts';
 
 let system: Ref<never>;
 beforeEach(() => {
   system = start();
 });
 afterEach(() => stop(system));
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const until = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await turn();
-};
 
 /** An actor that notes what it receives; a message may be work to do instead. */
 type Task = string | ((self: Self<Task>) => void | Promise<void>);
@@ -61,6 +57,7 @@ describe('an actor', () => {
     const parent = spawn(grandparent, (state: unknown) => state, 'parent');
     tell(spawnChild(parent, noting(notes)), 'here');
     await until(() => notes.length === 1);
+    expect(notes).toEqual(['here']);
   });
 
   test('is told apart from its siblings by name', () => {
@@ -84,8 +81,8 @@ describe('an actor', () => {
       notes.push('slow');
     });
     tell(actor, 'next');
-    await turn();
-    await turn();
+    await turns();
+    await turns();
     expect(notes).toEqual([]);
     open();
     await until(() => notes.length === 2);
@@ -115,10 +112,10 @@ describe('an actor', () => {
     let drains = 0;
     const actor = spawnChild<string>(system, {
       name: 'slow',
-      start: () => ({ receive: () => turn(), drained: () => void (drains += 1) }),
+      start: () => ({ receive: () => turns(), drained: () => void (drains += 1) }),
     });
     tell(actor, 'a');
-    await turn();
+    await turns();
     expect(drains).toBe(0);
     await until(() => drains === 1);
   });
@@ -131,8 +128,8 @@ describe('an actor', () => {
       budgetMs: 0,
     });
     for (let message = 0; message < 100_000; message += 1) tell(actor, message);
-    await turn();
-    await turn();
+    await turns();
+    await turns();
     expect(handled).toBeGreaterThan(0);
     expect(handled).toBeLessThan(100_000);
     await until(() => handled === 100_000);
@@ -149,7 +146,7 @@ describe('an actor', () => {
       });
     }
     tell(next, 'through');
-    await turn();
+    await turns();
     expect(notes).toEqual(['through']);
   });
 
@@ -221,6 +218,7 @@ describe('a crash', () => {
     tell(actor, poison);
     tell(actor, 'a');
     await until(() => notes.length === 1);
+    expect(statsOf(actor)?.restarts).toBe(1);
   });
 });
 
@@ -235,14 +233,14 @@ describe('an incarnation', () => {
       const cancel = self.every(4, 'often');
       self.schedule(9, () => cancel());
     });
-    await turn();
+    await turns();
     clock.advance(8);
-    await turn();
+    await turns();
     expect(notes).toEqual(['often', 'often']);
     clock.advance(1);
-    await turn();
+    await turns();
     clock.advance(10);
-    await turn();
+    await turns();
     expect(notes).toEqual(['often', 'often', 'once']);
     expect(clock.waits).toEqual([]);
   });
@@ -255,13 +253,13 @@ describe('an incarnation', () => {
       self.every(10, 'often');
     };
     tell(actor, setTimers);
-    await turn();
+    await turns();
     expect(clock.waits).toEqual([10, 10]);
     tell(actor, poison);
     await until(() => statsOf(actor)?.restarts === 1);
     expect(clock.waits).toEqual([]);
     tell(actor, setTimers);
-    await turn();
+    await turns();
     await stopTree(actor);
     expect(clock.waits).toEqual([]);
   });

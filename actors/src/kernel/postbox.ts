@@ -18,7 +18,7 @@ export interface Postbox {
 const behind = Symbol('postbox');
 
 export function postboxOf(ref: Ref<never>): Postbox | undefined {
-  return (ref as { readonly [behind]?: Postbox })[behind];
+  return (ref as { readonly [behind]?: Postbox } | undefined)?.[behind];
 }
 
 export function putBehind(ref: Ref<never>, postbox: Postbox): void {

@@ -5,7 +5,7 @@
  *  1. Timers run in the order of their time, and of their start where times are equal, with `now` at their time.
  */
 
-import type { Cancel, Clock } from './clock.ts';
+import type { Cancel, Clock } from '../clock.ts';
 
 interface ManualTimer {
   at: number;
