@@ -1,0 +1,42 @@
+/** Pages and code agree: every error code and every option is on its page, with the default that the code has. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { entropyRules, errorCodes, rumorRules } from '@grapevine/core';
+
+const page = (name: string): string => readFileSync(join(__dirname, '../../docs', name), 'utf8');
+
+describe('docs/errors.md', () => {
+  const sections = [...page('errors.md').matchAll(/^### `([A-Z_]+)`\n+Fault: (\w+)\./gm)].map(
+    ([, code, fault]) => [code, fault] as const,
+  );
+
+  test('has a section for every code, and none for another', () => {
+    expect(sections.map(([code]) => code).sort()).toEqual(Object.keys(errorCodes).sort());
+  });
+
+  test('names the fault that the table names', () => {
+    for (const [code, fault] of sections) expect([code, fault]).toEqual([code, errorCodes[code as 'ID_INVALID']]);
+  });
+});
+
+describe('docs/options.md', () => {
+  const rowsOf = (title: string): Map<string, string> => {
+    const section = page('options.md').split(`## \`${title}(options)\``)[1]?.split('\n## ')[0] ?? '';
+    return new Map(
+      [...section.matchAll(/^\| `(\w+)` \| [^|]* \| ([^|]*) \|/gm)].map(([, name, value]) => [
+        name as string,
+        (value as string).trim().replaceAll('`', ''),
+      ]),
+    );
+  };
+
+  test.each([
+    ['rumor', rumorRules],
+    ['entropy', entropyRules],
+  ] as const)('has every option of %s with its default', (title, rules) => {
+    const expected = Object.entries(rules).map(([name, rule]) => [name, String(rule.default)]);
+    expect([...rowsOf(title)].sort()).toEqual(expected.sort());
+  });
+});
