@@ -1,0 +1,135 @@
+/**
+ * Burst: node 0 adds many updates at once; how long until the last of N processes has them all, and at what cost.
+ */
+import { pass } from './clock.ts';
+import { Crew, type CrewOptions, type Entrant, floor, grapevine } from './crew.ts';
+import { interleave, type Results, type Sample } from './interleave.ts';
+import { atLeast, atMost, type Bound, figure, figures, type Section, table } from './page.ts';
+import type { FunctionTime } from './profile.ts';
+import type { Settings } from './settings.ts';
+
+const SETTLE_MS = 500;
+const LARGE = 100_000;
+const PROFILED_FUNCTIONS = 15;
+
+interface Load {
+  readonly size: number;
+  readonly updates: number;
+}
+
+export async function burst({ quick, runs, seed, protocols, profile }: Settings): Promise<Section> {
+  const entrants = [floor, ...protocols.map(grapevine)];
+  const ours = entrants.find(({ label }) => label === protocols[0]);
+  const rows: string[][] = [];
+  const bounds: Bound[] = [];
+  for (const size of quick ? [2, 8] : [2, 4, 8])
+    for (const updates of quick ? [1000, 10_000] : [1000, 10_000, LARGE]) {
+      const load = { size, updates };
+      const results = await interleave(runs, entrants, (entrant) => measure(entrant, load, { seed }));
+      rows.push(...entrants.map((entrant) => row(entrant, load, results)));
+      if (ours !== undefined) bounds.push(...boundsOf(ours, load, results));
+    }
+  const tables = [
+    table(
+      ['N', 'S', 'who', 'wall ms', '× floor', 'delivered per CPU-second', '× floor', 'bytes a delivery', 'lost'],
+      rows,
+    ),
+  ];
+  if (ours !== undefined && (profile || bounds.some(({ held }) => !held)))
+    tables.push(...(await profiles(ours, { size: 8, updates: quick ? 10_000 : LARGE }, { seed })));
+  return {
+    name: 'burst',
+    title: 'Burst',
+    about:
+      'Node 0 adds S updates, ids `k12345` and values `{ value: 12345 }`, one `add` message each, in one go; the clock ' +
+      'stops when the last of N processes has told a subscriber of all of them. Delivered per CPU-second counts the ' +
+      'updates that arrived at the other N − 1 processes against the CPU time of all N together. Bytes are those ' +
+      'written to all sockets, framing included, per delivery.',
+    tables,
+    bounds,
+  };
+}
+
+/** One burst among fresh processes. */
+function measure(entrant: Entrant, { size, updates }: Load, options: CrewOptions): Promise<Sample> {
+  return Crew.run(entrant, size, options, async (crew) => {
+    await pass(SETTLE_MS);
+    const before = await crew.read();
+    const arrivals = crew.arrivals(updates);
+    const startedAt = await crew.writer.call('add', 0, updates);
+    const times = await arrivals;
+    const after = await crew.read();
+    const held = await Promise.all(crew.receivers.map((member) => member.call('held')));
+    const delivered = held.reduce((sum, count) => sum + count, 0);
+    if (times !== undefined) await verify(crew, entrant, updates);
+    return {
+      wallMs: times === undefined ? NaN : Math.max(...times) - startedAt,
+      perCpuSecond: (delivered / (after.cpuMs - before.cpuMs)) * 1e3,
+      bytes: (after.bytesOut - before.bytesOut) / delivered,
+      lost: updates * (size - 1) - delivered,
+    };
+  });
+}
+
+/** Whoever holds as many ids as were written holds the right values. */
+async function verify(crew: Crew, { label }: Entrant, updates: number): Promise<void> {
+  const right = (updates * (updates - 1)) / 2;
+  const sums = await Promise.all(crew.receivers.map((member) => member.call('sum')));
+  if (sums.some((sum) => sum !== right))
+    throw new Error(`${label}: values sum up to ${sums.join(', ')}, not ${right}.`);
+}
+
+function row(entrant: Entrant, { size, updates }: Load, results: Results): string[] {
+  const cells = [
+    String(size),
+    updates.toLocaleString('en'),
+    entrant.label,
+    figures(results.spread(entrant, 'wallMs')),
+    figures(results.ratio(entrant, 'wallMs')),
+    figures(results.spread(entrant, 'perCpuSecond')),
+    figures(results.ratio(entrant, 'perCpuSecond')),
+    figures(results.spread(entrant, 'bytes')),
+    figures(results.spread(entrant, 'lost')),
+  ];
+  console.log(`burst: ${cells.join(' | ')}`);
+  return cells;
+}
+
+function boundsOf(ours: Entrant, { size, updates }: Load, results: Results): Bound[] {
+  if (updates !== LARGE) return [];
+  const where = `${ours.label}, N = ${size}, S = ${updates.toLocaleString('en')}`;
+  if (size === 2) return [atMost(`${where}: wall time`, 1.5, '× floor', results.ratio(ours, 'wallMs'))];
+  if (size !== 8) return [];
+  return [
+    atLeast(`${where}: delivered per CPU-second`, 0.5, '× floor', results.ratio(ours, 'perCpuSecond')),
+    atMost(`${where}: wall time`, 2, '× floor', results.ratio(ours, 'wallMs')),
+    atMost(`${where}: bytes on the wire a delivery`, 25, '', results.spread(ours, 'bytes')),
+    atMost(`${where}: lost`, 0, '', results.spread(ours, 'lost')),
+  ];
+}
+
+/** Where the writer and a receiver of one more burst spend their time, sampled; not among the measured runs. */
+function profiles(entrant: Entrant, { size, updates }: Load, options: CrewOptions): Promise<string[]> {
+  return Crew.run(entrant, size, options, async (crew) => {
+    await pass(SETTLE_MS);
+    const [receiver] = crew.receivers;
+    if (receiver === undefined) return [];
+    const roles = [crew.writer, receiver];
+    await Promise.all(roles.map((member) => member.call('startProfile')));
+    const arrivals = crew.arrivals(updates);
+    await crew.writer.call('add', 0, updates);
+    await arrivals;
+    const [writer = [], reader = []] = await Promise.all(roles.map((member) => member.call('stopProfile')));
+    const rows = (times: readonly FunctionTime[]): string[][] => {
+      const total = times.reduce((sum, { ms }) => sum + ms, 0);
+      return times
+        .slice(0, PROFILED_FUNCTIONS)
+        .map(({ name, ms }) => [`\`${name}\``, figure(ms), `${figure((100 * ms) / total)} %`]);
+    };
+    const where = `${entrant.label}, N = ${size}, S = ${updates.toLocaleString('en')}`;
+    return [
+      table([`writer (${where}): function`, 'self ms', 'share'], rows(writer)),
+      table([`receiver (${where}): function`, 'self ms', 'share'], rows(reader)),
+    ];
+  });
+}

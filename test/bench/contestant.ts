@@ -1,0 +1,198 @@
+/**
+ * One process of a benchmark: a contestant and the commands that its parent gives it.
+ *
+ * Invariants
+ *  1. Both contestants are driven and measured by this same code; they differ only in how they send and store.
+ *  2. Times are taken in the process where the thing happens and collected afterwards; no message to the parent lies
+ *     between a start and an end.
+ *  3. Waiting costs nothing: whoever takes updates in says how many ids it holds.
+ */
+import { pass, sharedNowMs } from './clock.ts';
+import { heapBytes, Meter, type Reading } from './meter.ts';
+import { type FunctionTime, startProfile, stopProfile } from './profile.ts';
+
+/** What a contestant is told about itself. */
+export interface Setup {
+  readonly index: number;
+  readonly protocol: string;
+  /** Milliseconds. */
+  readonly delta: number;
+  readonly seed: number;
+  /** Whom to dial: the processes started before this one. */
+  readonly peers: readonly string[];
+}
+
+/** Ids are `k0`, `k1`, …; the value of `k<n>` is `{ value: n }`. */
+export interface Contestant {
+  /**
+   * Listens and dials.
+   * @param grew called after every batch taken in, with the number of ids held
+   * @returns the URL to dial here
+   */
+  start(setup: Setup, grew: (held: number) => void): Promise<string>;
+  /** Resolves once `count` peers are connected. */
+  connected(count: number): Promise<void>;
+  /** Adds `k<first>` … in one synchronous stretch, as a user does. */
+  add(first: number, count: number, expiresInMs?: number): void;
+  /** Removes them likewise. */
+  remove(first: number, count: number): void;
+  /** The sum of the values held: lost, doubled or wrong ones show. */
+  sum(): number;
+  /** Own counts worth reporting beside the measured ones. */
+  counters?(): Readonly<Record<string, number>>;
+}
+
+export interface Trickle {
+  readonly first: number;
+  readonly count: number;
+  /** Milliseconds from one update to the next, one for each. */
+  readonly pauses: readonly number[];
+}
+
+/** The commands. Times are in milliseconds of the shared clock. */
+export class Station {
+  readonly #contestant: Contestant;
+  readonly #meter = new Meter();
+  #held = 0;
+  #awaited = Infinity;
+  #reached: ((at: number) => void) | null = null;
+  #arrivals: number[] | null = null;
+  #arrivalsFrom = 0;
+
+  constructor(contestant: Contestant) {
+    this.#contestant = contestant;
+  }
+
+  async start(setup: Setup): Promise<{ url: string; startedAt: number }> {
+    const startedAt = sharedNowMs();
+    return { url: await this.#contestant.start(setup, (held) => this.#grew(held)), startedAt };
+  }
+
+  connected(count: number): Promise<void> {
+    return this.#contestant.connected(count);
+  }
+
+  /** @returns when the first was added */
+  add(first: number, count: number, expiresInMs?: number): number {
+    const startedAt = sharedNowMs();
+    this.#contestant.add(first, count, expiresInMs);
+    return startedAt;
+  }
+
+  remove(first: number, count: number): void {
+    this.#contestant.remove(first, count);
+  }
+
+  /** @returns when this process first held `count` ids; never, if it does not */
+  untilHolding(count: number): Promise<number> {
+    if (this.#held >= count) return Promise.resolve(sharedNowMs());
+    this.#awaited = count;
+    return new Promise((resolve) => {
+      this.#reached = resolve;
+    });
+  }
+
+  /** Adds one update at a time. @returns when each was added */
+  async trickle({ first, count, pauses }: Trickle): Promise<number[]> {
+    const times: number[] = [];
+    for (let index = 0; index < count; index++) {
+      await pass(pauses[index] as number);
+      times.push(this.add(first + index, 1));
+    }
+    return times;
+  }
+
+  /** From now on the time of every arrival is kept. */
+  recordArrivals(): void {
+    this.#arrivals = [];
+    this.#arrivalsFrom = this.#held;
+  }
+
+  /** @returns the times at which the ids held grew, one for each id */
+  arrivals(): number[] {
+    return this.#arrivals ?? [];
+  }
+
+  read(): Reading {
+    return this.#meter.read();
+  }
+
+  /** What this process uses in the next `ms`, with no command of the parent in it. */
+  async spend(ms: number): Promise<Reading> {
+    const before = this.read();
+    await pass(ms);
+    const after = this.read();
+    return { cpuMs: after.cpuMs - before.cpuMs, bytesOut: after.bytesOut - before.bytesOut };
+  }
+
+  startProfile(): Promise<void> {
+    return startProfile();
+  }
+
+  stopProfile(): Promise<FunctionTime[]> {
+    return stopProfile();
+  }
+
+  heapBytes(): number {
+    return heapBytes();
+  }
+
+  held(): number {
+    return this.#held;
+  }
+
+  sum(): number {
+    return this.#contestant.sum();
+  }
+
+  counters(): Readonly<Record<string, number>> {
+    return this.#contestant.counters?.() ?? {};
+  }
+
+  #grew(held: number): void {
+    this.#held = held;
+    if (this.#arrivals !== null) {
+      const at = sharedNowMs();
+      while (this.#arrivals.length < held - this.#arrivalsFrom) this.#arrivals.push(at);
+    }
+    if (held < this.#awaited) return;
+    this.#awaited = Infinity;
+    this.#reached?.(sharedNowMs());
+  }
+}
+
+export type Command = Exclude<keyof Station, symbol>;
+export type Arguments<C extends Command> = Parameters<Station[C]>;
+export type Result<C extends Command> = Awaited<ReturnType<Station[C]>>;
+
+/** Parent to child. */
+export interface Request {
+  readonly call: number;
+  readonly command: Command;
+  readonly arguments: readonly unknown[];
+}
+
+/** Child to parent. */
+export interface Response {
+  readonly call: number;
+  readonly result?: unknown;
+  readonly error?: string;
+}
+
+/** Serves the parent until it lets go. */
+export function serve(contestant: Contestant): void {
+  const station = new Station(contestant);
+  const commands = station as unknown as Record<Command, (...args: readonly unknown[]) => unknown>;
+  const respond = (response: Response): void => void process.send?.(response);
+  process.on('message', (request: Request) => {
+    void (async () => {
+      try {
+        respond({ call: request.call, result: await commands[request.command](...request.arguments) });
+      } catch (error) {
+        respond({ call: request.call, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      }
+    })();
+  });
+  // An orderly exit, so that a profile gets written.
+  process.on('disconnect', () => process.exit(0));
+}

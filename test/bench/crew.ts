@@ -1,0 +1,172 @@
+/**
+ * The processes of one measurement: started, connected, commanded and let go, from the parent's side.
+ *
+ * Invariants
+ *  1. Every measurement has fresh processes; nothing warmed or kept by one contestant serves another.
+ *  2. A process that ends or fails before it is let go fails the measurement, with what it wrote to standard error.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { Arguments, Command, Request, Response, Result, Setup } from './contestant.ts';
+import type { Reading } from './meter.ts';
+
+/** Who runs: the module of the contestant and what it is told. */
+export interface Entrant {
+  readonly label: string;
+  readonly module: 'floor' | 'grapevine';
+  readonly protocol: string;
+}
+
+export const floor: Entrant = { label: 'floor', module: 'floor', protocol: 'none' };
+
+export const grapevine = (protocol: string): Entrant => ({ label: protocol, module: 'grapevine', protocol });
+
+/** Long after anything here should have arrived. */
+const LIMIT_MS = 60_000;
+
+export interface CrewOptions {
+  readonly seed: number;
+  /** Milliseconds. @default 500 */
+  readonly delta?: number;
+}
+
+export class Member {
+  readonly #child: ChildProcess;
+  readonly #waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
+  #calls = 0;
+  #errorOutput = '';
+  #dismissed = false;
+
+  constructor(entrant: Entrant) {
+    this.#child = fork(join(import.meta.dirname, `${entrant.module}.js`), {
+      execArgv: ['--expose-gc'],
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    });
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#errorOutput += text));
+    this.#child.on('message', (response: Response) => this.#settle(response));
+    this.#child.on('exit', (code, signal) => {
+      if (this.#dismissed) return;
+      this.#fail(new Error(`A ${entrant.label} process ended (${signal ?? code}).\n${this.#errorOutput}`));
+    });
+  }
+
+  call<C extends Command>(command: C, ...args: Arguments<C>): Promise<Result<C>> {
+    const request: Request = { call: ++this.#calls, command, arguments: args };
+    return new Promise<unknown>((resolve, reject) => {
+      this.#waiting.set(request.call, { resolve, reject });
+      this.#child.send(request);
+    }) as Promise<Result<C>>;
+  }
+
+  async dismiss(): Promise<void> {
+    this.#dismissed = true;
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    if (this.#child.connected) this.#child.disconnect();
+    const stuck = setTimeout(() => this.#child.kill('SIGKILL'), 10_000);
+    await ended;
+    clearTimeout(stuck);
+  }
+
+  #settle({ call, result, error }: Response): void {
+    const waiting = this.#waiting.get(call);
+    this.#waiting.delete(call);
+    if (error === undefined) waiting?.resolve(result);
+    else waiting?.reject(new Error(error));
+  }
+
+  #fail(error: Error): void {
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+}
+
+export class Crew {
+  readonly members: Member[] = [];
+  readonly #urls: string[] = [];
+  readonly #entrant: Entrant;
+  readonly #options: CrewOptions;
+
+  private constructor(entrant: Entrant, options: CrewOptions) {
+    this.#entrant = entrant;
+    this.#options = options;
+  }
+
+  /** Runs `use` with a full mesh of `size` processes and lets them go afterwards, come what may. */
+  static async run<T>(
+    entrant: Entrant,
+    size: number,
+    options: CrewOptions,
+    use: (crew: Crew) => Promise<T>,
+  ): Promise<T> {
+    const crew = new Crew(entrant, options);
+    try {
+      for (let index = 0; index < size; index++) await crew.join();
+      await crew.all((member) => member.call('connected', size - 1));
+      return await use(crew);
+    } finally {
+      await crew.all((member) => member.dismiss());
+    }
+  }
+
+  get writer(): Member {
+    return this.members[0] as Member;
+  }
+
+  get receivers(): Member[] {
+    return this.members.slice(1);
+  }
+
+  /** Starts one more process, which dials `peers`, by default all there are. @returns it, and when it started */
+  async join(peers?: readonly number[]): Promise<{ member: Member; startedAt: number }> {
+    const { seed, delta = 500 } = this.#options;
+    const index = this.members.length;
+    const member = new Member(this.#entrant);
+    this.members.push(member);
+    const setup: Setup = {
+      index,
+      protocol: this.#entrant.protocol,
+      delta,
+      seed: seed + index,
+      peers: peers === undefined ? [...this.#urls] : peers.map((peer) => this.#urls[peer] as string),
+    };
+    const { url, startedAt } = await member.call('start', setup);
+    this.#urls.push(url);
+    return { member, startedAt };
+  }
+
+  /** @returns when each of the members held `count` ids, or `undefined` if not all do in a minute */
+  async arrivals(count: number, members: readonly Member[] = this.receivers): Promise<number[] | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, LIMIT_MS, undefined);
+    });
+    try {
+      return await Promise.race([Promise.all(members.map((member) => member.call('untilHolding', count))), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** As `arrivals`, and late is a failure. */
+  async whole(count: number, members?: readonly Member[]): Promise<number[]> {
+    const times = await this.arrivals(count, members);
+    if (times !== undefined) return times;
+    const held = await this.all((member) => member.call('held'));
+    throw new Error(`${this.#entrant.label}: after ${LIMIT_MS} ms not all hold ${count} ids, but ${held.join(', ')}.`);
+  }
+
+  all<T>(command: (member: Member) => Promise<T>): Promise<T[]> {
+    return Promise.all(this.members.map(command));
+  }
+
+  /** What all processes together have used so far. */
+  async read(): Promise<Reading> {
+    const readings = await this.all((member) => member.call('read'));
+    return {
+      cpuMs: readings.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
+      bytesOut: readings.reduce((sum, { bytesOut }) => sum + bytesOut, 0),
+    };
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * The benchmarks: each runs ours and the floor in turn and writes its section of docs/benchmarks.md.
+ *
+ * Run from the top of the repository by `npm run bench`.
+ */
+import { join as joinPath, resolve } from 'node:path';
+import { burst } from './burst.ts';
+import { idle } from './idle.ts';
+import { join } from './join.ts';
+import { latency } from './latency.ts';
+import { memory } from './memory.ts';
+import { provenanceOf, render, type Section, writeSection } from './page.ts';
+import { type Settings, settingsFrom } from './settings.ts';
+
+const benchmarks: Readonly<Record<string, (settings: Settings) => Promise<Section>>> = {
+  burst,
+  latency,
+  idle,
+  join,
+  memory,
+};
+
+const settings = settingsFrom(process.argv.slice(2), Object.keys(benchmarks));
+const page = joinPath(resolve(), 'docs', 'benchmarks.md');
+const provenance = provenanceOf(settings);
+for (const name of settings.only) {
+  const section = await (benchmarks[name] as (settings: Settings) => Promise<Section>)(settings);
+  console.log(`\n${render(section, provenance)}\n`);
+  if (!settings.quick) writeSection(page, section, provenance);
+}

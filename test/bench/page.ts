@@ -1,0 +1,121 @@
+/**
+ * The page of results, `docs/benchmarks.md`: one section a benchmark, each with the run that it comes from.
+ *
+ * Invariants
+ *  1. Only the benchmarks write it; a benchmark replaces its own section and leaves the others as they were.
+ *  2. A section says of which machine, versions, seed and day it is: sections may be of different runs.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { dirname } from 'node:path';
+import type { Spread } from './statistics.ts';
+
+/** A promise about a figure, and what came of it. */
+export interface Bound {
+  readonly what: string;
+  readonly limit: string;
+  readonly measured: string;
+  readonly held: boolean;
+}
+
+export interface Section {
+  readonly name: string;
+  readonly title: string;
+  /** What is measured, and how, in some sentences. */
+  readonly about: string;
+  readonly tables: readonly string[];
+  readonly bounds: readonly Bound[];
+}
+
+/** Three significant digits, thousands apart. */
+export function figure(value: number): string {
+  if (!Number.isFinite(value)) return '–';
+  if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en');
+  return String(Number(value.toPrecision(3)));
+}
+
+/** The median with the extremes where there was more than one run. */
+export function figures({ median, min, max }: Spread): string {
+  return min === max || !Number.isFinite(median) ? figure(median) : `${figure(median)} (${figure(min)}–${figure(max)})`;
+}
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, column) => (column === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}
+
+/** A bound from above: the median must not exceed the limit. */
+export function atMost(what: string, limit: number, unit: string, measured: Spread): Bound {
+  return {
+    what,
+    limit: `at most ${limit} ${unit}`.trim(),
+    measured: figures(measured),
+    held: measured.median <= limit,
+  };
+}
+
+/** A bound from below. */
+export function atLeast(what: string, limit: number, unit: string, measured: Spread): Bound {
+  return {
+    what,
+    limit: `at least ${limit} ${unit}`.trim(),
+    measured: figures(measured),
+    held: measured.median >= limit,
+  };
+}
+
+export function render(section: Section, provenance: string): string {
+  const { title, about, tables, bounds } = section;
+  const parts = [`## ${title}`, about, ...tables];
+  if (bounds.length > 0)
+    parts.push(
+      table(
+        ['bound', 'limit', 'measured', 'result'],
+        bounds.map(({ what, limit, measured, held }) => [what, limit, measured, held ? 'held' : '**missed**']),
+      ),
+    );
+  parts.push(`<sub>${provenance}</sub>`);
+  return parts.join('\n\n');
+}
+
+const order = ['burst', 'latency', 'idle', 'join', 'memory'];
+
+const preface = `# Benchmarks
+
+Written by \`npm run bench\`; do not edit.
+
+Every process is an operating-system process of its own, all on one machine, connected in a full mesh over loopback.
+Beside ours, in the same run and in turn with it, runs the floor: plain \`ws\` and \`msgpackr\`, tuples, 2,000 updates a
+frame, straight from the writer to everybody, a Map at the receiver; no versions, no repair, no supervision. Figures
+are medians, with the extremes in brackets; "× floor" is the median of the ratios within each run, which is what to
+trust: absolute figures drift with the machine.`;
+
+/** Puts the section in its place on the page. */
+export function writeSection(path: string, section: Section, provenance: string): void {
+  const sections = new Map<string, string>();
+  if (existsSync(path))
+    for (const [, name, text] of readFileSync(path, 'utf8').matchAll(/<!-- (\w+) -->\n([\s\S]*?)\n<!-- end -->/g))
+      sections.set(name as string, text as string);
+  sections.set(section.name, render(section, provenance));
+  const known = order.filter((name) => sections.has(name));
+  const body = known.map((name) => `<!-- ${name} -->\n${sections.get(name) as string}\n<!-- end -->`);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${[preface, ...body].join('\n\n')}\n`);
+}
+
+/** One line: machine, versions, seed, day. */
+export function provenanceOf({ runs, seed }: { readonly runs: number; readonly seed: number }): string {
+  const versionOf = (name: string): string =>
+    `${name} ${(JSON.parse(readFileSync(`node_modules/${name}/package.json`, 'utf8')) as { version: string }).version}`;
+  const processors = cpus();
+  return [
+    `${processors.length} × ${processors[0]?.model.trim() ?? 'unknown processor'}`,
+    `${Math.round(totalmem() / 2 ** 30)} GiB`,
+    `${process.platform} ${process.arch}`,
+    `Node ${process.versions.node}`,
+    ...['ws', 'msgpackr', 'nact', '@grapevine/actors'].map(versionOf),
+    `${runs} runs`,
+    `seed ${seed}`,
+    new Date().toISOString().slice(0, 10),
+  ].join(' · ');
+}

@@ -1,0 +1,54 @@
+/**
+ * What the benchmarks are told on the command line.
+ */
+import { parseArgs } from 'node:util';
+
+export interface Settings {
+  /** Benchmarks to run, by name. */
+  readonly only: readonly string[];
+  /** Smaller loads and one run: shows that it runs, measures nothing, and leaves the page alone. */
+  readonly quick: boolean;
+  readonly runs: number;
+  readonly seed: number;
+  /** The first is held to the bounds; the others are reported beside it. */
+  readonly protocols: readonly string[];
+  /** Profile the burst even if every bound holds. */
+  readonly profile: boolean;
+}
+
+export const usage = `npm run bench -- [options]
+  --only burst,latency,idle,join,memory   some of the benchmarks; default all
+  --protocols hybrid,rumor,entropy        which protocols; the first is held to the bounds
+  --runs 3                                runs of each, interleaved with the floor
+  --seed 1                                of everything random
+  --quick                                 small loads, one run, the page is left alone
+  --profile                               say where the burst spends its time, even if every bound holds`;
+
+export function settingsFrom(args: readonly string[], known: readonly string[]): Settings {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: 'string', default: known.join(',') },
+      protocols: { type: 'string', default: 'hybrid,rumor,entropy' },
+      runs: { type: 'string' },
+      seed: { type: 'string', default: '1' },
+      quick: { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
+    },
+  });
+  const only = values.only.split(',');
+  const unknown = only.filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new Error(`No benchmark is called ${unknown.join(', ')}.\n${usage}`);
+  const runs = Number(values.runs ?? (values.quick ? 1 : 3));
+  const seed = Number(values.seed);
+  if (!Number.isInteger(runs) || runs < 1 || !Number.isInteger(seed))
+    throw new Error(`--runs and --seed are whole numbers.\n${usage}`);
+  return {
+    only,
+    quick: values.quick,
+    runs,
+    seed,
+    protocols: values.protocols.split(',').filter((protocol) => protocol !== ''),
+    profile: values.profile,
+  };
+}

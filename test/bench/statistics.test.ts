@@ -1,0 +1,53 @@
+import { describe, expect, test } from '@jest/globals';
+import { median, percentile, ratios, spread } from './statistics.ts';
+
+describe('median', () => {
+  test('the middle of an odd number of values, whatever their order', () => {
+    expect(median([10, 9, 2])).toBe(9);
+  });
+
+  test('the mean of the two in the middle of an even number', () => {
+    expect(median([100, 4, 2, 1])).toBe(3);
+  });
+
+  test('of nothing is not a number', () => {
+    expect(median([])).toBeNaN();
+  });
+
+  test('leaves its argument as it was', () => {
+    const values = [3, 1, 2];
+    median(values);
+    expect(values).toEqual([3, 1, 2]);
+  });
+});
+
+describe('percentile', () => {
+  const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
+
+  test('is the nearest rank: 99 of the numbers 1 to 100', () => {
+    expect(percentile(hundred, 0.99)).toBe(99);
+    expect(percentile(hundred, 0.5)).toBe(50);
+  });
+
+  test('the share 1 is the largest value and the share 0 the smallest', () => {
+    expect(percentile(hundred, 1)).toBe(100);
+    expect(percentile(hundred, 0)).toBe(1);
+  });
+
+  test('of few values is one of them, not a mean', () => {
+    expect(percentile([1, 5], 0.99)).toBe(5);
+    expect(percentile([1, 5], 0.5)).toBe(1);
+  });
+
+  test('of nothing is not a number', () => {
+    expect(percentile([], 0.5)).toBeNaN();
+  });
+});
+
+test('a spread is the median with the extremes', () => {
+  expect(spread([3, 1, 10])).toEqual({ median: 3, min: 1, max: 10 });
+});
+
+test('ratios are taken run by run, and runs without a floor are left out', () => {
+  expect(ratios([2, 9, 5], [1, 3])).toEqual([2, 3]);
+});
