@@ -69,6 +69,8 @@ export const errorCodes = {
   HANDLER_TIMEOUT: 'caller',
   /** A supervisor had to restart its children more often than `maxRestarts` within `withinMs`. */
   RESTART_LIMIT: 'caller',
+  /** A node was used after it was left or closed. */
+  CLOSED: 'caller',
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;
