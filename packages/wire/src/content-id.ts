@@ -19,7 +19,10 @@ import { checkValue } from './value-rules.ts';
  */
 export function contentId(value: unknown): string {
   checkValue(value);
-  return createHash('md5').update(packToView(canonical(value))).digest('hex').toUpperCase();
+  return createHash('md5')
+    .update(packToView(canonical(value)))
+    .digest('hex')
+    .toUpperCase();
 }
 
 /** The value with every map's keys in order. As Maps, because objects put keys that look like numbers first. */

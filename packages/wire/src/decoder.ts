@@ -79,7 +79,8 @@ export class Decoder {
     const newestEpochOfYou = fields.integer('newest epoch of you');
     const meaning = JSON.stringify([instance, protocol]);
     const known = this.#channels.get(channel);
-    if (known !== undefined && known !== meaning) throw malformed(`channel ${channel} is declared twice, for two instances`);
+    if (known !== undefined && known !== meaning)
+      throw malformed(`channel ${channel} is declared twice, for two instances`);
     this.#channels.set(channel, meaning);
     return { type: 'channel', channel, instance, protocol, newestEpochOfYou };
   }
@@ -172,7 +173,8 @@ export class Decoder {
 /** The frame's array. */
 function listOf(bytes: Uint8Array): readonly unknown[] {
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (skipValue(buffer, 0, buffer.length) !== buffer.length) throw malformed('it is not one well-formed MessagePack value');
+  if (skipValue(buffer, 0, buffer.length) !== buffer.length)
+    throw malformed('it is not one well-formed MessagePack value');
   const list = unpackFrame(buffer);
   if (!Array.isArray(list)) throw malformed('it is no array');
   return list as readonly unknown[];
@@ -198,6 +200,7 @@ function readSumsOf(fields: FrameFields, buckets: number): Int32Array {
 
 function readBody(fields: FrameFields): unknown {
   const body = fields.binary('body');
-  if (skipValue(body, 0, body.length) !== body.length) throw malformed('its body is not one well-formed MessagePack value');
+  if (skipValue(body, 0, body.length) !== body.length)
+    throw malformed('its body is not one well-formed MessagePack value');
   return decodeValue(body.toString('latin1'));
 }

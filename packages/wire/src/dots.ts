@@ -115,7 +115,7 @@ export function readSums(form: number, bytes: Buffer, length: number): Int32Arra
     column.finish();
     return sums;
   }
-  for (let free = 0; !column.done; ) {
+  for (let free = 0; !column.done;) {
     const at = free + column.varint();
     if (at >= length) throw malformed(`the sums of buckets name place ${at} of ${length}`);
     sums[at] = column.int32();

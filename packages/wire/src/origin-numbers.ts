@@ -105,7 +105,8 @@ export class OriginTable {
 
   /** As `use`, where an origin may stand only once in the list. */
   useOnce(number: number): OriginEntry {
-    if (this.#byNumber.get(number)?.list === this.#list) throw malformed(`origin number ${number} stands twice in a list`);
+    if (this.#byNumber.get(number)?.list === this.#list)
+      throw malformed(`origin number ${number} stands twice in a list`);
     return this.use(number);
   }
 }

@@ -158,8 +158,10 @@ export function readUpdates(fields: FrameFields, table: OriginTable): Update[] {
       const entry = table.use(runs.varint());
       runLeft = runs.varint();
       sequence = entry.nextSequence + runs.signed();
-      if (runLeft < 1 || runLeft > count - i) throw malformed(`a run of ${runLeft} updates where ${count - i} are left`);
-      if (sequence < 1 || sequence - 1 > MAX_SAFE_INTEGER - runLeft) throw malformed('a sequence number is not from 1 to 2^53 - 1');
+      if (runLeft < 1 || runLeft > count - i)
+        throw malformed(`a run of ${runLeft} updates where ${count - i} are left`);
+      if (sequence < 1 || sequence - 1 > MAX_SAFE_INTEGER - runLeft)
+        throw malformed('a sequence number is not from 1 to 2^53 - 1');
       entry.nextSequence = sequence + runLeft;
       origin = entry.origin;
     }

@@ -1,6 +1,6 @@
 /** Values: what may be gossiped comes back as it was, and what may not is refused with its place and a cure. */
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { contentId } from './content-id.ts';
 import { decodeValue, encodeValue } from './value.ts';
 import { skipValue } from './well-formed.ts';
@@ -27,7 +27,10 @@ describe('a value', () => {
       fc.date({ noInvalidDate: true }),
       fc.constant('__proto__'),
     ],
-    key: fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('__proto__', 'constructor', 'toJSON', 'hasOwnProperty', '0')),
+    key: fc.oneof(
+      fc.string({ unit: 'grapheme' }),
+      fc.constantFrom('__proto__', 'constructor', 'toJSON', 'hasOwnProperty', '0'),
+    ),
   });
 
   test('comes back as it was, whatever it is', () => {
@@ -54,13 +57,36 @@ describe('a value', () => {
 
   test.each([
     ['bigints', [0n, 1n, -1n, 2n ** 53n + 1n, -(2n ** 63n), 2n ** 64n - 1n]],
-    ['numbers beyond 32 bits', [2 ** 32, -(2 ** 31) - 1, Number.MAX_SAFE_INTEGER, 1e300, Number.NaN, Infinity, -Infinity]],
-    ['numbers at the edge of their sizes', [-1, -32, -33, -128, -129, -32768, -32769, 127, 128, 255, 256, 65535, 65536, 2 ** 32 - 1]],
+    [
+      'numbers beyond 32 bits',
+      [2 ** 32, -(2 ** 31) - 1, Number.MAX_SAFE_INTEGER, 1e300, Number.NaN, Infinity, -Infinity],
+    ],
+    [
+      'numbers at the edge of their sizes',
+      [-1, -32, -33, -128, -129, -32768, -32769, 127, 128, 255, 256, 65535, 65536, 2 ** 32 - 1],
+    ],
     ['dates', [0, 1, -1, 1_763_866_839_123, 2 ** 34 * 1000, -8.64e15, 8.64e15].map((ms) => new Date(ms))],
     ['bytes', [new Uint8Array(0), new Uint8Array([0, 128, 255]), new Uint8Array(70_000).fill(7)]],
     ['long texts', ['x'.repeat(12), 'x'.repeat(13), 'ä'.repeat(40), 'x'.repeat(70_000)]],
-    ['large arrays and objects', [Array.from({ length: 70_000 }, (_, i) => i), Object.fromEntries(Array.from({ length: 70_000 }, (_, i) => [`k${i}`, i]))]],
-    ['Maps with any keys', [new Map<unknown, unknown>([['a', 0], [1, 'one'], [null, 2], [true, 3], [new Map([[5n, 6]]), []]])]],
+    [
+      'large arrays and objects',
+      [
+        Array.from({ length: 70_000 }, (_, i) => i),
+        Object.fromEntries(Array.from({ length: 70_000 }, (_, i) => [`k${i}`, i])),
+      ],
+    ],
+    [
+      'Maps with any keys',
+      [
+        new Map<unknown, unknown>([
+          ['a', 0],
+          [1, 'one'],
+          [null, 2],
+          [true, 3],
+          [new Map([[5n, 6]]), []],
+        ]),
+      ],
+    ],
     ['Maps inside objects', { a: new Map([[1, { b: new Map([[2, 3]]) }]]) }],
     ['what is nested 64 deep', nested(64)],
   ])('may hold %s', (_, value) => {
@@ -175,7 +201,10 @@ describe('bytes that are no value', () => {
   });
 
   test('may nest 64 deep and not deeper, in the check and in the reader', () => {
-    for (const [levels, fits] of [[64, true], [65, false]] as const) {
+    for (const [levels, fits] of [
+      [64, true],
+      [65, false],
+    ] as const) {
       const bytes = Buffer.alloc(levels + 1, 0x91).fill(0, levels);
       expect(skipValue(bytes, 0, bytes.length) === bytes.length).toBe(fits);
       expect(thrownBy(() => decodeValue(bytes.toString('latin1'))) === null).toBe(fits);
@@ -200,8 +229,17 @@ describe('a content id', () => {
   });
 
   test('does not depend on the order of keys, at any depth', () => {
-    expect(contentId({ b: [{ y: 1, x: 2 }], a: 0, 10: 0, 9: 0 })).toBe(contentId({ 9: 0, a: 0, b: [{ x: 2, y: 1 }], 10: 0 }));
-    expect(contentId(new Map([['b', 1], ['a', 2]]))).toBe(contentId({ a: 2, b: 1 }));
+    expect(contentId({ b: [{ y: 1, x: 2 }], a: 0, 10: 0, 9: 0 })).toBe(
+      contentId({ 9: 0, a: 0, b: [{ x: 2, y: 1 }], 10: 0 }),
+    );
+    expect(
+      contentId(
+        new Map([
+          ['b', 1],
+          ['a', 2],
+        ]),
+      ),
+    ).toBe(contentId({ a: 2, b: 1 }));
   });
 
   test('depends on everything else', () => {
