@@ -82,11 +82,12 @@ describe('an actor', () => {
     });
     tell(actor, 'next');
     await turns();
-    await turns();
+    tell(actor, 'last');
+    await turns(2);
     expect(notes).toEqual([]);
     open();
-    await until(() => notes.length === 2);
-    expect(notes).toEqual(['slow', 'next']);
+    await until(() => notes.length === 3);
+    expect(notes).toEqual(['slow', 'next', 'last']);
   });
 
   test('hands over what it gathered once per drain, not once per message', async () => {
@@ -280,13 +281,21 @@ describe('an incarnation', () => {
       },
       { clock },
     );
-    injectFault(actor, new Error('first life ends'));
+    let failLate = (_error: Error): void => {};
+    tell(actor, (self) => {
+      self.exit();
+      return new Promise((_, reject) => (failLate = reject));
+    });
+    await turns(5);
+    clock.advance(5000);
     await until(() => selves.length === 2);
     const [former] = selves;
     former?.schedule(1, 'late');
     former?.every(1, 'late');
     former?.fail(new Error('late'));
     former?.exit();
+    failLate(new Error('late'));
+    await turns();
     expect(() => former?.spawn(noting([]))).toThrow(expect.objectContaining({ code: 'ACTOR_GONE' }));
     clock.advance(5);
     tell(actor, 'fine');

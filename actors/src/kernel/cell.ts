@@ -84,7 +84,7 @@ export class Cell implements Host, Postbox, Resident, Supervised, TurnTaker {
   #stopping: Promise<void> | undefined;
 
   /** Whether the child was spawned by its parent's incarnation, which must do so again, or belongs to the place. */
-  #ofIncarnation: boolean;
+  readonly #ofIncarnation: boolean;
   /** Whether the parent's present incarnation has this child. */
   #claimed = true;
 
@@ -235,7 +235,7 @@ export class Cell implements Host, Postbox, Resident, Supervised, TurnTaker {
     incarnation.held = Promise.resolve(outcome).then(
       () => {
         incarnation.held = undefined;
-        if (this.#incarnation === incarnation) this.#wake();
+        this.#wake();
       },
       (error: unknown) => {
         incarnation.held = undefined;
@@ -438,7 +438,6 @@ export class Cell implements Host, Postbox, Resident, Supervised, TurnTaker {
     if (former === undefined || former.#claimed || !former.suspended) return this.spawnChild(spec, true);
     former.#spec = spec;
     former.#claimed = true;
-    former.#ofIncarnation = true;
     this.#startedLast(former);
     former.begin();
     return former.ref;

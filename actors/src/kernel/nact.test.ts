@@ -264,6 +264,28 @@ describe('a message', () => {
   });
 });
 
+describe('a reference', () => {
+  test('of ours is a plain one to the compiler, which so checks what is dispatched', async () => {
+    const received: string[] = [];
+    const actor: Ref<string> = spawnChild<string>(system, {
+      name: 'actor',
+      start: () => ({ receive: (message) => void received.push(message) }),
+    });
+    dispatch(actor, 'text');
+    // @ts-expect-error: a number is none of its messages.
+    dispatch(actor, 1);
+    // @ts-expect-error: nor is it to our own.
+    tell(actor, 2);
+    await until(() => received.length === 3);
+    expect(received).toEqual(['text', 1, 2]);
+  });
+
+  test('shows nothing of what is behind it', () => {
+    const actor = spawnChild<string>(system, { name: 'actor', start: () => {} });
+    expect(Object.keys(actor)).toEqual(Object.keys(spawn(system, idle, 'plain')));
+  });
+});
+
 describe('a restart', () => {
   test('trap: by stop and spawn in nact loses what is queued, and an old reference reaches the new actor', async () => {
     const received: string[] = [];

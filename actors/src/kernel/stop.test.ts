@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { dispatch, start, stop } from 'nact';
 
-import { isGone, spawnChild, stopTree, tell } from './actor.ts';
-import type { ActorSpec, Behaviour } from './behaviour.ts';
+import { injectFault, isGone, spawnChild, statsOf, stopTree, tell } from './actor.ts';
+import type { ActorSpec, Behaviour, Self } from './behaviour.ts';
 import { ManualClock } from './testing/manual-clock.ts';
 import type { Ref } from './nact.ts';
 import { turns } from './testing/event-loop.ts';
@@ -158,6 +158,50 @@ describe('an orderly stop', () => {
     dispatch(latter, 'found');
     await settled();
     expect(received).toEqual(['found']);
+  });
+
+  test('has its deadline also when what it stops is being restarted', async () => {
+    const slow = aSlowNode('slow', 1000);
+    const root = spawnChild(system, slow.spec, environment());
+    injectFault(root, new Error('injected'));
+    await turns(5);
+    expect(notes).toEqual(['-slow begins']);
+    const stopping = stopTree(root, { deadlineMs: 10 });
+    await turns(5);
+    clock.advance(10);
+    await stopping;
+    expect(isGone(root)).toBe(true);
+  });
+
+  test('of a child is waited for by its parent that is restarted, and takes the name again only then', async () => {
+    const slow = aSlowNode('slow', 1000);
+    const children: Ref<string>[] = [];
+    const begin = (self: Self<string>): void => void children.push(self.spawn(slow.spec));
+    const root = spawnChild<string>(system, { name: 'root', start: begin }, environment());
+    const stopping = stopTree(children[0] as Ref<string>);
+    await turns(5);
+    injectFault(root, new Error('injected'));
+    await turns(5);
+    expect(notes).toEqual(['-slow begins']);
+    slow.letGo();
+    await stopping;
+    await settled();
+    expect(statsOf(root)).toMatchObject({ restarts: 1, children: 1 });
+  });
+
+  test('of a child during the start of its parent is not undone by that start', async () => {
+    const guests: Ref<string>[] = [];
+    const root = spawnChild<string>(system, {
+      name: 'root',
+      start() {
+        for (const guest of guests) void stopTree(guest);
+      },
+    });
+    guests.push(spawnChild(root, aNode('guest')));
+    injectFault(root, new Error('injected'));
+    await settled();
+    expect(statsOf(root)).toMatchObject({ restarts: 1, children: 0 });
+    expect(notes).toEqual(['-guest restarting']);
   });
 
   test('during a restart wins over the restart', async () => {

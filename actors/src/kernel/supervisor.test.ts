@@ -143,6 +143,48 @@ describe('a strategy', () => {
   });
 });
 
+describe('a group that is restarted', () => {
+  test('gives way to a larger one that a crash founds while it still stops', async () => {
+    let letGo = (): void => {};
+    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    const slow: ActorSpec<string> = {
+      name: 'slow',
+      start() {
+        notes.push('+slow');
+        return { receive: () => {}, stopped: () => gate };
+      },
+    };
+    const { child } = aFamily({ strategy: 'rest-for-one' }, [aChild('a'), aChild('b'), slow]);
+    tell(child('b'), 'crash');
+    await settled();
+    tell(child('a'), 'crash');
+    await settled();
+    expect(notes).toEqual([]);
+    letGo();
+    await settled();
+    expect(notes).toEqual(['-b crashed', '-a crashed', '+a', '+b', '+slow']);
+  });
+
+  test('starts none after one that cannot start, until that one can', async () => {
+    let starts = 0;
+    const fragile = aChild('fragile');
+    const failsTwice: ActorSpec<string> = {
+      ...fragile,
+      start(self) {
+        starts += 1;
+        if (starts === 2) throw new Error('not yet');
+        return fragile.start(self);
+      },
+    };
+    const { child } = aFamily({ strategy: 'rest-for-one' }, [failsTwice, aChild('b')]);
+    tell(child('fragile'), 'crash');
+    await settled();
+    expect(notes).toEqual(['-b restarting', '-fragile crashed']);
+    clock.advance(100);
+    expect(notes).toEqual(['-b restarting', '-fragile crashed', '+fragile', '+b']);
+  });
+});
+
 describe('a child spec', () => {
   test('permanent is started again also when it exits by itself', async () => {
     const { child } = aFamily({}, [aChild('a')]);
@@ -401,6 +443,70 @@ describe('a supervisor that is restarted itself', () => {
     tell(guest, 'mail');
     await settled();
     expect(notes).toEqual(['-guest restarting', '-parent crashed', '+parent', '+guest', 'guest: mail']);
+  });
+
+  test('lets no child come back before itself', async () => {
+    let letGo = (): void => {};
+    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    const refs: Ref<string>[] = [];
+    const slow: ActorSpec<string> = { name: 'slow', start: () => ({ receive: () => {}, stopped: () => gate }) };
+    const root = spawnChild(
+      system,
+      aParent((self) => {
+        refs.push(self.spawn(aChild('a')));
+        self.spawn(slow);
+      }),
+      { clock },
+    );
+    notes.length = 0;
+    injectFault(root, new Error('injected'));
+    await settled();
+    tell(refs[0] as Ref<string>, 'crash');
+    await settled();
+    expect(notes).toEqual([]);
+    letGo();
+    await settled();
+    expect(notes).toEqual(['-a restarting', '-parent crashed', '+parent', '+a']);
+  });
+
+  test('stops its children in the order of their latest start', async () => {
+    const root = spawnChild(
+      system,
+      aParent((self) => (self.restarts === 0 ? ['a', 'b'] : ['b', 'a']).forEach((name) => self.spawn(aChild(name)))),
+      { clock },
+    );
+    injectFault(root, new Error('injected'));
+    await settled();
+    notes.length = 0;
+    await stopTree(root);
+    expect(notes).toEqual(['-a stopped', '-b stopped', '-parent stopped']);
+  });
+
+  test('starts no temporary child again', async () => {
+    const root = spawnChild(
+      system,
+      aParent(() => {}),
+      { clock },
+    );
+    const guest = spawnChild(root, aChild('guest', { restart: 'temporary' }));
+    injectFault(root, new Error('injected'));
+    await settled();
+    expect(isGone(guest)).toBe(true);
+    expect(statsOf(root)).toMatchObject({ restarts: 1, children: 0 });
+  });
+
+  test('counts the restarts of its children anew', async () => {
+    const refs: Ref<string>[] = [];
+    const spec = aParent((self) => void refs.push(self.spawn(aChild('a'))));
+    const root = spawnChild(system, { ...spec, supervision: { maxRestarts: 1 } }, { clock });
+    const [child] = refs;
+    tell(child as Ref<string>, 'crash');
+    await settled();
+    injectFault(root, new Error('injected'));
+    await settled();
+    tell(child as Ref<string>, 'crash');
+    await settled();
+    expect(isGone(root)).toBe(false);
   });
 
   test('takes children while it waits, and starts them with itself', async () => {

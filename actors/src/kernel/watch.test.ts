@@ -85,6 +85,17 @@ describe('a watcher', () => {
     expect(heard).toEqual([{ type: 'terminated', ref, reason: 'stopped' }]);
   });
 
+  test('hears of a user’s plain nact actor once, though its ancestor is stopped after it', async () => {
+    const parent = spawn(system, (state: unknown) => state, 'parent');
+    const plain = spawn(parent, (state: unknown) => state, 'plain');
+    watch(plain, watcher);
+    stop(plain);
+    stop(parent);
+    await until(() => heard.length > 0);
+    await turns(3);
+    expect(heard).toHaveLength(1);
+  });
+
   test('may watch a user’s plain nact actor, and hears also when only an ancestor of it is stopped', async () => {
     const grandparent = spawn(system, (state: unknown) => state, 'grandparent');
     const parent = spawn(grandparent, (state: unknown) => state, 'parent');
