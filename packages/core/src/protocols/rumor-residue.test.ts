@@ -82,7 +82,9 @@ function spread(options: Partial<RumorOptions>, n: number, rumors: number, seed:
     }
   };
   for (let cycle = 1; all.some(({ machine }) => (epidemicStatus(machine)?.infective as number) > 0); cycle++) {
-    for (const { machine } of all) machine.tick('rumor', T0 + cycle * 500);
+    for (const { machine } of all)
+      if (options.direction !== undefined || (epidemicStatus(machine)?.infective as number) > 0)
+        machine.tick('rumor', T0 + cycle * 500);
     settle();
   }
   const held = all.reduce((sum, { replica }) => sum + replica.store.size, 0);

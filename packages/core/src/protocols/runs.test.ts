@@ -1,0 +1,104 @@
+import { describe, expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
+import type { Dots } from '../context.ts';
+import { Origin } from '../origin.ts';
+import { Runs } from './runs.ts';
+
+const a = new Origin('a', 1);
+const b = new Origin('b', 1);
+
+function dots(origin: Origin, ...intervals: number[]): Dots {
+  return [{ origin, intervals, newest: 0 }];
+}
+
+function countersOf(runs: Runs, origin: Origin, last: number): (number | undefined)[] {
+  return Array.from({ length: last }, (_, i) => runs.counter(origin, i + 1));
+}
+
+describe('runs', () => {
+  test('a burst of one origin is one run, however it comes', () => {
+    const runs = new Runs();
+    for (let i = 0; i < 50; i++) runs.add(dots(a, i * 2000 + 1, (i + 1) * 2000));
+    expect([runs.count, runs.runCount]).toEqual([100_000, 1]);
+  });
+
+  test('a change splits runs only at its bounds, and equal neighbours merge again', () => {
+    const runs = new Runs();
+    runs.add(dots(a, 1, 100_000));
+    runs.change(dots(a, 10, 20), (counter) => counter + 1);
+    expect(runs.runCount).toBe(3);
+    runs.change(dots(a, 1, 9, 21, 100_000), (counter) => counter + 1);
+    expect(runs.runCount).toBe(1);
+    expect(runs.counter(a, 15)).toBe(1);
+  });
+
+  test('a change asks once per run, not once per dot', () => {
+    const runs = new Runs();
+    runs.add(dots(a, 1, 100_000));
+    let asked = 0;
+    runs.change(dots(a, 1, 100_000), (counter) => {
+      asked++;
+      return counter + 1;
+    });
+    expect(asked).toBe(1);
+  });
+
+  test('what a change takes out is returned, and what was not in is not', () => {
+    const runs = new Runs();
+    runs.add(dots(a, 5, 10));
+    expect(runs.change([...dots(a, 1, 7), ...dots(b, 1, 7)], () => undefined)).toEqual(dots(a, 5, 7));
+    expect(runs.dots()).toEqual(dots(a, 8, 10));
+  });
+
+  test('an origin without dots is forgotten', () => {
+    const runs = new Runs();
+    runs.add(dots(a, 1, 2));
+    runs.remove(a, 1);
+    runs.remove(a, 2);
+    expect([runs.isEmpty, runs.dots()]).toEqual([true, []]);
+  });
+
+  test('many thousand pieces are changed at once', () => {
+    const runs = new Runs();
+    runs.add(dots(a, 1, 400_000));
+    const every = Array.from({ length: 200_000 }, (_, i) => [2 * i + 1, 2 * i + 1]).flat();
+    runs.change(dots(a, 1, 1), () => 1);
+    for (let i = 0; i < 4000; i++) runs.change(dots(a, every[2 * i] as number, every[2 * i] as number), () => 1);
+    expect(runs.change(dots(a, 1, 400_000), (counter) => counter + 1)).toEqual([]);
+    expect(runs.runCount).toBe(8000);
+  });
+
+  test('runs are as a map from every dot to its counter', () => {
+    const size = 24;
+    const interval = fc.tuple(fc.integer({ min: 1, max: size }), fc.integer({ min: 0, max: 8 }));
+    const step = fc.tuple(fc.constantFrom('add', 'up', 'reset', 'out', 'remove'), interval);
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const runs = new Runs();
+        const model = new Map<number, number>();
+        for (const [what, [first, length]] of steps) {
+          const last = Math.min(size, first + length);
+          if (what === 'add') runs.add(dots(a, first, last));
+          if (what === 'up') runs.change(dots(a, first, last), (counter) => (counter < 2 ? counter + 1 : undefined));
+          if (what === 'reset') runs.change(dots(a, first, last), () => 0);
+          if (what === 'out') runs.change(dots(a, first, last), () => undefined);
+          if (what === 'remove') runs.remove(a, first);
+          for (let dot = first; dot <= (what === 'remove' ? first : last); dot++) {
+            const counter = model.get(dot);
+            if (what === 'add') model.set(dot, 0);
+            else if (counter === undefined) continue;
+            else if (what === 'up' && counter < 2) model.set(dot, counter + 1);
+            else if (what === 'reset') model.set(dot, 0);
+            else model.delete(dot);
+          }
+        }
+        expect(countersOf(runs, a, size)).toEqual(Array.from({ length: size }, (_, i) => model.get(i + 1)));
+        expect(runs.count).toBe(model.size);
+        const present = [...model.keys()];
+        const bounds = present.filter((dot) => model.get(dot - 1) !== model.get(dot)).length;
+        expect(runs.runCount).toBe(bounds);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
