@@ -1,1 +1,76 @@
-export {};
+export {
+  entropy,
+  GossipError,
+  isGossipError,
+  type Member,
+  type Membership,
+  type Protocol,
+  staticMembership,
+} from '@grapevine/core';
+export {
+  createMemoryTransport,
+  createWebSocketTransport,
+  type MemoryNetwork,
+  memoryNetwork,
+  type Transport,
+  type TransportOptions,
+  type TransportTls,
+} from '@grapevine/transport';
+export { contentId } from '@grapevine/wire';
+
+export {
+  Change,
+  type ChangesEvent,
+  type ChangeType,
+  DeadLetter,
+  type DeadLettersEvent,
+  Entry,
+  type GossipEvent,
+  type MemberEvent,
+  type MembersEvent,
+  type NodeEvent,
+  type SnapshotEvent,
+  type Version,
+} from './events.ts';
+export { actorAt, leaveGrapevine, ready, spawnGossip, spawnGrapevine, stopGossip } from './grapevine.ts';
+export type { Handler, PushMessage } from './handler.ts';
+export {
+  type ActorStats,
+  injectFault,
+  isGone,
+  spawnChild,
+  statsOf,
+  stopTree,
+  tell,
+} from './kernel/actor.ts';
+export { ask, type AskOptions } from './kernel/ask.ts';
+export type { ActorSpec, Behaviour, Self, StopReason } from './kernel/behaviour.ts';
+export { type Logger, silent } from './kernel/logger.ts';
+export type { Ref } from './kernel/nact.ts';
+export { type Terminated, watch } from './kernel/watch.ts';
+export {
+  add,
+  addMany,
+  type AddOptions,
+  type GossipMessage,
+  leave,
+  type NodeMessage,
+  remove,
+  type ReplyOptions,
+  subscribe,
+  type Subscribe,
+  unsubscribe,
+  type Unsubscribe,
+  type WriteReply,
+} from './messages.ts';
+export type { GossipOptions, NodeOptions } from './options.ts';
+export type { Stored } from './received.ts';
+export type { HandlerVerdict, Kept } from './verdict.ts';
+export {
+  type GossipStatus,
+  type GossipView,
+  gossipView,
+  type LinkStatus,
+  type NodeView,
+  nodeView,
+} from './views.ts';

@@ -1,0 +1,157 @@
+/**
+ * What subscribers are told: first all that readers here see, then every change of it, in batches and in order.
+ *
+ * Invariants
+ *  1. A value is decoded when it is first read, once for all subscribers. Who never reads it pays nothing.
+ *  2. An entry or a change says what was true when it was told, whatever became of the id since.
+ *
+ * Source: DESIGN sections 4 and 10.
+ */
+
+import { isExpired, type Member, type Origin, type Update, visible } from '@grapevine/core';
+import { decodeValue } from '@grapevine/wire';
+
+/** Which write: a total order, by its fields from first to last. */
+export interface Version {
+  /** Of the hybrid logical clock. */
+  readonly stamp: number;
+  readonly node: string;
+  readonly epoch: number;
+  readonly sequence: number;
+}
+
+export function versionOf({ stamp, origin, sequence }: Update): Version {
+  return { stamp, node: origin.name, epoch: origin.epoch, sequence };
+}
+
+const unread = Symbol('unread');
+
+/** One id, as readers here see it. */
+export class Entry {
+  /** The encoding of what readers see, one character a byte; `undefined` where that is nothing. */
+  readonly bytes: string | undefined;
+  readonly #update: Update;
+  #value: unknown = unread;
+
+  constructor(update: Update) {
+    this.#update = update;
+    this.bytes = visible(update);
+  }
+
+  get id(): string {
+    return this.#update.id;
+  }
+
+  /** `undefined` where readers see nothing. */
+  get value(): unknown {
+    if (this.#value === unread) this.#value = this.bytes === undefined ? undefined : decodeValue(this.bytes);
+    return this.#value;
+  }
+
+  /** Who wrote it. */
+  get origin(): Pick<Origin, 'name' | 'epoch'> {
+    return this.#update.origin;
+  }
+
+  get version(): Version {
+    return versionOf(this.#update);
+  }
+
+  /** Wall-clock milliseconds at which it expires. */
+  get expiresAt(): number | undefined {
+    return this.#update.expiresAt;
+  }
+
+  toJSON(): object {
+    const { id, value, version, expiresAt } = this;
+    return { id, value, version, expiresAt };
+  }
+}
+
+/** `update`: there is a value now. `removed`: no longer, by a removal or a handler's refusal. `expired`: its time is over. */
+export type ChangeType = 'update' | 'removed' | 'expired';
+
+export class Change extends Entry {
+  readonly type: ChangeType;
+
+  constructor(update: Update) {
+    super(update);
+    if (this.bytes !== undefined) this.type = 'update';
+    else this.type = isExpired(update) ? 'expired' : 'removed';
+  }
+
+  override toJSON(): object {
+    return { type: this.type, ...super.toJSON() };
+  }
+}
+
+/** An update that the handler could not judge. It is stored and served like any other, but hidden from readers here. */
+export class DeadLetter {
+  /** What the handler threw, or that it did not answer. */
+  readonly error: unknown;
+  readonly #update: Update;
+
+  constructor(update: Update, error: unknown) {
+    this.#update = update;
+    this.error = error;
+  }
+
+  get id(): string {
+    return this.#update.id;
+  }
+
+  get value(): unknown {
+    return this.#update.value === undefined ? undefined : decodeValue(this.#update.value);
+  }
+
+  get origin(): Pick<Origin, 'name' | 'epoch'> {
+    return this.#update.origin;
+  }
+
+  get version(): Version {
+    return versionOf(this.#update);
+  }
+}
+
+interface FromGossip {
+  /** The instance's name. */
+  readonly gossip: string;
+  /** This node's name. */
+  readonly node: string;
+}
+
+/** First, to each subscriber. */
+export interface SnapshotEvent extends FromGossip {
+  readonly type: 'snapshot';
+  readonly entries: readonly Entry[];
+}
+
+export interface ChangesEvent extends FromGossip {
+  readonly type: 'changes';
+  readonly changes: readonly Change[];
+}
+
+export interface DeadLettersEvent extends FromGossip {
+  readonly type: 'deadletters';
+  readonly letters: readonly DeadLetter[];
+}
+
+/** To the subscribers of a gossip instance. */
+export type GossipEvent = SnapshotEvent | ChangesEvent | DeadLettersEvent;
+
+/** First, to each subscriber: who is there, without this node. */
+export interface MembersEvent {
+  readonly type: 'members';
+  readonly node: string;
+  readonly members: readonly Member[];
+}
+
+export interface MemberEvent {
+  readonly type: 'nodeup' | 'nodedown';
+  /** Who tells it. */
+  readonly node: string;
+  readonly member: Member;
+}
+
+/** To the subscribers of a node. */
+export type NodeEvent = MembersEvent | MemberEvent;

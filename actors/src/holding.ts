@@ -1,0 +1,100 @@
+/**
+ * A holding: what a gossip instance owns and what outlives its crashes. It belongs to `grapevine`, by the instance's name,
+ * as an ETS table with an heir does.
+ *
+ * Invariants
+ *  1. Whatever an instance could not make anew lives here: replica, subscribers, peers, the open judgement.
+ *  2. Only the actors of the instance change it, in their turns.
+ *
+ * Source: DESIGN section 2.
+ */
+
+import { type Message, type Peer, Replica } from '@grapevine/core';
+import type { Encoder } from '@grapevine/wire';
+
+import type { Ref } from './kernel/nact.ts';
+import type { HandlerMessage, InstanceMessage } from './instance-messages.ts';
+import type { Judgement } from './judgement.ts';
+import type { Line } from './line.ts';
+import type { ResolvedGossipOptions } from './options.ts';
+import { Outbox } from './outbox.ts';
+import type { Party } from './party.ts';
+import { Pressure } from './pressure.ts';
+import { Subscriptions } from './subscriptions.ts';
+
+/** What a node gives to each of its holdings. */
+export interface HoldingDetails {
+  readonly node: string;
+  readonly channel: number;
+  /** Of the replica. */
+  readonly epoch: number;
+  readonly options: ResolvedGossipOptions;
+  readonly maxDriftMs: number;
+  readonly forgetAfterMs: number;
+  readonly clock: () => number;
+  readonly random: () => number;
+  readonly encoder: Encoder;
+  readonly lines: ReadonlyMap<string, Line>;
+}
+
+export class Holding implements Party {
+  readonly node: string;
+  readonly channel: number;
+  readonly options: ResolvedGossipOptions;
+  readonly replica: Replica;
+  readonly subscriptions: Subscriptions;
+  readonly outbox: Outbox;
+  readonly pressure: Pressure = new Pressure();
+  readonly peers: Map<string, Peer> = new Map();
+  readonly clock: () => number;
+  readonly random: () => number;
+  /** Set when the actors are spawned; references stay good over every restart. */
+  instanceRef: Ref<InstanceMessage> | null = null;
+  supervisorRef: Ref<never> | null = null;
+  handlerRef: Ref<HandlerMessage> | null = null;
+  /** The offer that the handler has now. */
+  judgement: Judgement | null = null;
+  /** Whether the start of this instance has been announced. */
+  announced: boolean = false;
+  deadLetters: number = 0;
+  /** Gossip messages that arrived. */
+  received: number = 0;
+  /** Own writes. */
+  written: number = 0;
+
+  constructor(details: HoldingDetails) {
+    const { node, options, epoch, maxDriftMs, forgetAfterMs } = details;
+    this.node = node;
+    this.channel = details.channel;
+    this.options = options;
+    this.clock = details.clock;
+    this.random = details.random;
+    const { maxUpdateBytes } = options;
+    this.replica = new Replica({ name: node, epoch, maxDriftMs, maxUpdateBytes, forgetAfterMs });
+    this.subscriptions = new Subscriptions(this.replica, options.name);
+    this.outbox = new Outbox(details, (name) => this.peers.get(name)?.session);
+  }
+
+  get instance(): string {
+    return this.options.name;
+  }
+
+  get protocol(): string {
+    return this.options.protocol.name;
+  }
+
+  get ref(): Ref<InstanceMessage> {
+    return this.instanceRef as Ref<InstanceMessage>;
+  }
+
+  accepts(message: Message): boolean {
+    return this.options.protocol.accepts(message);
+  }
+
+  newestEpochOf(nodeName: string): number {
+    let newest = 0;
+    for (const { origin } of this.replica.context.origins())
+      if (origin.name === nodeName && origin.epoch > newest) newest = origin.epoch;
+    return newest;
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * What the actors of one gossip instance say to each other.
+ *
+ * Invariants
+ *  1. What may come too late carries the object that it is about, so that it can be told from what is about another.
+ */
+
+import type { Verdict } from '@grapevine/core';
+
+import type { Ref } from './kernel/nact.ts';
+import type { Judgement } from './judgement.ts';
+import type { GossipMessage } from './messages.ts';
+import type { PartyMessage } from './party.ts';
+
+export interface Tick {
+  readonly type: 'tick';
+  readonly timer: string;
+}
+
+export interface Collect {
+  readonly type: 'collect';
+}
+
+export interface Judged {
+  readonly type: 'judged';
+  readonly judgement: Judgement;
+  readonly verdict: Verdict;
+}
+
+/** A member came or went. */
+export interface Announcement {
+  readonly type: 'announce';
+  readonly about: string;
+  readonly action: 'nodeup' | 'nodedown';
+}
+
+/** Everything that was sent before is to be done, and all that waits for a timer to be done now. */
+export interface Flush {
+  readonly type: 'flush';
+  readonly replyTo: Ref<true>;
+}
+
+export type InstanceMessage = GossipMessage | PartyMessage | Tick | Collect | Judged | Announcement | Flush;
+
+export interface JudgeOffer {
+  readonly type: 'judge';
+  readonly judgement: Judgement;
+}
+
+export type HandlerMessage =
+  | JudgeOffer
+  /** The try is `attempt`; whatever it belongs to. */
+  | { readonly type: 'answer'; readonly attempt: object; readonly verdict: unknown }
+  | { readonly type: 'failure'; readonly attempt: object; readonly error: unknown }
+  | { readonly type: 'late'; readonly attempt: object };

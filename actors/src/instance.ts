@@ -1,0 +1,278 @@
+/**
+ * The instance: its mailbox goes into the protocol's machine, and the machine's effects go out.
+ *
+ * One turn takes all that waits. Writes are stored one by one; what arrived goes into the machine as one batch, and own
+ * writes as another; then subscribers are told; what the machine sends goes out in the same turn.
+ *
+ * Invariants
+ *  1. A crash loses at most the message that it met. Writes not yet pushed and changes not yet told are in the replica,
+ *     and come first in the next incarnation.
+ *  2. Nothing that belongs to a former incarnation reaches the machine: no timer, no verdict.
+ *  3. What a closed connection brought is dropped once the peer has another.
+ *
+ * Source: DESIGN sections 2 and 4.
+ */
+
+import {
+  type Effects,
+  GossipError,
+  isGossipError,
+  type Machine,
+  type Message,
+  type Offer,
+  type Received,
+  type Update,
+} from '@grapevine/core';
+import { contentId, encodeValue } from '@grapevine/wire';
+
+import { versionOf } from './events.ts';
+import type { Holding } from './holding.ts';
+import type { InstanceMessage, Judged, Tick } from './instance-messages.ts';
+import { Judgement } from './judgement.ts';
+import { tell } from './kernel/actor.ts';
+import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
+import type { Cancel } from './kernel/clock.ts';
+import { checkId, type Write, type WriteReply } from './messages.ts';
+import { notSent } from './outbox.ts';
+import type { Inbound } from './party.ts';
+import type { Ref } from './kernel/nact.ts';
+
+/** How often the patience of one try the isolation of a poisonous update may take. */
+const isolationTries = 10;
+
+export function instanceSpec(holding: Holding): ActorSpec<InstanceMessage> {
+  return { name: 'instance', start: (self) => new Instance(holding, self) };
+}
+
+interface Timer {
+  readonly tick: Tick;
+  readonly cancel: Cancel;
+}
+
+interface Writes {
+  readonly writes: readonly Write[];
+  readonly expiresIn: number | undefined;
+  readonly replyTo: Ref<WriteReply> | undefined;
+}
+
+class Instance implements Behaviour<InstanceMessage>, Effects {
+  readonly #holding: Holding;
+  readonly #self: Self<InstanceMessage>;
+  readonly #machine: Machine;
+  readonly #timers = new Map<string, Timer>();
+  #arrived: Received[] = [];
+
+  constructor(holding: Holding, self: Self<InstanceMessage>) {
+    this.#holding = holding;
+    this.#self = self;
+    const { replica, random, options, node } = holding;
+    holding.judgement?.offer.stored.release();
+    holding.judgement = null;
+    replica.withdrawn = null;
+    const judged = options.handler !== null;
+    this.#machine = options.protocol.create({ self: node, replica, effects: this, random, judged });
+    const nowMs = holding.clock();
+    this.#machine.start(nowMs);
+    this.#machine.peersChanged([...holding.peers.values()], nowMs);
+    if (options.announce && !holding.announced) {
+      holding.announced = true;
+      this.#announce(node, 'initialized');
+    }
+    this.drained();
+  }
+
+  receive(message: InstanceMessage): void {
+    switch (message.type) {
+      case 'inbound':
+        return this.#take(message);
+      case 'add':
+        return this.#write({ ...message, writes: [message] });
+      case 'add-many':
+        return this.#write(message);
+      case 'remove':
+        return this.#write({
+          writes: [{ id: message.id, bytes: undefined }],
+          expiresIn: undefined,
+          replyTo: message.replyTo,
+        });
+      case 'subscribe':
+        return this.#holding.subscriptions.add(message.subscriber);
+      case 'unsubscribe':
+        return this.#holding.subscriptions.delete(message.subscriber);
+      case 'peer-arrived': {
+        const { name, session, epochOfUs } = message;
+        this.#holding.peers.set(name, { name, session, epochOfUs });
+        return this.#peersChanged();
+      }
+      case 'peer-gone':
+        if (this.#holding.peers.get(message.name)?.session !== message.session) return;
+        this.#holding.peers.delete(message.name);
+        return this.#peersChanged();
+      case 'tick':
+        return this.#tick(message);
+      case 'collect':
+        return this.#collect();
+      case 'judged':
+        return this.#judged(message);
+      case 'announce':
+        return this.#announce(message.about, message.action);
+      case 'flush':
+        this.#step();
+        for (const { tick } of [...this.#timers.values()]) this.#tick(tick);
+        tell(message.replyTo, true);
+        return;
+      default:
+        message satisfies never;
+        this.#self.logger.warn({ actor: this.#self.path }, 'an instance was sent something that is no message to it');
+    }
+  }
+
+  drained(): void {
+    this.#step();
+    const { pressure, subscriptions } = this.#holding;
+    subscriptions.tellChanges();
+    pressure.backlog = this.#machine.backlog;
+    pressure.relieve();
+  }
+
+  // Into the machine
+
+  /** Gives the machine what has arrived and what was written. */
+  #step(): void {
+    const { replica, clock } = this.#holding;
+    if (this.#arrived.length > 0) {
+      const batch = this.#arrived;
+      this.#arrived = [];
+      this.#machine.receive(batch, clock());
+    }
+    if (replica.hasFresh) this.#machine.add(replica.takeFresh(), clock());
+  }
+
+  #take({ from, session, batch, frameBytes }: Inbound): void {
+    const { pressure, peers } = this.#holding;
+    pressure.taken(frameBytes);
+    if (peers.get(from)?.session !== session) return;
+    this.#holding.received += batch.length;
+    if (this.#arrived.length === 0) this.#arrived = batch;
+    else for (const received of batch) this.#arrived.push(received);
+  }
+
+  #peersChanged(): void {
+    this.#step();
+    this.#machine.peersChanged([...this.#holding.peers.values()], this.#holding.clock());
+  }
+
+  #tick(tick: Tick): void {
+    const timer = this.#timers.get(tick.timer);
+    if (timer?.tick !== tick) return;
+    timer.cancel();
+    this.#timers.delete(tick.timer);
+    this.#step();
+    this.#machine.tick(tick.timer, this.#holding.clock());
+  }
+
+  #collect(): void {
+    this.#step();
+    const { context } = this.#holding.replica;
+    const before = context.size;
+    const origins = before > 1 ? [...context.origins()] : [];
+    this.#machine.collect(this.#holding.clock());
+    if (context.size >= before) return;
+    for (const { origin } of origins) if (context.find(origin) === undefined) this.#holding.outbox.forget(origin);
+  }
+
+  #judged({ judgement, verdict }: Judged): void {
+    if (judgement !== this.#holding.judgement) return;
+    this.#step();
+    this.#holding.judgement = null;
+    this.#machine.judged(judgement.offer.number, verdict, this.#holding.clock());
+    const { letters } = judgement;
+    if (letters.length === 0) return;
+    this.#holding.deadLetters += letters.length;
+    const { options, subscriptions } = this.#holding;
+    this.#self.logger.error(
+      { err: letters[0]?.error, gossip: options.name, ids: letters.slice(0, 10).map(({ id }) => id), letters: letters.length },
+      'the handler failed on updates; they are hidden here, as dead letters',
+    );
+    subscriptions.tellDeadLetters(letters);
+  }
+
+  // Own writes
+
+  #write({ writes, expiresIn, replyTo }: Writes): void {
+    let reply: WriteReply;
+    try {
+      reply = { ok: true, versions: this.#store(writes, expiresIn).map(versionOf) };
+    } catch (error) {
+      if (!isGossipError(error)) throw error;
+      reply = { ok: false, error };
+      if (replyTo === undefined) this.#self.logger.warn({ err: error, gossip: this.#holding.options.name }, 'a write was refused');
+    }
+    if (replyTo !== undefined) tell(replyTo, reply);
+  }
+
+  /** All or none. @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, UPDATE_TOO_LARGE; state unchanged */
+  #store(writes: readonly Write[], expiresIn: number | undefined): Update[] {
+    const { replica } = this.#holding;
+    for (const { id, bytes } of writes) {
+      checkId(id);
+      if (bytes !== undefined && typeof bytes !== 'string')
+        throw new GossipError('VALUE_NOT_SERIALISABLE', `The value of '${id}' is not encoded: make the message by add().`);
+      if (writes.length > 1) this.#checkSize(id, bytes);
+    }
+    const nowMs = this.#holding.clock();
+    const expiresAt = expiresIn === undefined ? undefined : nowMs + expiresIn;
+    const updates = writes.map(({ id, bytes }) => replica.write(id, bytes, expiresAt, nowMs));
+    this.#holding.written += updates.length;
+    return updates;
+  }
+
+  /** The replica checks this too, but for one write at a time. @throws GossipError UPDATE_TOO_LARGE */
+  #checkSize(id: string, bytes: string | undefined): void {
+    const { maxUpdateBytes } = this.#holding.options;
+    const updateBytes = id.length + (bytes?.length ?? 0);
+    if (updateBytes <= maxUpdateBytes) return;
+    throw new GossipError(
+      'UPDATE_TOO_LARGE',
+      `The update of '${id.slice(0, 80)}' takes ${updateBytes} bytes, more than maxUpdateBytes (${maxUpdateBytes}); nothing of its batch was written.`,
+      { context: { id: id.slice(0, 80), bytes: updateBytes, maxUpdateBytes } },
+    );
+  }
+
+  /** As in the original, the id follows from the content, so that n nodes that saw it announce it once. */
+  #announce(about: string, action: 'nodeup' | 'nodedown' | 'initialized'): void {
+    const value = { node: about, action };
+    const id = contentId(value);
+    if (this.#holding.replica.get(id) !== undefined) return;
+    this.#store([{ id, bytes: encodeValue(value) }], this.#holding.options.announceTtl);
+  }
+
+  // Effects
+
+  send(to: string | readonly string[], message: Message): void {
+    try {
+      this.#holding.outbox.send(to, message);
+    } catch (error) {
+      this.report(notSent(error));
+    }
+  }
+
+  offer(offer: Offer): void {
+    const { options, handlerRef } = this.#holding;
+    const { handlerRetries, handlerTimeout } = options;
+    const judgement = new Judgement({ offer, retries: handlerRetries, patienceMs: isolationTries * handlerTimeout });
+    this.#holding.judgement = judgement;
+    // Not there yet while the whole instance starts: the handler starts after it, and looks for the judgement.
+    if (handlerRef !== null) tell(handlerRef, { type: 'judge', judgement });
+  }
+
+  setTimer(timer: string, delayMs: number): void {
+    this.#timers.get(timer)?.cancel();
+    const tick: Tick = { type: 'tick', timer };
+    this.#timers.set(timer, { tick, cancel: this.#self.schedule(delayMs, tick) });
+  }
+
+  report(error: GossipError): void {
+    this.#self.logger.warn({ err: error, gossip: this.#holding.options.name, node: this.#holding.node }, error.message);
+  }
+}

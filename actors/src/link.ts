@@ -1,0 +1,219 @@
+/**
+ * The link: one connection's way in. It decodes and checks what comes, and brings it to the parties that it is for.
+ *
+ * Invariants
+ *  1. A party hears of a peer only after the peer has declared a channel of the same name and protocol on this very
+ *     connection, and before anything that the peer says on it.
+ *  2. What one turn brings a party is one message.
+ *  3. What is malformed, or is none of the protocol's messages, costs the peer this connection and nobody anything else.
+ *
+ * Source: DESIGN sections 2 and 8.
+ */
+
+import { GossipError, isGossipError, type Received } from '@grapevine/core';
+import { closeCodes } from '@grapevine/transport';
+import { type ChannelDeclaration, Decoder, encodeChannel, encodeRefuseChannel, type Incoming } from '@grapevine/wire';
+
+import { tell } from './kernel/actor.ts';
+import type { ActorSpec, Behaviour, Self, StopReason } from './kernel/behaviour.ts';
+import type { LinkMessage } from './link-messages.ts';
+import type { Line } from './line.ts';
+import type { Node } from './node.ts';
+import type { Party } from './party.ts';
+
+export function linkSpec(node: Node, line: Line): ActorSpec<LinkMessage> {
+  const { id, peer } = line.session;
+  return {
+    // A successor may open before its predecessor is gone.
+    name: `link ${peer.name} ${id}`,
+    // A connection is not made again by starting its link again: it is closed, and dialled anew.
+    restart: 'temporary',
+    start: (self) => new Link(node, line, self),
+  };
+}
+
+/** What has come for a party in this turn. */
+interface Gathered {
+  batch: Received[];
+  frameBytes: number;
+}
+
+class Link implements Behaviour<LinkMessage> {
+  readonly #node: Node;
+  readonly #line: Line;
+  readonly #self: Self<LinkMessage>;
+  readonly #decoder = new Decoder();
+  /** What the peer has declared, by its channel numbers. */
+  readonly #declared = new Map<number, ChannelDeclaration>();
+  /** Whom this peer can speak to: our parties by the peer's channel numbers. */
+  readonly #parties = new Map<number, Party>();
+  readonly #gathered = new Map<Party, Gathered>();
+  #closed = false;
+
+  constructor(node: Node, line: Line, self: Self<LinkMessage>) {
+    this.#node = node;
+    this.#line = line;
+    this.#self = self;
+    for (const party of node.parties.values()) this.#declare(party);
+    line.session.onFrames = (frames) => {
+      tell(self.ref, { type: 'frames', frames });
+    };
+  }
+
+  get #peer(): string {
+    return this.#line.peer;
+  }
+
+  receive(message: LinkMessage): void {
+    switch (message.type) {
+      case 'frames':
+        for (const frame of message.frames) {
+          if (this.#closed) return;
+          this.#read(frame);
+        }
+        return;
+      case 'closed': {
+        const { code, reason, error } = message.info;
+        const fields = { node: this.#node.options.name, peer: this.#peer, code, ...(error === undefined ? {} : { err: error }) };
+        if (error === undefined) this.#self.logger.info(fields, `connection closed: ${reason}`);
+        else this.#self.logger.warn(fields, `connection lost: ${reason || error.message}`);
+        this.#deliver();
+        this.#self.exit();
+        return;
+      }
+      case 'party-spawned':
+        this.#declare(message.party);
+        for (const declaration of this.#declared.values())
+          if (declaration.instance === message.party.instance) this.#match(declaration);
+        return;
+      case 'party-stopped':
+        this.#withdraw(message.party);
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  drained(): void {
+    this.#deliver();
+  }
+
+  stopped(reason: StopReason): void {
+    // A transport that stops sends first what waits; one whose link crashed has nobody left to read what comes.
+    if (reason === 'crashed') this.#line.session.close(closeCodes.NORMAL, 'the link crashed; dial again');
+    for (const party of this.#parties.values()) this.#tellGone(party);
+    this.#node.links.delete(this.#line);
+  }
+
+  // Channels
+
+  #declare(party: Party): void {
+    const { channel, instance, protocol } = party;
+    const newestEpochOfYou = party.newestEpochOf(this.#peer);
+    this.#line.sendControl(encodeChannel({ channel, instance, protocol, newestEpochOfYou }));
+  }
+
+  #match(declaration: ChannelDeclaration): void {
+    const { channel, instance, protocol, newestEpochOfYou } = declaration;
+    const party = this.#node.parties.get(instance);
+    if (party === undefined) return;
+    if (party.protocol !== protocol) {
+      const what = `'${instance}' runs '${party.protocol}' on '${this.#node.options.name}' and '${protocol}' on '${this.#peer}'`;
+      const error = new GossipError(
+        'PROTOCOL_MISMATCH',
+        `${what}: they do not gossip with each other in it. Give both the same protocol.`,
+        { context: { peer: this.#peer, instance, ours: party.protocol, theirs: protocol } },
+      );
+      this.#self.logger.error({ err: error, peer: this.#peer }, error.message);
+      this.#line.sendControl(encodeRefuseChannel(channel, `${what}.`));
+      return;
+    }
+    this.#parties.set(channel, party);
+    const { id } = this.#line.session;
+    tell(party.ref, { type: 'peer-arrived', name: this.#peer, session: id, epochOfUs: newestEpochOfYou });
+  }
+
+  #withdraw(party: Party): void {
+    for (const [channel, other] of this.#parties) {
+      if (other !== party) continue;
+      this.#parties.delete(channel);
+      this.#line.sendControl(encodeRefuseChannel(channel, `'${party.instance}' was stopped here.`));
+    }
+  }
+
+  /** The peer does not want what comes on this channel of ours. */
+  #refused(channel: number, reason: string): void {
+    for (const [theirs, party] of this.#parties) {
+      if (party.channel !== channel) continue;
+      this.#deliver();
+      this.#parties.delete(theirs);
+      this.#tellGone(party);
+    }
+    const { name } = this.#node.options;
+    this.#self.logger.warn({ node: name, peer: this.#peer, channel }, `'${this.#peer}' refuses a channel: ${reason}`);
+  }
+
+  #tellGone(party: Party): void {
+    tell(party.ref, { type: 'peer-gone', name: this.#peer, session: this.#line.session.id });
+  }
+
+  // Frames
+
+  #read(frame: Uint8Array): void {
+    try {
+      const incoming = this.#decoder.decode(frame);
+      if (incoming !== null) this.#take(incoming, frame.length);
+    } catch (error) {
+      if (!isGossipError(error) || error.fault !== 'peer') throw error;
+      this.#self.logger.warn({ err: error, peer: this.#peer }, `'${this.#peer}' sent what cannot be taken: ${error.message}`);
+      this.#closed = true;
+      this.#line.session.close(closeCodes.FRAME_MALFORMED, error.message);
+    }
+  }
+
+  /** @throws GossipError FRAME_MALFORMED */
+  #take(incoming: Incoming, frameBytes: number): void {
+    switch (incoming.type) {
+      case 'channel':
+        this.#declared.set(incoming.channel, incoming);
+        return this.#match(incoming);
+      case 'refuse-channel':
+        return this.#refused(incoming.channel, incoming.reason);
+      case 'gossip': {
+        const { channel, message } = incoming;
+        const party = this.#parties.get(channel);
+        if (party !== undefined) {
+          if (!party.accepts(message)) throw malformed(`a message '${message.type}', which '${party.protocol}' does not know`);
+          this.#gather(party, { from: this.#peer, message }, frameBytes);
+        } else if (!this.#declared.has(channel)) throw malformed(`a message on channel ${channel}, which was not declared`);
+        // Else nobody here speaks with the peer's party, or no longer, and it has not heard so yet.
+        return;
+      }
+      default:
+        incoming satisfies never;
+    }
+  }
+
+  #gather(party: Party, received: Received, frameBytes: number): void {
+    const gathered = this.#gathered.get(party);
+    if (gathered === undefined) {
+      this.#gathered.set(party, { batch: [received], frameBytes });
+    } else {
+      gathered.batch.push(received);
+      gathered.frameBytes += frameBytes;
+    }
+  }
+
+  #deliver(): void {
+    if (this.#gathered.size === 0) return;
+    const { id } = this.#line.session;
+    for (const [party, { batch, frameBytes }] of this.#gathered)
+      if (tell(party.ref, { type: 'inbound', from: this.#peer, session: id, batch, frameBytes }))
+        party.pressure.arrived(frameBytes, this.#line);
+    this.#gathered.clear();
+  }
+}
+
+function malformed(what: string): GossipError {
+  return new GossipError('FRAME_MALFORMED', `The peer sent ${what}.`);
+}

@@ -1,0 +1,156 @@
+/**
+ * What users say to a node and to a gossip instance: plain messages, made by these functions, sent by `dispatch`.
+ *
+ * Invariants
+ *  1. A value is encoded when the message is made. So what cannot be gossiped throws where it was written, and what the
+ *     caller does to the object afterwards changes nothing that is gossiped.
+ *
+ * Source: DESIGN section 10.
+ */
+
+import { type Bytes, GossipError } from '@grapevine/core';
+import { encodeValue } from '@grapevine/wire';
+
+import type { GossipEvent, NodeEvent, Version } from './events.ts';
+import type { Ref } from './kernel/nact.ts';
+
+/** What became of a write: stored here, or not at all. */
+export type WriteReply =
+  | {
+      readonly ok: true;
+      /** One for each entry. */
+      readonly versions: readonly Version[];
+    }
+  | { readonly ok: false; readonly error: GossipError };
+
+/** One id to be written. */
+export interface Write {
+  readonly id: string;
+  /** The value's encoding; `undefined` removes the id. */
+  readonly bytes: Bytes | undefined;
+}
+
+export interface Add extends Write {
+  readonly type: 'add';
+  readonly bytes: Bytes;
+  readonly expiresIn: number | undefined;
+  readonly replyTo: Ref<WriteReply> | undefined;
+}
+
+export interface AddMany {
+  readonly type: 'add-many';
+  readonly writes: readonly Write[];
+  readonly expiresIn: number | undefined;
+  readonly replyTo: Ref<WriteReply> | undefined;
+}
+
+export interface Remove {
+  readonly type: 'remove';
+  readonly id: string;
+  readonly replyTo: Ref<WriteReply> | undefined;
+}
+
+export interface Subscribe<E> {
+  readonly type: 'subscribe';
+  readonly subscriber: Ref<E>;
+}
+
+export interface Unsubscribe<E> {
+  readonly type: 'unsubscribe';
+  readonly subscriber: Ref<E>;
+}
+
+export interface Leave {
+  readonly type: 'leave';
+}
+
+/** What users send to a gossip instance. */
+export type GossipMessage = Add | AddMany | Remove | Subscribe<GossipEvent> | Unsubscribe<GossipEvent>;
+
+/** What users send to a node. */
+export type NodeMessage = Subscribe<NodeEvent> | Unsubscribe<NodeEvent> | Leave;
+
+export interface ReplyOptions {
+  /** Who is told what became of it. Without, a write that fails is only logged. @default none */
+  readonly replyTo?: Ref<WriteReply> | undefined;
+}
+
+export interface AddOptions extends ReplyOptions {
+  /** After how many milliseconds every node forgets it by itself. @default never */
+  readonly expiresIn?: number | undefined;
+}
+
+/** The characters (UTF-16 code units) that an id may have. */
+const longestId = 4096;
+/** Half a character, which UTF-8 cannot carry. */
+const loneSurrogate = /\p{Surrogate}/u;
+
+/**
+ * Writes an id.
+ * @param value plain data that MessagePack carries, encoded now
+ * @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, OPTIONS_INVALID (`expiresIn`)
+ */
+export function add(id: string, value: unknown, { expiresIn, replyTo }: AddOptions = {}): Add {
+  checkId(id);
+  checkExpiry(expiresIn);
+  return { type: 'add', id, bytes: encodeValue(value), expiresIn, replyTo };
+}
+
+/**
+ * Writes many ids by one message, all or none of them.
+ * @param entries pairs of id and value; a Map fits
+ * @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, OPTIONS_INVALID (`expiresIn`)
+ */
+export function addMany(
+  entries: Iterable<readonly [id: string, value: unknown]>,
+  { expiresIn, replyTo }: AddOptions = {},
+): AddMany {
+  checkExpiry(expiresIn);
+  const writes: Write[] = [];
+  for (const [id, value] of entries) {
+    checkId(id);
+    writes.push({ id, bytes: encodeValue(value) });
+  }
+  return { type: 'add-many', writes, expiresIn, replyTo };
+}
+
+/**
+ * Removes an id, on every node; final for every write of it seen here. It can be added again.
+ * @throws GossipError ID_INVALID
+ */
+export function remove(id: string, { replyTo }: ReplyOptions = {}): Remove {
+  checkId(id);
+  return { type: 'remove', id, replyTo };
+}
+
+/** Subscribes an actor, to a gossip instance or to a node: first it is told all there is, then every change. */
+export function subscribe<E>(subscriber: Ref<E>): Subscribe<E> {
+  return { type: 'subscribe', subscriber };
+}
+
+export function unsubscribe<E>(subscriber: Ref<E>): Unsubscribe<E> {
+  return { type: 'unsubscribe', subscriber };
+}
+
+/** Has a node say goodbye, send what waits and stop. */
+export function leave(): Leave {
+  return { type: 'leave' };
+}
+
+/** @throws GossipError ID_INVALID */
+export function checkId(id: unknown): asserts id is string {
+  if (typeof id === 'string' && id.length > 0 && id.length <= longestId && !loneSurrogate.test(id)) return;
+  const shown = typeof id === 'string' ? `'${id.slice(0, 40)}' of ${id.length} characters` : `a ${typeof id}`;
+  throw new GossipError(
+    'ID_INVALID',
+    `An id must be a well-formed text of 1 to ${longestId} characters; this one is ${shown}.`,
+  );
+}
+
+function checkExpiry(expiresIn: unknown): void {
+  if (expiresIn === undefined || (Number.isSafeInteger(expiresIn) && (expiresIn as number) >= 0)) return;
+  throw new GossipError(
+    'OPTIONS_INVALID',
+    `'expiresIn' must be a whole number of milliseconds, at least 0, not ${String(expiresIn)}.`,
+  );
+}

@@ -1,0 +1,94 @@
+/**
+ * The node: what belongs to `grapevine` itself and outlives every crash below it.
+ *
+ * Invariants
+ *  1. The epoch is new at every start of a node, and every replica has one of its own; none is given twice.
+ *  2. A channel number is given once.
+ *  3. `lines` holds exactly the open connections.
+ *
+ * Source: DESIGN section 2.
+ */
+
+import type { Member, Replica } from '@grapevine/core';
+import { Encoder } from '@grapevine/wire';
+
+import type { NodeEvent } from './events.ts';
+import type { Holding } from './holding.ts';
+import type { Ref } from './kernel/nact.ts';
+import type { Line } from './line.ts';
+import type { LinkMessage } from './link-messages.ts';
+import type { TrackerMessage } from './membership-messages.ts';
+import type { NodeMessage } from './messages.ts';
+import type { ResolvedNodeOptions } from './options.ts';
+import type { Party } from './party.ts';
+import type { TransportMessage } from './transport-messages.ts';
+
+let lastEpoch = 0;
+
+/** An epoch higher than any that this process gave. */
+export function newEpoch(nowMs: number): Replica['origin']['epoch'] {
+  lastEpoch = Math.max(nowMs, lastEpoch + 1);
+  return lastEpoch;
+}
+
+export class Node {
+  readonly options: ResolvedNodeOptions;
+  readonly epoch: number;
+  readonly encoder: Encoder = new Encoder();
+  readonly holdings: Map<string, Holding> = new Map();
+  readonly parties: Map<string, Party> = new Map();
+  /** The open connections, by the peer's name. */
+  readonly lines: Map<string, Line> = new Map();
+  readonly links: Map<Line, Ref<LinkMessage>> = new Map();
+  readonly subscribers: Set<Ref<NodeEvent>> = new Set();
+  /** Who is there, without this node. */
+  members: readonly Member[] = [];
+  /** Where others dial this node; `null` until it listens. */
+  url: string | null = null;
+  /** The port that was free when 0 was asked for. */
+  port: number | null = null;
+  rootRef: Ref<NodeMessage> | null = null;
+  transportRef: Ref<TransportMessage> | null = null;
+  trackerRef: Ref<TrackerMessage> | null = null;
+  /** The places of the tree, for tests. */
+  readonly places: Map<string, Ref<never>> = new Map();
+  readonly ready: PromiseWithResolvers<{ readonly url: string | null }>;
+  /** Whether it has listened, and so listens again whatever comes. */
+  hasListened: boolean = false;
+  #lastChannel = 0;
+
+  constructor(options: ResolvedNodeOptions) {
+    this.options = options;
+    this.epoch = newEpoch(options.clock());
+    this.ready = withResolvers();
+    // Nobody has to wait for it.
+    this.ready.promise.catch(() => {});
+  }
+
+  /** A number for a channel; 0 is the membership's. */
+  newChannel(): number {
+    this.#lastChannel += 1;
+    return this.#lastChannel;
+  }
+
+  place(path: readonly string[], ref: Ref<never>): void {
+    this.places.set(path.join('/'), ref);
+  }
+}
+
+/** A promise, and the functions that settle it. */
+interface PromiseWithResolvers<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+function withResolvers<T>(): PromiseWithResolvers<T> {
+  let resolve!: (value: T) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<T>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,209 @@
+/**
+ * The options of a node and of a gossip instance: what each means, its default and its check.
+ *
+ * Invariants
+ *  1. Defaults stand here and nowhere else; what the transport has defaults for itself is only handed on.
+ *  2. Every violation is reported at once.
+ *
+ * Source: DESIGN section 6, the table of options.
+ */
+
+import {
+  entropy,
+  fillOptions,
+  isBoolean,
+  type Membership,
+  type OptionCheck,
+  type OptionRules,
+  type Protocol,
+  staticMembership,
+  throwViolations,
+  type Violation,
+  wholeNumber,
+} from '@grapevine/core';
+import {
+  createWebSocketTransport,
+  type ListenOptions,
+  type Transport,
+  type TransportOptions,
+  type TransportTls,
+} from '@grapevine/transport';
+
+import type { Handler, PushMessage } from './handler.ts';
+import { type Logger, silent } from './kernel/logger.ts';
+import type { Ref } from './kernel/nact.ts';
+
+export interface ResolvedNodeOptions {
+  /** Unique in the cluster, and the same at every start: 1 to 128 bytes. Required. */
+  readonly name: string;
+  /**
+   * Where to listen; port 0 takes a free one, and keeps it over crashes. `null`: dial only. The default host is
+   * 127.0.0.1: name another where peers are on other machines.
+   * @default null
+   */
+  readonly listen: ListenOptions | null;
+  /** The URL under which peers dial this node. @default where it listens */
+  readonly advertise: string | null;
+  /** Nodes of another label are refused: keeps test from production. @default 'default' */
+  readonly cluster: string;
+  /** Who is there, and whom to dial. @default staticMembership() */
+  readonly membership: Membership;
+  /** What is logged, and where; a pino logger fits. @default silent */
+  readonly logger: Logger;
+  /**
+   * After how many milliseconds an origin that is gone and has nothing live is forgotten. Longer costs some tens of bytes
+   * for each former start of each node; shorter makes a node that slept longer rejoin empty.
+   * @default 86400000
+   */
+  readonly forgetAfter: number;
+  /** How many milliseconds a peer's clock may be ahead before its updates are held back. @default 60000 */
+  readonly maxDriftMs: number;
+  /** The largest frame in bytes, the same on all nodes. @default 2097152 */
+  readonly maxFrameBytes: number;
+  /** How long a peer may be silent before it is pinged, in milliseconds; given up after three times that. @default 10000 */
+  readonly pingIntervalMs: number;
+  /** The first wait before a peer is dialled again, in milliseconds; it doubles. @default 100 */
+  readonly redialMinMs: number;
+  /** The longest wait, in milliseconds. @default 10000 */
+  readonly redialMaxMs: number;
+  /** Listens on `wss:` and dials with these. @default null */
+  readonly tls: TransportTls | null;
+  /** Makes the transport; called anew after a crash of it. @default createWebSocketTransport */
+  readonly transport: (options: TransportOptions) => Transport;
+  /** Wall-clock milliseconds. @default Date.now */
+  readonly clock: () => number;
+  /** Uniform in [0, 1). @default Math.random */
+  readonly random: () => number;
+}
+
+/** What `spawnGrapevine` takes: all but the name has a default. */
+export type NodeOptions = Pick<ResolvedNodeOptions, 'name'> & {
+  readonly [Option in keyof ResolvedNodeOptions]?: ResolvedNodeOptions[Option] | undefined;
+};
+
+export interface ResolvedGossipOptions {
+  /** Instances of one name on different nodes gossip with each other: 1 to 255 bytes, not beginning with `$`. @default 'grapevine' */
+  readonly name: string;
+  /** @default hybrid() */
+  readonly protocol: Protocol;
+  /** Judges what arrives; an object with a function `push`, or an actor that answers `push` messages. @default keep all */
+  readonly handler: Handler | Ref<PushMessage> | null;
+  /** How long the handler may take for one batch, in milliseconds. @default 5000 */
+  readonly handlerTimeout: number;
+  /** How often the handler is given a batch that it fails on, before updates of it become dead letters. @default 3 */
+  readonly handlerRetries: number;
+  /** Whether members that come and go are added as updates. @default false */
+  readonly announce: boolean;
+  /** After how many milliseconds announcements expire. @default 30000 */
+  readonly announceTtl: number;
+  /** The largest update, id and encoded value, in bytes; the same on all nodes. @default 1048576 */
+  readonly maxUpdateBytes: number;
+}
+
+/** What `spawnGossip` takes. */
+export type GossipOptions = {
+  readonly [Option in keyof ResolvedGossipOptions]?: ResolvedGossipOptions[Option] | undefined;
+};
+
+const longestMs = 2 ** 31 - 1;
+const utf8 = new TextEncoder();
+
+function textOf(maxBytes: number): OptionCheck {
+  return (value) =>
+    typeof value === 'string' && value !== '' && utf8.encode(value).length <= maxBytes
+      ? undefined
+      : `must be a text of 1 to ${maxBytes} bytes`;
+}
+
+function orNull(check: OptionCheck): OptionCheck {
+  return (value) => {
+    const problem = value === null ? undefined : check(value);
+    return problem === undefined ? undefined : `${problem}, or null`;
+  };
+}
+
+/** An object that has these functions. */
+function objectWith(what: string, ...functions: readonly string[]): OptionCheck {
+  return (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    functions.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
+      ? undefined
+      : `must be ${what}, an object with ${functions.join(', ')}`;
+}
+
+const isFunction: OptionCheck = (value) => (typeof value === 'function' ? undefined : 'must be a function');
+
+const isListen: OptionCheck = (value) => {
+  const { port, host = '127.0.0.1' } = (value ?? {}) as Partial<Record<keyof ListenOptions, unknown>>;
+  const isPort = Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535;
+  return isPort && typeof host === 'string' && host !== ''
+    ? undefined
+    : 'must be { port, host } with a port from 0 to 65535 and a host that is an address or a name';
+};
+
+const isInstanceName: OptionCheck = (value) =>
+  textOf(255)(value) ??
+  ((value as string).startsWith('$') ? "must not begin with '$', which the node keeps for itself" : undefined);
+
+const isHandlerOrRef: OptionCheck = (value) =>
+  typeof value === 'object' && value !== null && (typeof (value as Partial<Handler>).push === 'function' || 'path' in value)
+    ? undefined
+    : 'must be an object with a function push, or the reference of an actor';
+
+const nodeRules: OptionRules<ResolvedNodeOptions> = {
+  name: { check: textOf(128), default: '' },
+  listen: { check: orNull(isListen), default: null },
+  advertise: { check: orNull(textOf(2048)), default: null },
+  cluster: { check: textOf(128), default: 'default' },
+  membership: { check: objectWith('a membership', 'accepts', 'create'), default: staticMembership() },
+  logger: { check: objectWith('a logger', 'debug', 'info', 'warn', 'error'), default: silent },
+  forgetAfter: { check: wholeNumber('milliseconds', 1), default: 86_400_000 },
+  maxDriftMs: { check: wholeNumber('milliseconds', 0), default: 60_000 },
+  maxFrameBytes: { check: wholeNumber('bytes', 16_384, 2 ** 30), default: 2 * 1024 * 1024 },
+  pingIntervalMs: { check: wholeNumber('milliseconds', 1, longestMs), default: 10_000 },
+  redialMinMs: { check: wholeNumber('milliseconds', 1, longestMs), default: 100 },
+  redialMaxMs: { check: wholeNumber('milliseconds', 1, longestMs), default: 10_000 },
+  tls: { check: orNull((value) => (typeof value === 'object' ? undefined : 'must be an object')), default: null },
+  transport: { check: isFunction, default: createWebSocketTransport },
+  clock: { check: isFunction, default: Date.now },
+  random: { check: isFunction, default: Math.random },
+};
+
+const gossipRules: OptionRules<ResolvedGossipOptions> = {
+  name: { check: isInstanceName, default: 'grapevine' },
+  protocol: { check: objectWith('a protocol', 'accepts', 'create'), default: entropy() },
+  handler: { check: orNull(isHandlerOrRef), default: null },
+  handlerTimeout: { check: wholeNumber('milliseconds', 1, longestMs), default: 5000 },
+  handlerRetries: { check: wholeNumber('tries', 1), default: 3 },
+  announce: { check: isBoolean, default: false },
+  announceTtl: { check: wholeNumber('milliseconds', 1, longestMs), default: 30_000 },
+  maxUpdateBytes: { check: wholeNumber('bytes', 1), default: 1024 * 1024 },
+};
+
+/** @throws GossipError OPTIONS_INVALID that lists every violation */
+export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
+  const violations: Violation[] = [];
+  const options = fillOptions('', given, nodeRules, violations);
+  if (given.name === undefined) violations.push({ path: 'name', problem: 'is required: a text of 1 to 128 bytes' });
+  if (options.redialMaxMs < options.redialMinMs)
+    violations.push({ path: 'redialMaxMs', problem: `must be at least redialMinMs (${options.redialMinMs})` });
+  throwViolations(violations);
+  return options;
+}
+
+/** @throws GossipError OPTIONS_INVALID that lists every violation */
+export function resolveGossipOptions(given: GossipOptions, maxFrameBytes: number): ResolvedGossipOptions {
+  const violations: Violation[] = [];
+  const options = fillOptions('', given, gossipRules, violations);
+  if (options.maxUpdateBytes > maxFrameBytes - frameReserveBytes)
+    violations.push({
+      path: 'maxUpdateBytes',
+      problem: `must leave room in a frame: at most ${maxFrameBytes - frameReserveBytes}, which is maxFrameBytes less ${frameReserveBytes}`,
+    });
+  throwViolations(violations);
+  return options;
+}
+
+/** What a frame holds beside an update. */
+const frameReserveBytes = 4096;

@@ -1,0 +1,59 @@
+/**
+ * A party: what at this node takes part in gossip over a channel of its own. Every instance is one, and the membership.
+ *
+ * Invariants
+ *  1. A channel number belongs to one party for the life of the node, and is the same on all its connections.
+ *  2. What a link tells a party comes in this order for each connection: the peer, its messages, its going.
+ *
+ * Source: DESIGN sections 2 and 8.
+ */
+
+import type { Message, Received } from '@grapevine/core';
+
+import type { Ref } from './kernel/nact.ts';
+import type { Pressure } from './pressure.ts';
+
+export interface Party {
+  readonly channel: number;
+  /** The name by which it and its like on other nodes find each other. */
+  readonly instance: string;
+  /** Parties of one name whose protocols differ refuse each other. */
+  readonly protocol: string;
+  readonly ref: Ref<PartyMessage>;
+  readonly pressure: Pressure;
+  /** Whether a message is one of its protocol's: anything else costs its sender the connection. */
+  accepts(message: Message): boolean;
+  /** The highest epoch that it knows of a node's name; 0: none. */
+  newestEpochOf(nodeName: string): number;
+}
+
+/** A peer has the same party, and can be spoken to from now on. */
+export interface PeerArrived {
+  readonly type: 'peer-arrived';
+  readonly name: string;
+  readonly session: number;
+  /** The highest epoch that the peer knows for this node's name; 0: none. */
+  readonly epochOfUs: number;
+}
+
+/** The connection is over, or the peer has no such party any more. */
+export interface PeerGone {
+  readonly type: 'peer-gone';
+  readonly name: string;
+  readonly session: number;
+}
+
+/** What one peer said in one turn. */
+export interface Inbound {
+  readonly type: 'inbound';
+  readonly from: string;
+  readonly session: number;
+  readonly batch: Received[];
+  /** What it took on the wire. */
+  readonly frameBytes: number;
+}
+
+export type PartyMessage = PeerArrived | PeerGone | Inbound;
+
+/** The membership's name as a party. Names of instances do not start with `$`. */
+export const membershipParty = '$membership';

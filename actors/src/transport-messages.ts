@@ -1,0 +1,11 @@
+/** What the transport is told. */
+
+import type { GossipError } from '@grapevine/core';
+import type { Transport } from '@grapevine/transport';
+
+export type TransportMessage =
+  /** Keep these connected, in place of those of the former message. */
+  | { readonly type: 'dial'; readonly urls: readonly string[] }
+  | { readonly type: 'listening'; readonly transport: Transport; readonly url: string | null }
+  | { readonly type: 'not-listening'; readonly transport: Transport; readonly error: GossipError }
+  | { readonly type: 'listen' };

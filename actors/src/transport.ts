@@ -1,0 +1,167 @@
+/**
+ * The transport: owns the listening socket and the connections, and has a link for each.
+ *
+ * Invariants
+ *  1. `node.lines` has a connection from the moment it opens to the moment it closes, and the membership hears of both.
+ *  2. Started again, it listens where it listened before, whatever port was free then.
+ *  3. A node that never could listen stops; one that has tries again for ever.
+ *
+ * Source: DESIGN sections 2 and 8.
+ */
+
+import type { GossipError } from '@grapevine/core';
+import type { CloseInfo, Refusal, Session, Transport, TransportEvents, TransportOptions } from '@grapevine/transport';
+import { closeCodes } from '@grapevine/transport';
+
+import { stopTree, tell } from './kernel/actor.ts';
+import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
+import { Line } from './line.ts';
+import { linkSpec } from './link.ts';
+import type { Node } from './node.ts';
+import type { TransportMessage } from './transport-messages.ts';
+
+const relistenMinMs = 100;
+const relistenMaxMs = 10_000;
+/** More than the transport itself takes to close by force. */
+const shutdownMs = 6000;
+
+export function transportSpec(node: Node): ActorSpec<TransportMessage> {
+  return { name: 'transport', shutdownMs, start: (self) => new TransportActor(node, self) };
+}
+
+class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
+  readonly #node: Node;
+  readonly #self: Self<TransportMessage>;
+  #transport: Transport;
+  #wanted: readonly string[] = [];
+  #relistenMs = relistenMinMs;
+
+  constructor(node: Node, self: Self<TransportMessage>) {
+    this.#node = node;
+    this.#self = self;
+    this.#transport = this.#listen();
+  }
+
+  receive(message: TransportMessage): void {
+    switch (message.type) {
+      case 'dial':
+        this.#wanted = message.urls;
+        this.#transport.dial(message.urls);
+        return;
+      case 'listening':
+        if (message.transport === this.#transport) this.#listening(message.url);
+        return;
+      case 'not-listening':
+        if (message.transport === this.#transport) this.#notListening(message.error);
+        return;
+      case 'listen':
+        this.#transport = this.#listen();
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  async stopped(): Promise<void> {
+    await this.#transport.close();
+  }
+
+  // Listening
+
+  #listen(): Transport {
+    const transport = this.#node.options.transport(this.#transportOptions());
+    transport.dial(this.#wanted);
+    const { ref } = this.#self;
+    transport.start(this).then(
+      ({ url }) => tell(ref, { type: 'listening', transport, url }),
+      (error: unknown) => tell(ref, { type: 'not-listening', transport, error: error as GossipError }),
+    );
+    return transport;
+  }
+
+  #transportOptions(): TransportOptions {
+    const { options, epoch, port } = this.#node;
+    const { name, cluster, listen, advertise, maxFrameBytes, pingIntervalMs, redialMinMs, redialMaxMs, random } = options;
+    return {
+      name,
+      epoch,
+      cluster,
+      advertise,
+      maxFrameBytes,
+      pingIntervalMs,
+      redialMinMs,
+      redialMaxMs,
+      random,
+      listen: listen === null || port === null ? listen : { ...listen, port },
+      ...(options.tls === null ? {} : { tls: options.tls }),
+    };
+  }
+
+  #listening(url: string | null): void {
+    const node = this.#node;
+    node.url = url;
+    node.hasListened = true;
+    this.#relistenMs = relistenMinMs;
+    const { listen, advertise, name } = node.options;
+    if (listen?.port === 0 && advertise === null && url !== null) node.port = Number(new URL(url).port) || null;
+    this.#self.logger.info({ node: name, url }, url === null ? 'node dials only' : `node listens as ${url}`);
+    node.ready.resolve({ url });
+    if (node.trackerRef !== null) tell(node.trackerRef, { type: 'listening' });
+  }
+
+  #notListening(error: GossipError): void {
+    const node = this.#node;
+    const { logger } = this.#self;
+    if (!node.hasListened) {
+      logger.error({ err: error, node: node.options.name }, `the node cannot listen and stops: ${error.message}`);
+      node.ready.reject(error);
+      if (node.rootRef !== null) void stopTree(node.rootRef);
+      return;
+    }
+    logger.error({ err: error, node: node.options.name, retryInMs: this.#relistenMs }, `cannot listen: ${error.message}`);
+    this.#self.schedule(this.#relistenMs, { type: 'listen' });
+    this.#relistenMs = Math.min(2 * this.#relistenMs, relistenMaxMs);
+  }
+
+  // Connections
+
+  opened(session: Session): void {
+    const node = this.#node;
+    const { peer } = session;
+    const line = new Line(session);
+    node.lines.set(peer.name, line);
+    try {
+      const link = this.#self.spawn(linkSpec(node, line));
+      node.links.set(line, link);
+      node.place(['transport', `link ${peer.name}`], link);
+    } catch {
+      // This incarnation is over, and the transport about to close.
+      session.close(closeCodes.GOING_AWAY, 'the transport is being restarted');
+      return;
+    }
+    this.#self.logger.info({ node: node.options.name, peer: peer.name, url: peer.url, dialled: session.dialled }, 'connection opened');
+    const { name, epoch, url } = peer;
+    if (node.trackerRef !== null) tell(node.trackerRef, { type: 'connected', member: { name, epoch, url } });
+  }
+
+  closed(session: Session, info: CloseInfo): void {
+    const node = this.#node;
+    const { name } = session.peer;
+    const line = node.lines.get(name);
+    if (line?.session !== session) return;
+    node.lines.delete(name);
+    const link = node.links.get(line);
+    if (link !== undefined) tell(link, { type: 'closed', info });
+    if (node.trackerRef !== null) tell(node.trackerRef, { type: 'disconnected', name });
+  }
+
+  refused({ url, by, peer, error }: Refusal): void {
+    this.#self.logger.warn({ err: error, node: this.#node.options.name, url, by, peer }, `connection refused: ${error.message}`);
+  }
+
+  dialFailed(url: string, error: GossipError, nextAttemptInMs: number | null): void {
+    const fields = { err: error, node: this.#node.options.name, url, nextAttemptInMs };
+    if (nextAttemptInMs === null) this.#self.logger.error(fields, error.message);
+    else this.#self.logger.debug(fields, error.message);
+  }
+}

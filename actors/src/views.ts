@@ -1,0 +1,215 @@
+/**
+ * Views: what a node and an instance hold, read in place. For who runs in the same process and cannot wait for messages.
+ *
+ * Invariants
+ *  1. Reading changes nothing, and sees what the last finished turn left.
+ *
+ * Source: DESIGN section 10.
+ */
+
+import { type Member, type Sum, type Update, visible } from '@grapevine/core';
+import type { SessionCounters } from '@grapevine/transport';
+import { decodeValue } from '@grapevine/wire';
+
+import { Entry } from './events.ts';
+import { holdingOf, nodeOf } from './grapevine.ts';
+import type { Holding } from './holding.ts';
+import { statsOf } from './kernel/actor.ts';
+import type { Ref } from './kernel/nact.ts';
+import type { GossipMessage, NodeMessage } from './messages.ts';
+
+/** What readers of an instance see here. */
+export interface GossipView {
+  readonly name: string;
+  readonly node: string;
+  readonly protocol: string;
+  /** The value, decoded anew at each call; `undefined`: none. */
+  get(id: string): unknown;
+  has(id: string): boolean;
+  entry(id: string): Entry | undefined;
+  /** In order of arrival. */
+  entries(): IterableIterator<Entry>;
+  keys(): IterableIterator<string>;
+  /** How many ids are live, hidden ones included. */
+  readonly size: number;
+  /** Of context and content, 32 hexadecimal digits: equal on two nodes that have seen and hold the same. */
+  readonly hash: string;
+  /** Of the content alone, 16 digits. */
+  readonly contentHash: string;
+  /** Whom it gossips with now. */
+  readonly peers: readonly string[];
+  status(): GossipStatus;
+}
+
+export interface GossipStatus {
+  readonly ids: number;
+  readonly tombstones: number;
+  /** Stores that wrote what is known here. */
+  readonly origins: number;
+  readonly peers: number;
+  /** Messages in the mailbox. */
+  readonly queued: number;
+  /** Messages that a bound of the mailbox cost. */
+  readonly dropped: number;
+  /** Updates that wait for the handler. */
+  readonly backlog: number;
+  readonly restarts: number;
+  readonly deadLetters: number;
+  readonly subscribers: number;
+  /** Gossip messages that arrived. */
+  readonly received: number;
+  /** Gossip frames that were sent. */
+  readonly sent: number;
+  /** Writes of this node. */
+  readonly written: number;
+  readonly hash: string;
+}
+
+/** A node, as it is. */
+export interface NodeView {
+  readonly name: string;
+  readonly epoch: number;
+  /** Where others dial it; `null` until it listens. */
+  readonly url: string | null;
+  /** Who is there, without this node. */
+  readonly members: readonly Member[];
+  /** The names of its gossip instances. */
+  readonly gossips: readonly string[];
+  gossip(name: string): Ref<GossipMessage> | undefined;
+  readonly links: readonly LinkStatus[];
+}
+
+/** An open connection. */
+export interface LinkStatus {
+  readonly peer: string;
+  readonly epoch: number;
+  readonly url: string | null;
+  /** Its number. */
+  readonly session: number;
+  /** Whether this node dialled. */
+  readonly dialled: boolean;
+  readonly writable: boolean;
+  readonly counters: Readonly<SessionCounters>;
+}
+
+/** @throws GossipError ACTOR_GONE when it is no gossip instance */
+export function gossipView(gossip: Ref<GossipMessage>): GossipView {
+  return new HoldingView(holdingOf(gossip));
+}
+
+class HoldingView implements GossipView {
+  readonly #holding: Holding;
+
+  constructor(holding: Holding) {
+    this.#holding = holding;
+  }
+
+  get name(): string {
+    return this.#holding.instance;
+  }
+
+  get node(): string {
+    return this.#holding.node;
+  }
+
+  get protocol(): string {
+    return this.#holding.protocol;
+  }
+
+  get(id: string): unknown {
+    const bytes = this.#holding.replica.get(id);
+    return bytes === undefined ? undefined : decodeValue(bytes);
+  }
+
+  has(id: string): boolean {
+    return this.#holding.replica.get(id) !== undefined;
+  }
+
+  entry(id: string): Entry | undefined {
+    const update = this.#holding.replica.store.get(id);
+    return update === undefined || visible(update) === undefined ? undefined : new Entry(update);
+  }
+
+  *entries(): IterableIterator<Entry> {
+    for (const update of this.#visible()) yield new Entry(update);
+  }
+
+  *keys(): IterableIterator<string> {
+    for (const { id } of this.#visible()) yield id;
+  }
+
+  #visible(): IterableIterator<Update> {
+    return this.#holding.replica.visible();
+  }
+
+  get size(): number {
+    return this.#holding.replica.store.liveCount;
+  }
+
+  get hash(): string {
+    return hexOf(this.#holding.replica.context.sum) + this.contentHash;
+  }
+
+  get contentHash(): string {
+    return hexOf(this.#holding.replica.store.liveSum(0));
+  }
+
+  get peers(): readonly string[] {
+    return [...this.#holding.peers.keys()];
+  }
+
+  status(): GossipStatus {
+    const holding = this.#holding;
+    const { replica, ref, pressure, peers, subscriptions, outbox, deadLetters, received, written } = holding;
+    const { queued = 0, dropped = 0, restarts = 0 } = statsOf(ref) ?? {};
+    return {
+      ids: replica.store.liveCount,
+      tombstones: replica.store.size - replica.store.liveCount,
+      origins: replica.context.size,
+      peers: peers.size,
+      queued,
+      dropped,
+      backlog: pressure.backlog,
+      restarts,
+      deadLetters,
+      subscribers: subscriptions.size,
+      received,
+      sent: outbox.sent,
+      written,
+      hash: this.hash,
+    };
+  }
+}
+
+/** @throws GossipError ACTOR_GONE when it is no node */
+export function nodeView(ref: Ref<NodeMessage>): NodeView {
+  const node = nodeOf(ref);
+  return {
+    name: node.options.name,
+    epoch: node.epoch,
+    get url() {
+      return node.url;
+    },
+    get members() {
+      return node.members;
+    },
+    get gossips() {
+      return [...node.holdings.keys()];
+    },
+    gossip: (name) => node.holdings.get(name)?.ref,
+    get links() {
+      return [...node.lines.values()].map(({ session }) => {
+        const { id, peer, dialled, writable, counters } = session;
+        return { peer: peer.name, epoch: peer.epoch, url: peer.url, session: id, dialled, writable, counters };
+      });
+    },
+  };
+}
+
+function hexOf({ low, high }: Readonly<Sum>): string {
+  return hexOfLane(high) + hexOfLane(low);
+}
+
+function hexOfLane(lane: number): string {
+  return (lane >>> 0).toString(16).padStart(8, '0');
+}
