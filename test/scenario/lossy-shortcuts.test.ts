@@ -301,7 +301,7 @@ describe('a store that is lost', () => {
     met(network, a, b);
     network.cut(a, b);
     (a.options as { skewMs: number }).skewMs = 0;
-    a.loseStore();
+    a.loseStore(a.nowMs);
     expect(a.replica.origin.epoch).toBeLessThan(START_MS + 5000);
     a.add('x', 'present');
     met(network, a, b);

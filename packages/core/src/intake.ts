@@ -8,29 +8,23 @@
  * Source: DESIGN section 4, and section 5 rules 2 and 6.
  */
 
-import { Context, type Dots } from './context.ts';
+import { Context } from './context.ts';
 import type { Environment } from './protocol.ts';
-import { keepAll, type Verdict } from './replica.ts';
+import { keepAll, type Screened, type Verdict } from './replica.ts';
 import { isNewer, type Update } from './update.ts';
 
 /** What became of a received batch. */
-export interface Arrival {
+export interface Arrival extends Screened {
   /** What readers here see of it: what may go on as a rumor. */
   readonly kept: readonly Update[];
-  /** Dots that were known before the batch. */
-  readonly known: Dots;
-  /** Dots that this replica does not take. */
-  readonly refused: Dots;
 }
 
 interface Waiting {
-  readonly news: readonly Update[];
-  readonly known: Dots;
-  readonly refused: Dots;
+  readonly screened: Screened;
   readonly then: (arrival: Arrival, nowMs: number) => void;
 }
 
-const nothing: Dots = [];
+const nothing: Screened = { news: [], known: [], refused: [], left: [] };
 
 export class Intake {
   readonly #environment: Environment;
@@ -46,6 +40,8 @@ export class Intake {
 
   constructor(environment: Environment) {
     this.#environment = environment;
+    // A former machine that crashed over an offer has left its snapshot open.
+    environment.replica.releaseSnapshots();
   }
 
   /** Updates that wait for judgement. */
@@ -56,21 +52,22 @@ export class Intake {
   /** Takes in a batch; `then` is called when all of it, and all before it, has been stored. */
   receive(updates: readonly Update[], nowMs: number, then: (arrival: Arrival, nowMs: number) => void): void {
     const { replica, effects, judged } = this.#environment;
-    const { news, known, refused } = replica.screen(updates, this.pending, nowMs, (error) => effects.report(error));
+    const screened = replica.screen(updates, this.pending, nowMs, (error) => effects.report(error));
+    const { news } = screened;
     if (this.#queue.length === 0 && !(judged && news.some((update) => update.value !== undefined))) {
-      then({ kept: news.length === 0 ? [] : replica.admit(news, keepAll, nowMs), known, refused }, nowMs);
+      then({ ...screened, kept: news.length === 0 ? [] : replica.admit(news, keepAll, nowMs) }, nowMs);
       return;
     }
     for (const update of news) this.pending.add(update.origin, update.sequence);
     this.#backlog += news.length;
-    this.#queue.push({ news, known, refused, then });
+    this.#queue.push({ screened, then });
     if (this.#open === 0) this.#next(nowMs);
   }
 
   /** Calls `then` when all that has arrived so far is stored. */
   settled(nowMs: number, then: (nowMs: number) => void): void {
     if (this.#queue.length === 0) then(nowMs);
-    else this.#queue.push({ news: [], known: nothing, refused: nothing, then: (_, at) => then(at) });
+    else this.#queue.push({ screened: nothing, then: (_, at) => then(at) });
   }
 
   /** Takes the verdict on the open offer. Any other number is stale and changes nothing. */
@@ -92,7 +89,7 @@ export class Intake {
   #next(nowMs: number): void {
     while (this.#queue.length > 0) {
       const waiting = this.#queue[0] as Waiting;
-      const offered = toJudge(waiting.news);
+      const offered = toJudge(waiting.screened.news);
       if (offered.length > 0) {
         const stored = this.#environment.replica.snapshot();
         this.#release = () => stored.release();
@@ -106,12 +103,13 @@ export class Intake {
   }
 
   #settle(waiting: Waiting, verdict: Verdict, nowMs: number): void {
-    const { news, known, refused, then } = waiting;
+    const { screened, then } = waiting;
+    const { news } = screened;
     const kept = this.#environment.replica.admit(news, verdict, nowMs);
     this.#queue.shift();
     for (const update of news) this.pending.remove(update.origin, update.sequence);
     this.#backlog -= news.length;
-    then({ kept, known, refused }, nowMs);
+    then({ ...screened, kept }, nowMs);
   }
 }
 

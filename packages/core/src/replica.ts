@@ -52,6 +52,8 @@ export interface Screened {
   readonly known: Dots;
   /** Dots that this replica does not take. */
   readonly refused: Dots;
+  /** Dots from the future that there was no room for: not taken now. */
+  readonly left: Dots;
 }
 
 /** What readers see, as of one moment, however much the replica goes on. */
@@ -76,7 +78,7 @@ export class Replica {
   readonly store: Store = new Store();
   readonly context: Context = new Context();
   readonly clock: Clock = new Clock();
-  /** Dots that were refused for their size, so that no claim takes them up. */
+  /** Dots that were refused for their size, so that no claim takes them up while anybody holds them. */
   readonly refused: Context = new Context();
   /** Visible changes that nobody has been told of yet, oldest first. Kept only while `observed`. */
   changes: Update[] = [];
@@ -84,6 +86,8 @@ export class Replica {
   /** Called with an update that shall be pushed no more: superseded, expired, dropped or hidden. */
   withdrawn: ((update: Update) => void) | null = null;
   #origin: Origin;
+  /** Keys of all origins under which this very store has written. */
+  readonly #lives = new Set<string>();
   #sequence = 0;
   #fresh: Update[] = [];
   readonly #held = new Map<string, Update>();
@@ -96,6 +100,7 @@ export class Replica {
     this.maxUpdateBytes = options.maxUpdateBytes;
     this.forgetAfterMs = options.forgetAfterMs;
     this.#origin = new Origin(options.name, options.epoch);
+    this.#lives.add(this.#origin.key);
   }
 
   /** Under which this replica writes. */
@@ -158,6 +163,7 @@ export class Replica {
     let news: Update[] | null = null;
     let known: Context | null = null;
     let refused: Context | null = null;
+    let left: Context | null = null;
     let origin: Origin | null = null;
     let seen: ReturnType<Context['find']>;
     for (let i = 0; i < updates.length; i++) {
@@ -175,14 +181,22 @@ export class Replica {
         refused.add(update.origin, sequence);
         this.refused.add(update.origin, sequence);
       } else if (update.stamp > limit) {
-        this.#hold(update, report);
+        if (!this.#hold(update, report)) {
+          left ??= new Context();
+          left.add(update.origin, sequence);
+        }
       } else {
         news?.push(update);
         continue;
       }
       news ??= updates.slice(0, i);
     }
-    return { news: news ?? updates, known: known?.dots() ?? [], refused: refused?.dots() ?? [] };
+    return {
+      news: news ?? updates,
+      known: known?.dots() ?? [],
+      refused: refused?.dots() ?? [],
+      left: left?.dots() ?? [],
+    };
   }
 
   /**
@@ -237,7 +251,9 @@ export class Replica {
     if (former !== undefined && isNewer(former, update)) return;
     if (former !== undefined && this.#isOwnLost(former, update)) {
       this.clock.witness(update.stamp);
+      this.#remember(former.id, former);
       this.store.set(update, former, nowMs);
+      this.withdrawn?.(former);
       this.write(former.id, former.value, former.expiresAt, nowMs);
       return;
     }
@@ -254,7 +270,7 @@ export class Replica {
   #isOwnLost(former: Update, update: Update): boolean {
     return (
       former.value !== undefined &&
-      former.origin.key === this.#origin.key &&
+      this.#lives.has(former.origin.key) &&
       update.origin.name === this.name &&
       update.origin.epoch < this.#origin.epoch
     );
@@ -319,6 +335,7 @@ export class Replica {
   adoptEpoch(known: number): void {
     if (known < this.#origin.epoch || (known === this.#origin.epoch && this.#sequence > 0)) return;
     this.#origin = new Origin(this.name, known + 1);
+    this.#lives.add(this.#origin.key);
     this.#sequence = 0;
   }
 
@@ -334,6 +351,11 @@ export class Replica {
         this.#overlays.delete(overlay);
       },
     };
+  }
+
+  /** Lets go of all snapshots: who took them is gone. */
+  releaseSnapshots(): void {
+    this.#overlays.clear();
   }
 
   #put(update: Update, former: Update | undefined, nowMs: number): void {
@@ -364,10 +386,12 @@ export class Replica {
     }
   }
 
-  #hold(update: Update, report: (error: GossipError) => void): void {
+  /** @returns whether there was room, or it is held already */
+  #hold(update: Update, report: (error: GossipError) => void): boolean {
     const { origin, stamp } = update;
     const dot = `${update.sequence}.${origin.key}`;
-    if (this.#held.has(dot) || this.#held.size >= HELD_LIMIT) return;
+    if (this.#held.has(dot)) return true;
+    if (this.#held.size >= HELD_LIMIT) return false;
     if (!this.#heldDots.has(origin, update.sequence))
       report(
         new GossipError(
@@ -378,6 +402,7 @@ export class Replica {
       );
     this.#held.set(dot, update);
     this.#heldDots.add(origin, update.sequence);
+    return true;
   }
 }
 

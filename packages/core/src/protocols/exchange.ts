@@ -71,6 +71,8 @@ interface Incoming {
   /** Index of the frame that must come next. */
   next: number;
   progressMs: number;
+  /** What came and was not taken: no claim of this transfer takes it up. */
+  readonly untaken: Context;
 }
 
 export class Exchange {
@@ -189,7 +191,7 @@ export class Exchange {
   #invite(peer: string, nowMs: number): number {
     if (this.#isOpen(nowMs)) return 0;
     const invitation = ++this.#invitations;
-    this.#incoming = { peer, invitation, next: 0, progressMs: nowMs };
+    this.#incoming = { peer, invitation, next: 0, progressMs: nowMs, untaken: new Context() };
     return invitation;
   }
 
@@ -222,8 +224,7 @@ export class Exchange {
       effects.send(from, this.#endOf({ invitation, index: 0, buckets: [], claim: [] }, nowMs));
       return;
     }
-    const refused = this.#refusedBy.get(from);
-    if (refused !== undefined) theirs.addAll(refused.dots());
+    theirs.addAll(this.#stillRefused(from).dots());
     const outgoing: Outgoing = { invitation, buckets, theirs, queue: [], next: 0, index: 0, acknowledged: 0 };
     this.#outgoing.set(from, outgoing);
     this.#produce(from, outgoing, nowMs);
@@ -255,9 +256,7 @@ export class Exchange {
       outgoing.theirs.addAll(missing);
     }
     this.#outgoing.delete(to);
-    const refused = this.#refusedBy.get(to);
-    const context = replica.context.dots(outgoing.buckets);
-    const claim = refused === undefined ? context : refused.lacking(context);
+    const claim = this.#stillRefused(to).lacking(replica.context.dots(outgoing.buckets));
     effects.send(to, this.#endOf({ invitation, index: outgoing.index, buckets: outgoing.buckets, claim }, nowMs));
   }
 
@@ -314,10 +313,12 @@ export class Exchange {
     const { invitation, index } = message;
     const isExpected = this.#advance(from, invitation, index, nowMs);
     // News is news even out of a transfer that we gave up; but only an expected frame is acknowledged.
-    this.#intake.receive(message.updates, nowMs, ({ refused }, storedMs) => {
+    this.#intake.receive(message.updates, nowMs, ({ refused, left }, storedMs) => {
       if (refused.length > 0) effects.send(from, { type: 'refused', dots: refused });
       if (!isExpected || this.#incoming?.invitation !== invitation) return;
       this.#incoming.progressMs = storedMs;
+      this.#incoming.untaken.addAll(refused);
+      this.#incoming.untaken.addAll(left);
       effects.send(from, { type: 'ack', invitation, index });
     });
   }
@@ -339,9 +340,12 @@ export class Exchange {
     if (!this.#advance(from, message.invitation, message.index, nowMs)) return;
     this.#intake.settled(nowMs, (settledMs) => {
       if (this.#incoming?.invitation !== message.invitation) return;
+      const claim = this.#incoming.untaken.lacking(message.claim);
       this.#incoming = null;
       const { replica } = this.#environment;
-      replica.claim(message.claim, this.#intake.pending, settledMs);
+      // What was refused once and is claimed now without having come is held by the sender no more.
+      replica.refused.removeAll(claim);
+      replica.claim(claim, this.#intake.pending, settledMs);
       if (message.buckets.length === 0) return;
       if (!this.#isLiveAs(message)) this.#beginSweep(from, Math.max(message.horizonMs, this.#horizon(settledMs)));
     });
@@ -374,6 +378,17 @@ export class Exchange {
     }
     // Only dots that we know: a peer cannot make this grow beyond our own context.
     refused.addAll(this.#environment.replica.context.common(message.dots));
+  }
+
+  /** What a peer refused on this connection and is still held here. What was superseded is no matter any more. */
+  #stillRefused(peer: string): Context {
+    const refused = this.#refusedBy.get(peer);
+    if (refused === undefined) return new Context();
+    for (const { origin, intervals } of refused.dots())
+      for (let i = 0; i < intervals.length; i += 2)
+        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++)
+          if (this.#environment.replica.store.byDot(origin, sequence) === undefined) refused.remove(origin, sequence);
+    return refused;
   }
 
   // Step c: sweep.
@@ -409,7 +424,8 @@ export class Exchange {
   #onLiveDots(from: string, message: LiveDots, nowMs: number): void {
     const { replica } = this.#environment;
     const horizonMs = Math.max(message.horizonMs, this.#horizon(nowMs));
-    if (replica.context.covers(message.context)) this.#sweep(message, horizonMs);
+    // What we refuse we shall never cover, and what it supersedes is over even so.
+    if (replica.context.covers(replica.refused.lacking(message.context))) this.#sweep(message, horizonMs);
     if (message.answer) this.#listLive(from, message.buckets, horizonMs, false);
   }
 
