@@ -1,10 +1,12 @@
 export {
   entropy,
   GossipError,
+  hybrid,
   isGossipError,
   type Member,
   type Membership,
   type Protocol,
+  rumor,
   staticMembership,
 } from '@grapevine/core';
 export {

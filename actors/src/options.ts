@@ -9,8 +9,8 @@
  */
 
 import {
-  entropy,
   fillOptions,
+  hybrid,
   isBoolean,
   type Membership,
   type OptionCheck,
@@ -172,7 +172,7 @@ const nodeRules: OptionRules<ResolvedNodeOptions> = {
 
 const gossipRules: OptionRules<ResolvedGossipOptions> = {
   name: { check: isInstanceName, default: 'grapevine' },
-  protocol: { check: objectWith('a protocol', 'accepts', 'create'), default: entropy() },
+  protocol: { check: objectWith('a protocol', 'accepts', 'create'), default: hybrid() },
   handler: { check: orNull(isHandlerOrRef), default: null },
   handlerTimeout: { check: wholeNumber('milliseconds', 1, longestMs), default: 5000 },
   handlerRetries: { check: wholeNumber('tries', 1), default: 3 },

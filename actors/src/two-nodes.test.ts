@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { entropy, staticMembership } from '@grapevine/core';
+import { hybrid, staticMembership } from '@grapevine/core';
 import { dispatch, start, stop } from 'nact';
 
 import type { GossipEvent } from './events.ts';
@@ -17,8 +17,8 @@ describe('two nodes over WebSockets', () => {
     const one = spawnGrapevine(system as never, { name: 'one', listen: { port: 0 }, logger });
     const { url } = await ready(one);
     const two = spawnGrapevine(system as never, { name: 'two', membership: staticMembership({ peers: [url as string] }), logger });
-    const a = spawnGossip(one, { protocol: entropy({ delta: 20 }) });
-    const b = spawnGossip(two, { protocol: entropy({ delta: 20 }) });
+    const a = spawnGossip(one, { protocol: hybrid() });
+    const b = spawnGossip(two, { protocol: hybrid() });
     const seen: unknown[] = [];
     const done = new Promise<void>((resolve) => {
       const sub = spawnChild<GossipEvent>(system as never, {
