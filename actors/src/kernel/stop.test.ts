@@ -197,10 +197,17 @@ describe('an orderly stop', () => {
         for (const guest of guests) void stopTree(guest);
       },
     });
-    guests.push(spawnChild(root, aNode('guest')));
+    const guest = aNode('guest');
+    let starts = 0;
+    const counted = (self: Self<string>): Behaviour<string> | void => {
+      starts += 1;
+      return guest.start(self);
+    };
+    guests.push(spawnChild(root, { ...guest, start: counted }));
     injectFault(root, new Error('injected'));
     await settled();
     expect(statsOf(root)).toMatchObject({ restarts: 1, children: 0 });
+    expect(starts).toBe(1);
     expect(notes).toEqual(['-guest restarting']);
   });
 
