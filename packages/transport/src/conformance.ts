@@ -373,9 +373,14 @@ export function transportSuite({ describe, test, expect }: Runner, name: string,
       async (stage) => {
         const hub = await stage.node('m');
         const peers = await Promise.all(['a', 'b', 'x', 'y'].map((each) => stage.node(each)));
-        hub.transport.dial(peers.slice(0, 2).map(({ url }) => url));
+        // Whoever receives may do with its frames what it likes.
+        const vandal = (session: Session): void => {
+          session.onFrames = (frames) => frames.forEach((each) => each.fill(0));
+        };
+        const v = await stage.node('v', {}, { opened: vandal });
+        hub.transport.dial([v, ...peers.slice(0, 2)].map(({ url }) => url));
         for (const peer of peers.slice(2)) peer.transport.dial([hub.url]);
-        await until('four sessions', () => count(hub.transport) === 4);
+        await until('five sessions', () => count(hub.transport) === 5);
         const frame = Uint8Array.from({ length: 5000 }, (_, index) => index % 251);
         const view = frame.subarray(1, 40);
         const [whole, part] = [frame.slice(), view.slice()];
@@ -489,6 +494,17 @@ export function transportSuite({ describe, test, expect }: Runner, name: string,
       expect(session.send(bytes('late'), 'reply')).toBe(false);
       await until('the peer knows', () => b.log.includes(`closed a ${closeCodes.TOO_SLOW} TOO_SLOW`));
       await connected(a, b);
+    });
+
+    scene('many tiny frames of one turn all arrive, from either side', async (stage) => {
+      const a = await stage.node('a');
+      const b = await stage.node('b');
+      await connect(a, b);
+      for (let index = 0; index < 20_000; index++) {
+        a.session().send(bytes('x'), 'rumor');
+        b.session().send(bytes('y'), 'reply');
+      }
+      await until('all frames', () => a.received.length === 20_000 && b.received.length === 20_000);
     });
 
     scene('too many small frames count as well', async (stage) => {
