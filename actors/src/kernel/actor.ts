@@ -66,7 +66,10 @@ export function tell<M>(ref: Ref<M>, message: NoInfer<M>): boolean {
  *   behind, and a warning logged. @default none
  * @returns when the tree is gone. Never rejects
  */
-export async function stopTree(ref: Ref<never>, { deadlineMs = Number.POSITIVE_INFINITY } = {}): Promise<void> {
+export async function stopTree(
+  ref: Ref<never>,
+  { deadlineMs = Number.POSITIVE_INFINITY }: { readonly deadlineMs?: number } = {},
+): Promise<void> {
   const cell = cellOf(ref);
   if (cell === undefined) stopRef(ref);
   else await cell.stop('stopped', cell.environment.clock.now() + deadlineMs);
