@@ -7,6 +7,8 @@ import { packFrame } from './packer.ts';
 
 const CHANNEL = 1;
 const NONE = Buffer.alloc(0);
+/** The varint of 2^53. */
+const VAST = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10];
 const bin = (...bytes: number[]): Buffer => Buffer.from(bytes);
 
 /** A connection on which channel 1 and the origins 1 and 2 are known. */
@@ -114,6 +116,7 @@ describe('the decoder refuses', () => {
     ['dots that end inside an interval', [kinds.ask, CHANNEL, bin(1, 1, 0)], 'too early'],
     ['a number that goes on for ever', [kinds.ask, CHANNEL, Buffer.alloc(50, 0xff)], '8 bytes'],
     ['a number above 2^53', [kinds.ask, CHANNEL, bin(1, 1, 255, 255, 255, 255, 255, 255, 255, 127, 0)], '2^53'],
+    ['a newest stamp above 2^53', [kinds.contexts, CHANNEL, null, bin(1, ...VAST, 1, 0, 0), 1, true], '2^53'],
     ['an interval above 2^53', [kinds.ask, CHANNEL, bin(1, 1, 0, 255, 255, 255, 255, 255, 255, 255, 15)], '2^53'],
     ['a body that is not one value', [kinds.custom, CHANNEL, bin(1, 1)], 'body'],
   ])('%s', (_, fields, reason) => {

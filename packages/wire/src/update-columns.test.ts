@@ -1,7 +1,12 @@
 /** What updates cost on the wire, in bytes: neighbours share what they have in common. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
 import { Origin, stampAt, Update } from '@grapevine/core';
+import { encodeChannel } from './channel.ts';
+import { Decoder, type Incoming } from './decoder.ts';
 import { Encoder } from './encoder.ts';
+import { Told } from './told.ts';
 import { encodeValue } from './value.ts';
 
 const COUNT = 2000;
@@ -63,5 +68,38 @@ describe('an update of a small id and value', () => {
   test('needs no more than 50 bytes alone, with all that a frame has', () => {
     const updates = [anUpdate(0, { stamp: stampAt(START_MS) })];
     expect(new Encoder().encode(1, { type: 'updates', cause: 'mail', updates }).bytes.length).toBeLessThanOrEqual(50);
+  });
+});
+
+describe('an update that is kept', () => {
+  test('does not keep the memory of its frame', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const used = (): number => {
+      collect();
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      return heapUsed + arrayBuffers;
+    };
+    const [encoder, told, decoder] = [new Encoder(), new Told(), new Decoder()];
+    decoder.decode(encodeChannel({ channel: 1, instance: 'flags', protocol: 'hybrid', newestEpochOfYou: 0 }));
+    const frame = (first: number): Uint8Array => {
+      const updates = Array.from({ length: COUNT }, (_, i) => {
+        const value = encodeValue({ text: 'some text of a middling length', number: first + i });
+        return new Update(`an/id/of-a-middling-length/${i}`, value, 1 + i, writer, first + i, undefined);
+      });
+      const encoded = encoder.encode(1, { type: 'chunk', invitation: 1, index: 0, updates });
+      const origins = told.missing(encoded);
+      if (origins !== undefined) decoder.decode(origins);
+      return encoded.bytes;
+    };
+    const { length } = frame(1);
+    const kept: unknown[] = [];
+    const before = used();
+    for (let i = 1; i <= 40; i++) {
+      const { message } = decoder.decode(frame(i * COUNT)) as Incoming & { type: 'gossip' };
+      if (message.type === 'chunk') kept.push(message.updates[i]);
+    }
+    expect(used() - before).toBeLessThan((40 * length) / 4);
+    expect(kept).toHaveLength(40);
   });
 });

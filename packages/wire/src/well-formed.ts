@@ -75,7 +75,7 @@ export function skipValue(bytes: Uint8Array, at: number, end: number, depth = 0)
 }
 
 function skipMany(bytes: Uint8Array, at: number, end: number, count: number, depth: number): number {
-  if (depth === maxDepth || count > end - at) return FAILED;
+  if (depth === maxDepth) return FAILED;
   let next = at;
   for (let i = 0; i < count && next !== FAILED; i++) next = skipValue(bytes, next, end, depth + 1);
   return next;
