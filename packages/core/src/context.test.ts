@@ -1,0 +1,142 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { bucketOf, Context, CONTEXT_BUCKETS, countDots, type Dots } from './context.ts';
+import { hashInterval } from './hash.ts';
+import { Origin } from './origin.ts';
+
+const origins = Array.from({ length: 6 }, (_, i) => new Origin(`node-${i % 4}`, 1000 + i));
+
+const ranges = fc.record({
+  origin: fc.constantFrom(...origins),
+  first: fc.integer({ min: 1, max: 40 }),
+  more: fc.integer({ min: 0, max: 8 }),
+});
+const steps = fc.array(
+  fc.record({ step: fc.constantFrom('add', 'add', 'add', 'remove', 'forget', 'sums'), range: ranges }),
+  { maxLength: 40 },
+);
+
+type Step = { step: string; range: { origin: Origin; first: number; more: number } };
+
+/** Takes the steps on a context and on sets that cannot be wrong. */
+function built(taken: readonly Step[]): { context: Context; model: Map<string, Set<number>> } {
+  const context = new Context();
+  const model = new Map<string, Set<number>>(origins.map(({ key }) => [key, new Set()]));
+  for (const { step, range } of taken) {
+    const { origin, first, more } = range;
+    const last = first + more;
+    const numbers = model.get(origin.key) as Set<number>;
+    if (step === 'forget') {
+      context.forget(origin);
+      numbers.clear();
+    } else if (step === 'sums') {
+      // From its first reading on the table of buckets moves with every step.
+      expect(context.bucketSums).toHaveLength(2 * CONTEXT_BUCKETS);
+    } else if (step === 'add') {
+      context.add(new Origin(origin.name, origin.epoch), first, last);
+      for (let n = first; n <= last; n++) numbers.add(n);
+    } else {
+      context.remove(origin, first, last);
+      for (let n = first; n <= last; n++) numbers.delete(n);
+    }
+  }
+  return { context, model };
+}
+
+function dotsIn(dots: Dots): Set<string> {
+  const set = new Set<string>();
+  for (const { origin, intervals } of dots)
+    for (let i = 0; i < intervals.length; i += 2)
+      for (let n = intervals[i] as number; n <= (intervals[i + 1] as number); n++) set.add(`${n}.${origin.key}`);
+  return set;
+}
+
+const modelDots = (model: Map<string, Set<number>>): Set<string> =>
+  new Set([...model].flatMap(([key, numbers]) => [...numbers].map((n) => `${n}.${key}`)));
+
+describe('a context', () => {
+  test('holds what sets would hold', () => {
+    fc.assert(
+      fc.property(steps, (taken) => {
+        const { context, model } = built(taken);
+        expect(dotsIn(context.dots())).toEqual(modelDots(model));
+        expect(countDots(context.dots())).toBe(modelDots(model).size);
+        expect(context.isEmpty).toBe(modelDots(model).size === 0);
+        const candidates = Array.from({ length: 51 }, (_, n) => n);
+        for (const origin of origins)
+          expect(candidates.filter((n) => context.has(origin, n))).toEqual(
+            candidates.filter((n) => model.get(origin.key)?.has(n)),
+          );
+      }),
+    );
+  });
+
+  test('has the sums that recomputing gives, in total and by bucket, after whatever order of steps', () => {
+    fc.assert(
+      fc.property(steps, (taken) => {
+        const { context } = built(taken);
+        const total = { low: 0, high: 0 };
+        const buckets = new Int32Array(2 * CONTEXT_BUCKETS);
+        for (const { origin, intervals } of context.dots())
+          for (let i = 0; i < intervals.length; i += 2) {
+            const [first, last] = [intervals[i] as number, intervals[i + 1] as number];
+            const [low, high] = [hashInterval(origin.low, first, last), hashInterval(origin.high, first, last)];
+            total.low = (total.low + low) | 0;
+            total.high = (total.high + high) | 0;
+            const bucket = 2 * bucketOf(origin);
+            buckets[bucket] = (buckets[bucket] as number) + low;
+            buckets[bucket + 1] = (buckets[bucket + 1] as number) + high;
+          }
+        expect(context.sum).toEqual(total);
+        expect(context.bucketSums).toEqual(buckets);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('with the same dots has the same sum, however it came to them', () => {
+    fc.assert(
+      fc.property(steps, (taken) => {
+        const { context } = built(taken);
+        const anew = Context.of([...context.dots()].reverse());
+        expect(anew.sum).toEqual(context.sum);
+      }),
+    );
+  });
+
+  test('lacks, shares and covers as sets do', () => {
+    fc.assert(
+      fc.property(steps, steps, (one, other) => {
+        const a = built(one);
+        const b = built(other);
+        const [mine, theirs] = [modelDots(a.model), modelDots(b.model)];
+        expect(dotsIn(a.context.lacking(b.context.dots()))).toEqual(new Set([...theirs].filter((d) => !mine.has(d))));
+        expect(dotsIn(a.context.common(b.context.dots()))).toEqual(new Set([...theirs].filter((d) => mine.has(d))));
+        expect(a.context.covers(b.context.dots())).toBe([...theirs].every((d) => mine.has(d)));
+      }),
+    );
+  });
+
+  test('tells of the named buckets alone, in copies that later steps do not touch', () => {
+    const context = new Context();
+    for (const origin of origins) context.add(origin, 1, 5);
+    const [bucket] = origins.map(bucketOf) as [number];
+    const told = context.dots([bucket]);
+    expect(new Set(told.map(({ origin }) => bucketOf(origin)))).toEqual(new Set([bucket]));
+    const before = told.map(({ intervals }) => [...intervals]);
+    for (const origin of origins) context.add(origin, 6, 9);
+    expect(told.map(({ intervals }) => intervals)).toEqual(before);
+  });
+
+  test('keeps the newest stamp of an origin, and its journal gets what is added', () => {
+    const context = new Context();
+    const journal = new Context();
+    const [origin] = origins as [Origin];
+    context.add(origin, 1);
+    context.journal = journal;
+    context.addAll([{ origin, intervals: [2, 3], newest: 50 }]);
+    context.addAll([{ origin, intervals: [4, 4], newest: 20 }]);
+    expect(context.find(origin)?.newest).toBe(50);
+    expect(journal.dots()).toMatchObject([{ intervals: [2, 4] }]);
+  });
+});

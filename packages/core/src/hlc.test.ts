@@ -1,0 +1,59 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Clock, STAMP_EPOCH_MS, stampAt, wallOf } from './hlc.ts';
+
+const walls = fc.integer({ min: STAMP_EPOCH_MS, max: STAMP_EPOCH_MS + 2 ** 41 - 1 });
+
+describe('a stamp', () => {
+  test('bears the millisecond it was made of, to the end of its range', () => {
+    fc.assert(
+      fc.property(walls, fc.integer({ min: 0, max: 4095 }), (wall, counter) => {
+        expect(wallOf(stampAt(wall) + counter)).toBe(wall);
+        expect(Number.isSafeInteger(stampAt(wall) + counter)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('a clock', () => {
+  test('gives stamps greater than all given and witnessed, whatever the wall clock does', () => {
+    const inputs = fc.oneof(
+      fc.record({ kind: fc.constant('next' as const), wall: walls }),
+      fc.record({ kind: fc.constant('witness' as const), wall: walls }),
+    );
+    fc.assert(
+      fc.property(fc.array(inputs, { maxLength: 50 }), (steps) => {
+        const clock = new Clock();
+        let greatest = 0;
+        for (const { kind, wall } of steps) {
+          if (kind === 'witness') {
+            clock.witness(stampAt(wall) + 7);
+            greatest = Math.max(greatest, stampAt(wall) + 7);
+          } else {
+            const stamp = clock.next(wall);
+            expect(stamp).toBeGreaterThan(greatest);
+            expect(wallOf(stamp)).toBeGreaterThanOrEqual(wall);
+            greatest = stamp;
+          }
+          expect(clock.last).toBe(greatest);
+        }
+      }),
+    );
+  });
+
+  test('follows the wall clock while nothing is ahead of it', () => {
+    const clock = new Clock();
+    for (const wall of [STAMP_EPOCH_MS + 5, STAMP_EPOCH_MS + 6, STAMP_EPOCH_MS + 1000])
+      expect(clock.next(wall)).toBe(stampAt(wall));
+  });
+
+  test('borrows from the next millisecond when one has more than 4,096 writes', () => {
+    const clock = new Clock();
+    const wall = STAMP_EPOCH_MS + 10;
+    let last = 0;
+    for (let i = 0; i < 5000; i++) last = clock.next(wall);
+    expect(last).toBe(stampAt(wall) + 4999);
+    expect(clock.next(wall + 1)).toBe(stampAt(wall) + 5000);
+    expect(clock.next(wall + 2)).toBe(stampAt(wall + 2));
+  });
+});
