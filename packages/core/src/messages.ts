@@ -128,7 +128,7 @@ export interface Ask {
   readonly dots: Dots;
 }
 
-/** You asked for these: superseded or forgotten here. Enters no context. */
+/** You asked for these: superseded or forgotten here. Enters no context. Ends the answer: what else is open, ask again. */
 export interface Gone {
   readonly type: 'gone';
   readonly dots: Dots;

@@ -24,9 +24,9 @@ interface Asker {
   sent(): { to: string; message: Message }[];
   /** What was asked for since the last call. */
   asked(): [from: string, dots: Record<string, readonly number[]>][];
-  announce(from: string, dots: Dots, nowMs?: number): void;
+  announce(from: string, announced: Dots, nowMs?: number): void;
   /** An update comes in, as an answer or otherwise. */
-  store(...updates: Update[]): void;
+  store(...stored: Update[]): void;
 }
 
 function anAsker(options: Partial<AskOptions> = {}, judged = false): Asker {
@@ -60,11 +60,11 @@ function anAsker(options: Partial<AskOptions> = {}, judged = false): Asker {
     timers,
     sent: take,
     asked: () => take().flatMap(({ to, message }) => (message.type === 'ask' ? [[to, plain(message.dots)]] : [])),
-    announce: (from, dots, nowMs = T0) => {
-      asks.announced(from, asks.lacked(dots), nowMs);
+    announce: (from, announced, nowMs = T0) => {
+      asks.announced(from, asks.lacked(announced), nowMs);
       asks.proceed(nowMs);
     },
-    store: (...updates) => intake.receive(updates, T0, () => undefined),
+    store: (...stored) => intake.receive(stored, T0, () => undefined),
   };
 }
 
@@ -164,7 +164,7 @@ describe('a lacked dot', () => {
     expect(asker.asked()).toEqual([]);
   });
 
-  test('that is held back when it comes is not asked for again', () => {
+  test('that is held back when it comes is not asked for again, unless it is announced again', () => {
     const asker = anAsker();
     asker.announce('b', dots(far, 1, 1));
     asker.announce('c', dots(far, 1, 1));
@@ -173,6 +173,8 @@ describe('a lacked dot', () => {
     asker.asks.answered('b', dots(far, 1, 1), T0);
     asker.asks.proceed(T0);
     expect(asker.asked()).toEqual([]);
+    asker.announce('c', dots(far, 1, 1));
+    expect(asker.asked()).toEqual([['c', { far: [1, 1] }]]);
   });
 });
 
@@ -247,6 +249,14 @@ describe('with `askDelay`', () => {
     asker.asks.mailed(far, T0 + 199);
     asker.asks.tick('ask', T0 + 200);
     expect(asker.asked()).toEqual([['b', { far: [1, 5] }]]);
+  });
+
+  test('a dot is not asked of a peer that has gone meanwhile', () => {
+    const asker = anAsker({ askDelay: 20 });
+    asker.announce('b', dots(far, 1, 5));
+    asker.asks.peerGone('b');
+    asker.asks.tick('ask', T0 + 20);
+    expect(asker.asked()).toEqual([]);
   });
 
   test('a dot is asked for `askDelay` after the last mail of its origin', () => {

@@ -30,6 +30,8 @@ export const ANSWER_BYTES: number = 1024 * 1024;
 const OFFER_INTERVALS = 65_536;
 /** Announcements that wait for their delay. */
 const DELAYED_LIMIT = 4096;
+/** Origins whose last mail is noted before the old ones are swept out. */
+const MAILED_LIMIT = 1024;
 const SHORTEST_PATIENCE_MS = 500;
 const TIMER = 'ask';
 
@@ -94,7 +96,10 @@ export class Asks {
 
   /** Direct mail of an origin came: more is probably on its way. */
   mailed(origin: Origin, nowMs: number): void {
-    if (this.#delayMs > 0) this.#mailedMs.set(origin.key, nowMs);
+    if (this.#delayMs === 0) return;
+    this.#mailedMs.set(origin.key, nowMs);
+    if (this.#mailedMs.size > MAILED_LIMIT)
+      for (const [key, atMs] of this.#mailedMs) if (atMs <= nowMs - this.#delayMs) this.#mailedMs.delete(key);
   }
 
   /** A peer answered with these. */
@@ -169,7 +174,6 @@ export class Asks {
       else this.#offer(delayed.from, delayed.dots);
     }
     this.#delayed = waiting;
-    if (waiting.length === 0) this.#mailedMs.clear();
   }
 
   #ask(peer: string, offer: Context, nowMs: number): void {

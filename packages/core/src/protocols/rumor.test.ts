@@ -458,6 +458,21 @@ describe('eager', () => {
 });
 
 describe('cycles', () => {
+  test('free every peer whose feedback did not come', () => {
+    const node = aNode({}, { peers: ['b', 'c'] });
+    for (const id of ['x', 'y']) {
+      node.write(id, 'v');
+      node.fire('push');
+    }
+    expect(new Set(node.sent().map(({ to }) => to)).size).toBe(2);
+    node.write('z', 'v');
+    expect(node.sent()).toEqual([]);
+    node.fire('rumor');
+    const partner = node.sent()[0]?.to;
+    node.write('w', 'v');
+    expect(node.sent().map(({ to }) => to)).toEqual([partner === 'b' ? 'c' : 'b']);
+  });
+
   test('push sets no timer while nothing is infective, and stops when nothing is any more', () => {
     const node = aNode({ rounds: 1 });
     expect([...node.timers.keys()]).toEqual([]);
@@ -645,6 +660,17 @@ describe('garbage', () => {
     expect(replica.get('x')).toBe('v');
     node.machine.collect(T0 + 1010);
     expect(replica.get('x')).toBe(undefined);
+    expect(node.removed()).toBe(0);
+  });
+
+  test('what expires is gone at the next collection at the latest', () => {
+    const node = aNode();
+    node.replica.write('x', 'v', T0 + 100, T0);
+    node.machine.add(node.replica.takeFresh(), T0);
+    node.machine.collect(T0 + 99);
+    expect(node.replica.get('x')).toBe('v');
+    node.machine.collect(T0 + 100);
+    expect(node.replica.get('x')).toBe(undefined);
   });
 
   test('gaps of the context that are older than `ttl` close, and younger ones stay', () => {

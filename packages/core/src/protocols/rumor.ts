@@ -8,8 +8,8 @@
  *  3. Gaps of the context older than `ttl` close: nothing will ever fill them (DESIGN section 5, rule 7).
  *
  * It is what the original does, and stays it: delivery is very probable, not certain, and who joins late does not get
- * removed rumors. A restarted instance has lost which rumors were infective: those it goes on with are its own writes
- * that were never pushed, and everybody else's work.
+ * removed rumors. An instance that is restarted after a crash has lost which rumors were infective; it goes on with the
+ * own writes that it had not been given yet, and leaves the others to those who have them too.
  *
  * Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", 1987, section 1.4.
  */

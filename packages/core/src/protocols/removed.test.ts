@@ -1,0 +1,34 @@
+import { describe, expect, test } from '@jest/globals';
+import { countDots, type Dots } from '../context.ts';
+import { Origin } from '../origin.ts';
+import { Removed } from './removed.ts';
+
+const a = new Origin('a', 1);
+
+function dots(...intervals: number[]): Dots {
+  return [{ origin: a, intervals, newest: 0 }];
+}
+
+describe('removed rumors', () => {
+  test('are old `ttl` after their removal, not before, though others of their generation are', () => {
+    const removed = new Removed(1600);
+    removed.add(dots(1, 5), 0);
+    removed.add(dots(6, 9), 100);
+    expect(removed.takeOld(1699)).toEqual([]);
+    expect(countDots(removed.takeOld(1700))).toBe(9);
+    expect(removed.count).toBe(0);
+  });
+
+  test('are in a new generation after a sixteenth of `ttl`, so that none waits for those after it', () => {
+    const removed = new Removed(1600);
+    for (let at = 0; at <= 1000; at += 10) removed.add(dots(at + 1, at + 1), at);
+    expect(countDots(removed.takeOld(1700))).toBeGreaterThan(0);
+    expect(removed.count).toBeGreaterThan(0);
+  });
+
+  test('of nothing make no generation', () => {
+    const removed = new Removed(0);
+    removed.add([], 0);
+    expect(removed.takeOld(1)).toEqual([]);
+  });
+});
