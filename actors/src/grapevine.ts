@@ -55,6 +55,7 @@ function rootSpec(node: Node): ActorSpec<NodeMessage> {
       if (!node.parties.has(membershipParty)) node.parties.set(membershipParty, trackerParty(node));
       node.transportRef = self.spawn(transportSpec(node));
       node.trackerRef = self.spawn(trackerSpec(node));
+      node.place([], self.ref);
       node.place(['transport'], node.transportRef);
       node.place(['membership'], node.trackerRef);
       return {

@@ -32,10 +32,9 @@ import { Judgement } from './judgement.ts';
 import { tell } from './kernel/actor.ts';
 import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
 import type { Cancel } from './kernel/clock.ts';
-import { checkId, type Write, type WriteReply } from './messages.ts';
+import { type Add, type AddMany, checkId, type Remove, type Write } from './messages.ts';
 import { notSent } from './outbox.ts';
 import type { Inbound } from './party.ts';
-import type { Ref } from './kernel/nact.ts';
 
 /** How often the patience of one try the isolation of a poisonous update may take. */
 const isolationTries = 10;
@@ -49,11 +48,7 @@ interface Timer {
   readonly cancel: Cancel;
 }
 
-interface Writes {
-  readonly writes: readonly Write[];
-  readonly expiresIn: number | undefined;
-  readonly replyTo: Ref<WriteReply> | undefined;
-}
+type WriteOptions = Pick<Add | Remove | AddMany, 'type' | 'expiresIn'>;
 
 class Instance implements Behaviour<InstanceMessage>, Effects {
   readonly #holding: Holding;
@@ -86,15 +81,11 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       case 'inbound':
         return this.#take(message);
       case 'add':
-        return this.#write({ ...message, writes: [message] });
+        return this.#write([message], message);
       case 'add-many':
-        return this.#write(message);
+        return this.#write(message.writes, message);
       case 'remove':
-        return this.#write({
-          writes: [{ id: message.id, bytes: undefined }],
-          expiresIn: undefined,
-          replyTo: message.replyTo,
-        });
+        return this.#write([message], message);
       case 'subscribe':
         return this.#holding.subscriptions.add(message.subscriber);
       case 'unsubscribe':
@@ -199,30 +190,31 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
 
   // Own writes
 
-  #write({ writes, expiresIn, replyTo }: Writes): void {
-    let reply: WriteReply;
+  #write(writes: readonly Write[], message: Add | AddMany | Remove): void {
+    const { replyTo } = message;
     try {
-      reply = { ok: true, versions: this.#store(writes, expiresIn).map(versionOf) };
+      const updates = this.#store(writes, message);
+      if (replyTo !== undefined) tell(replyTo, { ok: true, versions: updates.map(versionOf) });
     } catch (error) {
       if (!isGossipError(error)) throw error;
-      reply = { ok: false, error };
-      if (replyTo === undefined) this.#self.logger.warn({ err: error, gossip: this.#holding.options.name }, 'a write was refused');
+      if (replyTo !== undefined) tell(replyTo, { ok: false, error });
+      else this.#self.logger.warn({ err: error, gossip: this.#holding.options.name }, 'a write was refused');
     }
-    if (replyTo !== undefined) tell(replyTo, reply);
   }
 
   /** All or none. @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, UPDATE_TOO_LARGE; state unchanged */
-  #store(writes: readonly Write[], expiresIn: number | undefined): Update[] {
+  #store(writes: readonly Write[], { type, expiresIn }: WriteOptions): Update[] {
     const { replica } = this.#holding;
     for (const { id, bytes } of writes) {
       checkId(id);
-      if (bytes !== undefined && typeof bytes !== 'string')
+      if (type !== 'remove' && typeof bytes !== 'string')
         throw new GossipError('VALUE_NOT_SERIALISABLE', `The value of '${id}' is not encoded: make the message by add().`);
       if (writes.length > 1) this.#checkSize(id, bytes);
     }
     const nowMs = this.#holding.clock();
     const expiresAt = expiresIn === undefined ? undefined : nowMs + expiresIn;
-    const updates = writes.map(({ id, bytes }) => replica.write(id, bytes, expiresAt, nowMs));
+    const updates: Update[] = [];
+    for (const { id, bytes } of writes) updates.push(replica.write(id, bytes, expiresAt, nowMs));
     this.#holding.written += updates.length;
     return updates;
   }
@@ -244,7 +236,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     const value = { node: about, action };
     const id = contentId(value);
     if (this.#holding.replica.get(id) !== undefined) return;
-    this.#store([{ id, bytes: encodeValue(value) }], this.#holding.options.announceTtl);
+    this.#store([{ id, bytes: encodeValue(value) }], { type: 'add', expiresIn: this.#holding.options.announceTtl });
   }
 
   // Effects

@@ -44,9 +44,10 @@ export interface AddMany {
   readonly replyTo: Ref<WriteReply> | undefined;
 }
 
-export interface Remove {
+export interface Remove extends Write {
   readonly type: 'remove';
-  readonly id: string;
+  readonly bytes: undefined;
+  readonly expiresIn: undefined;
   readonly replyTo: Ref<WriteReply> | undefined;
 }
 
@@ -120,7 +121,7 @@ export function addMany(
  */
 export function remove(id: string, { replyTo }: ReplyOptions = {}): Remove {
   checkId(id);
-  return { type: 'remove', id, replyTo };
+  return { type: 'remove', id, bytes: undefined, expiresIn: undefined, replyTo };
 }
 
 /** Subscribes an actor, to a gossip instance or to a node: first it is told all there is, then every change. */

@@ -1,0 +1,311 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { type Custom, entropy, hybrid, type Membership, type Protocol } from '@grapevine/core';
+import { contentId } from '@grapevine/wire';
+import { dispatch, start, stop } from 'nact';
+
+import type { NodeEvent } from './events.ts';
+import { actorAt, leaveGrapevine, ready, spawnGossip, spawnGrapevine, stopGossip } from './grapevine.ts';
+import { injectFault, isGone, spawnChild, statsOf, stopTree, tell } from './kernel/actor.ts';
+import { ask } from './kernel/ask.ts';
+import type { Ref } from './kernel/nact.ts';
+import { turns, until } from './kernel/testing/event-loop.ts';
+import { add, addMany, leave, type NodeMessage, remove, subscribe, type WriteReply } from './messages.ts';
+import { Cluster } from './testing/cluster.ts';
+import { gossipView, nodeView } from './views.ts';
+
+let system: Ref<never>;
+let cluster: Cluster;
+beforeEach(() => {
+  system = start();
+  cluster = new Cluster(system);
+});
+afterEach(async () => {
+  await cluster.stop();
+  stop(system);
+});
+
+const restartsOf = (node: Ref<NodeMessage>, ...path: string[]): number | undefined =>
+  statsOf(actorAt(node, path) as Ref<never>)?.restarts;
+
+describe('a node', () => {
+  test('gossips what is added on one to the subscribers of another', async () => {
+    const one = spawnGossip(cluster.node('one'));
+    const two = spawnGossip(cluster.node('two'));
+    const audience = cluster.audience(two);
+    dispatch(one, add('dark-mode', { on: true }));
+    await audience.has('dark-mode');
+    expect(audience.content.get('dark-mode')).toEqual({ on: true });
+    expect(audience.changes[0]?.origin.name).toBe('one');
+    expect(gossipView(two).get('dark-mode')).toEqual({ on: true });
+    dispatch(two, remove('dark-mode'));
+    await until(() => !gossipView(one).has('dark-mode'));
+    expect(audience.changes.map(({ type }) => type)).toEqual(['update', 'removed']);
+  });
+
+  test('whose instances start before and after the connection both find their like', async () => {
+    const one = cluster.node('one');
+    const early = spawnGossip(one, { name: 'early' });
+    const two = cluster.node('two');
+    await cluster.connected(one, 'two');
+    const late = spawnGossip(one, { name: 'late' });
+    const theirs = ['early', 'late'].map((name) => spawnGossip(two, { name }));
+    dispatch(early, add('a', 1));
+    dispatch(late, add('b', 2));
+    await until(() => gossipView(theirs[0] as Ref<never>).get('a') === 1 && gossipView(theirs[1] as Ref<never>).get('b') === 2);
+    expect(gossipView(theirs[0] as Ref<never>).has('b')).toBe(false);
+  });
+
+  test('reports every violation of its options at once', () => {
+    const wrong = { name: '', listen: { port: 70_000 }, maxDriftMs: -1, shard: 3 };
+    expect(() => spawnGrapevine(system, wrong as never)).toThrow(
+      expect.objectContaining({
+        code: 'OPTIONS_INVALID',
+        message: expect.stringMatching(/'name'.*'listen'.*'maxDriftMs'.*'shard'/s),
+      }),
+    );
+    const node = cluster.node('one');
+    expect(() => spawnGossip(node, { name: '$own', handlerRetries: 0, handler: 7 as never })).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(/'name'.*'handler'.*'handlerRetries'/s) }),
+    );
+  });
+
+  test('runs one instance of a name, and another once that is stopped', async () => {
+    const one = cluster.node('one');
+    const two = cluster.node('two');
+    const first = spawnGossip(one, { name: 'flags' });
+    const theirs = spawnGossip(two, { name: 'flags' });
+    dispatch(theirs, add('a', 1));
+    await until(() => gossipView(first).has('a'));
+    expect(() => spawnGossip(one, { name: 'flags' })).toThrow(expect.objectContaining({ code: 'GOSSIP_NAME_TAKEN' }));
+    await stopGossip(first);
+    await until(() => gossipView(theirs).peers.length === 0);
+    const second = spawnGossip(one, { name: 'flags' });
+    await until(() => gossipView(second).get('a') === 1);
+    expect(nodeView(one).gossips).toEqual(['flags']);
+  });
+
+  test('tells its subscribers who is there, then who comes and goes', async () => {
+    const one = cluster.node('one');
+    const heard: string[] = [];
+    const listener = spawnChild<NodeEvent>(one, {
+      name: 'listener',
+      start: () => ({
+        receive: (event) => void heard.push(event.type === 'members' ? `members ${event.members.length}` : `${event.type} ${event.member.name}`),
+      }),
+    });
+    dispatch(one, subscribe(listener));
+    await until(() => heard.length === 1);
+    const two = cluster.node('two');
+    await until(() => heard.length === 2);
+    await stopTree(two);
+    await until(() => heard.length === 3);
+    expect(heard).toEqual(['members 0', 'nodeup two', 'nodedown two']);
+  });
+
+  test('stops with its parent, instances before membership before transport', async () => {
+    const parent = spawnChild(system, { name: 'parent', start: () => {} });
+    const order: string[] = [];
+    const node = spawnGrapevine(parent, {
+      name: 'one',
+      transport: () => ({
+        start: async () => ({ url: null }),
+        dial: () => {},
+        sessions: () => [],
+        close: async () => void order.push(`transport, instance gone: ${isGone(instance)}`),
+      }),
+    });
+    await ready(node);
+    const instance = spawnGossip(node);
+    const membership = actorAt(node, ['membership']) as Ref<never>;
+    await stopTree(parent);
+    expect(order).toEqual(['transport, instance gone: true']);
+    expect(isGone(membership) && isGone(node)).toBe(true);
+  });
+
+  test('whose parent in nact is stopped stops too', async () => {
+    const node = cluster.node('one');
+    stop(system);
+    await until(() => isGone(node));
+    system = start();
+  });
+
+  test('that leaves sends first what it was given', async () => {
+    const one = cluster.node('one');
+    const two = cluster.node('two');
+    const theirs = spawnGossip(two, { protocol: entropy({ delta: 60_000 }) });
+    const ours = spawnGossip(one, { protocol: entropy({ delta: 60_000 }) });
+    await until(() => gossipView(ours).peers.length === 1 && gossipView(theirs).peers.length === 1);
+    await turns(20);
+    for (let i = 0; i < 100; i += 1) dispatch(ours, add(`id ${i}`, i));
+    await leaveGrapevine(one);
+    expect(isGone(one)).toBe(true);
+    expect(gossipView(theirs).size).toBe(100);
+    dispatch(two, leave());
+    await until(() => isGone(two));
+  });
+
+  test('refuses a peer whose protocol differs in that instance only, and says which', async () => {
+    const one = cluster.node('one');
+    const two = cluster.node('two');
+    const a = spawnGossip(one, { name: 'flags', protocol: hybrid() });
+    const b = spawnGossip(two, { name: 'flags', protocol: entropy() });
+    const c = spawnGossip(one, { name: 'news' });
+    const d = spawnGossip(two, { name: 'news' });
+    await until(() => cluster.log.codes.filter((code) => code === 'PROTOCOL_MISMATCH').length === 2);
+    dispatch(c, add('a', 1));
+    await until(() => gossipView(d).has('a'));
+    expect([gossipView(a).peers, gossipView(b).peers]).toEqual([[], []]);
+    const { message } = cluster.log.lines.find(({ level }) => level === 'error') as { message: string };
+    expect(message).toContain("'hybrid'");
+    expect(message).toContain("'entropy'");
+    expect(nodeView(one).links).toHaveLength(1);
+  });
+
+  test('costs a peer the connection that says what its own protocol does not know, and goes on', async () => {
+    const liar: Protocol = {
+      name: 'hybrid',
+      gcMs: false,
+      accepts: () => true,
+      create: ({ effects }) => ({
+        ...{ start() {}, add() {}, receive() {}, judged() {}, tick() {}, collect() {}, backlog: 0 },
+        peersChanged: (peers) => effects.send(peers.map(({ name }) => name), { type: 'custom', body: 'nonsense' }),
+      }),
+    };
+    const one = spawnGossip(cluster.node('one'));
+    spawnGossip(cluster.node('liar'), { protocol: liar });
+    await until(() => cluster.log.codes.includes('FRAME_MALFORMED'));
+    const three = spawnGossip(cluster.node('three'));
+    dispatch(three, add('a', 1));
+    await until(() => gossipView(one).has('a'));
+  });
+});
+
+describe('a membership module', () => {
+  test('speaks to its like on other nodes, and is told what they say', async () => {
+    const heard: unknown[] = [];
+    const talkative = (name: string): Membership => ({
+      name: 'talkative',
+      accepts: (body) => typeof body === 'string',
+      create: ({ effects, self }) => ({
+        ...{ tick() {}, disconnected() {}, leave() {} },
+        start: () => effects.dial(name === 'one' ? [] : ['memory://one']),
+        connected: (member) => effects.send(member.name, `I am ${self.name} at ${self.url}`),
+        receive: (from, body) => void heard.push([from, body]),
+      }),
+    });
+    cluster.node('one', { membership: talkative('one') });
+    cluster.node('two', { membership: talkative('two') });
+    await until(() => heard.length === 2);
+    expect(heard).toContainEqual(['one', 'I am one at memory://one']);
+    expect(heard).toContainEqual(['two', 'I am two at memory://two']);
+  });
+
+  test('costs a peer the connection that sends it what it does not accept', async () => {
+    const body: Custom['body'] = { nobody: 'accepts this' };
+    const rude: Membership = {
+      name: 'static',
+      accepts: () => true,
+      create: ({ effects }) => ({
+        ...{ tick() {}, disconnected() {}, leave() {}, receive() {} },
+        start: () => effects.dial(['memory://one']),
+        connected: ({ name }) => effects.send(name, body),
+      }),
+    };
+    cluster.node('one');
+    cluster.node('rude', { membership: rude });
+    await until(() => cluster.log.codes.includes('FRAME_MALFORMED'));
+  });
+});
+
+describe('an announcing instance', () => {
+  test('adds what the original adds, under the id of its content, once', async () => {
+    const one = cluster.node('one');
+    const announcing = spawnGossip(one, { announce: true });
+    const initialized = { node: 'one', action: 'initialized' };
+    await until(() => gossipView(announcing).has(contentId(initialized)));
+    expect(gossipView(announcing).get(contentId(initialized))).toEqual(initialized);
+    const written = gossipView(announcing).status().written;
+    injectFault(announcing, new Error('injected'));
+    await until(() => restartsOf(one, 'gossip grapevine', 'instance') === 1);
+    expect(gossipView(announcing).status().written).toBe(written);
+
+    const two = cluster.node('two');
+    const nodeup = { node: 'two', action: 'nodeup' };
+    await until(() => gossipView(announcing).has(contentId(nodeup)));
+    await stopTree(two);
+    await until(() => gossipView(announcing).has(contentId({ node: 'two', action: 'nodedown' })));
+    expect(gossipView(announcing).entry(contentId(nodeup))?.expiresAt).toBeGreaterThan(Date.now());
+  });
+
+  test('does not write what another has announced and is live', async () => {
+    const one = cluster.node('one');
+    const ours = spawnGossip(one, { announce: true });
+    const two = cluster.node('two');
+    const theirs = spawnGossip(two);
+    await until(() => gossipView(theirs).peers.length === 1 && gossipView(ours).peers.length === 1);
+    const nodeup = { node: 'three', action: 'nodeup' };
+    dispatch(theirs, add(contentId(nodeup), nodeup));
+    await until(() => gossipView(ours).has(contentId(nodeup)));
+    cluster.node('three');
+    await until(() => nodeView(one).members.length === 2);
+    await turns(20);
+    expect(gossipView(ours).entry(contentId(nodeup))?.origin.name).toBe('two');
+  });
+});
+
+describe('a write', () => {
+  test('that is asked for is answered with its version once it is stored here', async () => {
+    const gossip = spawnGossip(cluster.node('one'));
+    const write = (message: (replyTo: Ref<WriteReply>) => Parameters<typeof tell>[1]): Promise<WriteReply> =>
+      ask(gossip, message as never, { timeoutMs: 1000 });
+    const first = await write((replyTo) => add('a', 1, { replyTo }));
+    expect(gossipView(gossip).get('a')).toBe(1);
+    expect(first).toEqual({ ok: true, versions: [expect.objectContaining({ node: 'one', sequence: 1 })] });
+    const many = await write((replyTo) => addMany(new Map([['b', 2], ['c', 3]]), { replyTo }));
+    expect(many.ok && many.versions.map(({ sequence }) => sequence)).toEqual([2, 3]);
+    const removed = await write((replyTo) => remove('a', { replyTo }));
+    expect(removed.ok && removed.versions[0]?.sequence).toBe(4);
+    expect(gossipView(gossip).has('a')).toBe(false);
+  });
+
+  test('that is too large is refused, of a batch all of it, and the instance goes on', async () => {
+    const node = cluster.node('one');
+    const gossip = spawnGossip(node, { maxUpdateBytes: 64 });
+    const large = 'x'.repeat(100);
+    dispatch(gossip, add('large', large));
+    const reply = await ask<never, WriteReply>(
+      gossip,
+      (replyTo) => addMany([['small', 1], ['large', large]], { replyTo }) as never,
+      { timeoutMs: 1000 },
+    );
+    expect(reply).toEqual({ ok: false, error: expect.objectContaining({ code: 'UPDATE_TOO_LARGE' }) });
+    expect(gossipView(gossip).size).toBe(0);
+    expect(cluster.log.codes).toEqual(['UPDATE_TOO_LARGE']);
+    expect(restartsOf(node, 'gossip grapevine', 'instance')).toBe(0);
+  });
+
+  test('that was not made by add is refused, and so is what is no message at all', async () => {
+    const node = cluster.node('one');
+    const gossip = spawnGossip(node);
+    tell(gossip, { type: 'add', id: 'a', value: 1 } as never);
+    tell(gossip, { type: 'add', id: '', bytes: '\x01' } as never);
+    tell(gossip, 'hello' as never);
+    tell(node, 'hello' as never);
+    dispatch(gossip, add('b', 2));
+    await until(() => gossipView(gossip).has('b'));
+    expect(cluster.log.codes).toEqual(['VALUE_NOT_SERIALISABLE', 'ID_INVALID']);
+    expect(restartsOf(node, 'gossip grapevine', 'instance')).toBe(0);
+    expect(gossipView(gossip).size).toBe(1);
+  });
+
+  test('with expiresIn is told as expired when its time is over', async () => {
+    let nowMs = Date.now();
+    const gossip = spawnGossip(cluster.node('one', { clock: () => nowMs }), { protocol: hybrid({ entropy: { gc: 5 } } as never) });
+    const audience = cluster.audience(gossip);
+    dispatch(gossip, add('a', 1, { expiresIn: 60_000 }));
+    await audience.has('a');
+    nowMs += 60_001;
+    await until(() => !audience.content.has('a'));
+    expect(audience.changes.map(({ type }) => type)).toEqual(['update', 'expired']);
+  });
+});
