@@ -6,7 +6,8 @@
  *  2. Nobody is sent a value, in a chunk, that its told context had.
  *  3. The changes that a node told are exactly what its readers see.
  *  4. In the end the newest value that is known anywhere is what all hold, unless it was removed or has expired;
- *     and nothing is held that the writer of a newer write of the same id had seen, if a store that had that one lives.
+ *     and nothing is held that the writer of a newer removal or expiring write had seen, while its store lives. Seen
+ *     is what was in its context: a write that only a superseded value's writer had seen may return.
  */
 import { Context, isNewer, type Message, type Replica, type Update, visible } from '@grapevine/core';
 import { dotOf, type Network, type Node } from './network.ts';
@@ -15,8 +16,8 @@ interface Written {
   readonly update: Update;
   /** Dots of the same id that the writer had seen. */
   readonly seen: ReadonlySet<string>;
-  /** Every store that has ever had it. */
-  readonly storedBy: Set<Replica>;
+  /** In which it was written. */
+  readonly store: Replica;
 }
 
 export class Chronicle {
@@ -37,21 +38,14 @@ export class Chronicle {
       writes.push({
         update,
         seen: new Set(seen.map((write) => dotOf(write.update))),
-        storedBy: new Set([node.replica]),
+        store: node.replica,
       });
       this.#writes.set(update.id, writes);
     }
   }
 
-  /** Notes what a store gets, and objects to a drop of what nobody has superseded, removed or let expire. */
+  /** Objects to a drop of what nobody has superseded, removed or let expire. */
   watch(node: Node, replica: Replica): void {
-    const admit = replica.admit.bind(replica);
-    replica.admit = (updates, verdict, nowMs) => {
-      for (const update of updates)
-        for (const write of this.#writes.get(update.id) ?? [])
-          if (dotOf(write.update) === dotOf(update)) write.storedBy.add(replica);
-      return admit(updates, verdict, nowMs);
-    };
     const drop = replica.drop.bind(replica);
     replica.drop = (update) => {
       const latestMs = Math.max(...node.network.all.map(({ nowMs }) => nowMs));
@@ -112,7 +106,10 @@ export class Chronicle {
       const newer = known.filter(({ update }) => isNewer(update, final));
       const living = new Set(network.all.map(({ replica }) => replica));
       const remover = newer.find(
-        ({ seen, storedBy }) => seen.has(dotOf(final)) && [...storedBy].some((replica) => living.has(replica)),
+        ({ update, seen, store: writer }) =>
+          (update.value === undefined || update.expiresAt !== undefined) &&
+          seen.has(dotOf(final)) &&
+          living.has(writer),
       );
       if (remover !== undefined)
         this.object(`${id}, ${dotOf(final)}, came back: the writer of ${dotOf(remover.update)} had seen it`);

@@ -159,10 +159,15 @@ function padded(content: string): Bytes {
 /** More origins and more ids than are told at once, known to most nodes from the beginning. */
 function crowd(random: Random, nodes: readonly Node[], chronicle: Chronicle): void {
   for (let o = 0; o < 70; o++) {
-    const updates = Array.from({ length: 8 }, (_, i) => ({ id: `crowd${o}.${i}`, stamp: 4096 * 1000 + o, sequence: i + 1 }));
+    const updates = Array.from({ length: 8 }, (_, i) => ({
+      id: `crowd${o}.${i}`,
+      stamp: 4096 * 1000 + o,
+      sequence: i + 1,
+    }));
     const make = (): Update[] =>
       updates.map(
-        ({ id, stamp, sequence }) => new Update(id, text('x'), stamp, new Origin(`z${o}`, START_MS), sequence, undefined),
+        ({ id, stamp, sequence }) =>
+          new Update(id, text('x'), stamp, new Origin(`z${o}`, START_MS), sequence, undefined),
       );
     nodes.forEach((node, n) => {
       if (n > 0 && random() < 0.1) return;

@@ -138,15 +138,23 @@ describe('a transfer', () => {
     const network = aNetwork();
     const [a, b] = [network.node('a'), network.node('b')];
     const other = new Origin('z', START_MS);
-    const inject = (message: Message): void =>
-      b.step(() => b.machine.receive([{ from: 'a', message }], b.nowMs));
+    const inject = (message: Message): void => b.step(() => b.machine.receive([{ from: 'a', message }], b.nowMs));
     network.connect(a, b);
     network.run(2000);
     const update = new Update('x', text('1'), stampAt(START_MS), other, 1, undefined);
     inject({ type: 'chunk', invitation: 7, index: 0, updates: [update] });
     const sum = { low: 0, high: 0 };
     const claim = [{ origin: other, intervals: [1, 5], newest: stampAt(START_MS) }];
-    inject({ type: 'end', invitation: 7, index: 1, buckets: 'all', claim, context: sum, live: sum, horizonMs: b.nowMs });
+    inject({
+      type: 'end',
+      invitation: 7,
+      index: 1,
+      buckets: 'all',
+      claim,
+      context: sum,
+      live: sum,
+      horizonMs: b.nowMs,
+    });
 
     expect(b.visible).toEqual({ x: '1' });
     expect(b.replica.context.dots()).toMatchObject([{ intervals: [1, 1] }]);
@@ -350,31 +358,34 @@ describe('a removal', () => {
     expect(writes).toBeLessThan(2000);
   });
 
-  test.each([0, 1000])('survives a pause longer than tombstoneTtl (%i ms): no removed id comes back', (tombstoneTtl) => {
-    const network = aNetwork({ tombstoneTtl, gc: 100 });
-    const [a, b, c] = [network.node('a'), network.node('b'), network.node('c')];
-    network.connectAll();
-    for (let i = 0; i < 50; i++) a.add(`id${i}`, '1');
-    network.until(() => network.isEqual);
-    c.stop();
-    for (let i = 0; i < 25; i++) b.remove(`id${i}`);
-    for (let i = 50; i < 60; i++) a.add(`id${i}`, '1');
-    network.run(20000);
-    expect(a.replica.store.size).toBe(35);
+  test.each([0, 1000])(
+    'survives a pause longer than tombstoneTtl (%i ms): no removed id comes back',
+    (tombstoneTtl) => {
+      const network = aNetwork({ tombstoneTtl, gc: 100 });
+      const [a, b, c] = [network.node('a'), network.node('b'), network.node('c')];
+      network.connectAll();
+      for (let i = 0; i < 50; i++) a.add(`id${i}`, '1');
+      network.until(() => network.isEqual);
+      c.stop();
+      for (let i = 0; i < 25; i++) b.remove(`id${i}`);
+      for (let i = 50; i < 60; i++) a.add(`id${i}`, '1');
+      network.run(20000);
+      expect(a.replica.store.size).toBe(35);
 
-    let returned: string[] = [];
-    c.continue();
-    const watch = (): void => {
-      const gone = (id: string): boolean => Number(id.slice(2)) < 25;
-      returned = returned.concat(...[a, b].map((node) => Object.keys(node.live).filter(gone)));
-      network.after(5, watch);
-    };
-    watch();
-    network.until(() => network.isEqual);
-    network.run(10000);
-    expect(returned).toEqual([]);
-    for (const node of [a, b, c]) expect(Object.keys(node.live)).toHaveLength(35);
-  });
+      let returned: string[] = [];
+      c.continue();
+      const watch = (): void => {
+        const gone = (id: string): boolean => Number(id.slice(2)) < 25;
+        returned = returned.concat(...[a, b].map((node) => Object.keys(node.live).filter(gone)));
+        network.after(5, watch);
+      };
+      watch();
+      network.until(() => network.isEqual);
+      network.run(10000);
+      expect(returned).toEqual([]);
+      for (const node of [a, b, c]) expect(Object.keys(node.live)).toHaveLength(35);
+    },
+  );
 
   test('does not keep an id from being added again, by whomever, with its tombstone kept or collected', () => {
     for (const tombstoneTtl of [0, 3600000]) {
@@ -489,7 +500,14 @@ describe('many', () => {
     nodes.forEach((node, n) => {
       for (let o = 0; o < 80; o++) {
         const origin = new Origin(`n${n}.${o % 70}`, START_MS);
-        const update = new Update(`id${n}.${o}`, text('1'), stampAt(START_MS) - 1, origin, 1 + Math.floor(o / 70), undefined);
+        const update = new Update(
+          `id${n}.${o}`,
+          text('1'),
+          stampAt(START_MS) - 1,
+          origin,
+          1 + Math.floor(o / 70),
+          undefined,
+        );
         node.step(() => node.replica.admit([update], keepAll, node.nowMs));
       }
     });

@@ -48,7 +48,7 @@ export interface NetworkOptions {
   /** @default 1 to 20 ms, at random */
   readonly latencyMs?: (random: Random) => number;
   /** How a message gets from one process to another. @default cloneMessage */
-  readonly carry?: (from: Node, to: Node, message: Message) => Message;
+  readonly carry?: (from: Node, to: Node, message: Message, session: number) => Message;
   readonly replica?: Partial<Omit<ReplicaOptions, 'name' | 'epoch'>>;
   /** Every message that is sent, as it is sent. */
   readonly onSend?: (from: Node, to: Node, message: Message) => void;
@@ -362,7 +362,7 @@ export class Network {
     if (this.recording) this.sent.push({ from: from.name, to: toName, atMs: this.nowMs, message });
     this.options.onSend?.(from, to, message);
     const { session } = connection;
-    const carried = (this.options.carry ?? ((_from, _to, plain) => cloneMessage(plain)))(from, to, message);
+    const carried = (this.options.carry ?? ((_from, _to, plain) => cloneMessage(plain)))(from, to, message, session);
     const latency = this.options.latencyMs?.(this.random) ?? 1 + Math.floor(this.random() * 20);
     const atMs = Math.max(this.nowMs + latency, connection.arrivals.get(from.name) ?? 0);
     connection.arrivals.set(from.name, atMs);
