@@ -42,6 +42,8 @@ export class Member {
     this.#child = fork(join(import.meta.dirname, `${entrant.module}.js`), {
       execArgv: ['--expose-gc'],
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+      // Structured clones: JSON knows neither undefined nor NaN.
+      serialization: 'advanced',
     });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#errorOutput += text));
     this.#child.on('message', (response: Response) => this.#settle(response));

@@ -1,7 +1,7 @@
 /**
  * Where the time goes: the functions with the most self time, as this process samples itself.
  */
-import { type Profiler, Session } from 'node:inspector/promises';
+import { type Profiler, type Runtime, Session } from 'node:inspector/promises';
 
 const SAMPLE_MICROSECONDS = 250;
 
@@ -38,7 +38,7 @@ function selfTimes({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): 
   return [...times].map(([name, ms]) => ({ name, ms })).sort((a, b) => b.ms - a.ms);
 }
 
-function nameOf({ functionName, url, lineNumber }: Profiler.CallFrame): string {
+function nameOf({ functionName, url, lineNumber }: Runtime.CallFrame): string {
   const place = url.split('/').slice(-3).join('/');
   return `${functionName === '' ? '(anonymous)' : functionName}${place === '' ? '' : ` ${place}:${lineNumber + 1}`}`;
 }
