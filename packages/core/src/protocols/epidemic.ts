@@ -67,7 +67,7 @@ export class Epidemic {
   readonly #relayed: (cause: Updates['cause']) => Infection;
   readonly #pushes: boolean;
   readonly #pulls: boolean;
-  readonly asks: Asks;
+  readonly #asks: Asks;
   readonly #infective = new Runs();
   readonly #removed: Removed;
   /** Own writes that nobody has been sent yet. */
@@ -101,7 +101,7 @@ export class Epidemic {
     this.#pushes = options.direction !== 'pull';
     this.#pulls = options.direction !== 'push';
     this.#removed = new Removed(options.ttl);
-    this.asks = new Asks(environment, intake, options);
+    this.#asks = new Asks(environment, intake, options);
   }
 
   get status(): EpidemicStatus {
@@ -144,7 +144,7 @@ export class Epidemic {
     for (const { from, message } of batch) {
       if (message.type !== 'updates' && message.type !== 'announce') continue;
       const dots = message.type === 'updates' ? dotsOf(message.updates) : message.dots;
-      heard.push({ from, message, dots, lacked: this.asks.lacked(dots) });
+      heard.push({ from, message, dots, lacked: this.#asks.lacked(dots) });
     }
     const news = new Context();
     for (const { from, message, dots, lacked } of heard) {
@@ -153,22 +153,22 @@ export class Epidemic {
     // Announced dots after the updates: what one brings need not be asked for.
     for (const { from, message, dots, lacked } of heard) {
       if (message.type !== 'announce') continue;
-      this.asks.announced(from, lacked, nowMs);
+      this.#asks.announced(from, lacked, nowMs);
       this.#answerPush(from, without(dots, lacked), lacked);
     }
     const reporters = new Set<string>();
     for (const { from, message } of batch) {
       if (message.type === 'feedback') this.#feedback(from, message, reporters, nowMs);
       else if (message.type === 'ask') answer(this.#environment, from, message.dots);
-      else if (message.type === 'gone') this.asks.gone(from, message.dots);
+      else if (message.type === 'gone') this.#asks.gone(from, message.dots);
     }
-    this.asks.proceed(nowMs);
+    this.#asks.proceed(nowMs);
     this.#flush(nowMs, reporters);
   }
 
   /** Does what has become due. To be called after the intake was given a verdict. */
   proceed(nowMs: number): void {
-    this.asks.proceed(nowMs);
+    this.#asks.proceed(nowMs);
     this.#flush(nowMs, nobody);
   }
 
@@ -176,7 +176,7 @@ export class Epidemic {
   tick(timer: string, nowMs: number): boolean {
     if (timer === CYCLE) this.#endCycle(nowMs);
     else if (timer === COALESCE) this.#lead(nowMs);
-    else return this.asks.tick(timer, nowMs);
+    else return this.#asks.tick(timer, nowMs);
     return true;
   }
 
@@ -186,7 +186,7 @@ export class Epidemic {
     for (const name of gone) {
       this.#inFlight.delete(name);
       this.#pulled.delete(name);
-      this.asks.peerGone(name);
+      this.#asks.peerGone(name);
     }
     this.#cycle(nowMs);
     this.proceed(nowMs);
@@ -207,8 +207,8 @@ export class Epidemic {
   }
 
   #updates(from: string, { cause, updates }: Updates, { dots, lacked, news }: Judged, nowMs: number): void {
-    if (cause === 'answer') this.asks.answered(from, dots, nowMs);
-    if (cause === 'mail') for (const { origin } of dots) this.asks.mailed(origin, nowMs);
+    if (cause === 'answer') this.#asks.answered(from, dots, nowMs);
+    if (cause === 'mail') for (const { origin } of dots) this.#asks.mailed(origin, nowMs);
     this.#intake.receive(updates, nowMs, ({ kept }, at) => {
       const current = this.#current(kept);
       this.#infect(current, this.#relayed(cause), at);
