@@ -21,6 +21,8 @@ export const errorCodes = {
   UPDATE_TOO_LARGE: 'caller',
   /** An update from a peer is stamped more than `maxDriftMs` ahead; it is held back. */
   CLOCK_TOO_FAR: 'peer',
+  /** This process slept longer than `forgetAfter` and rejoined empty. */
+  SLEPT_TOO_LONG: 'world',
   /** A peer sent a frame that does not decode or breaks the protocol's shape. */
   FRAME_MALFORMED: 'peer',
   /** A frame is larger than `maxFrameBytes`: nothing was sent, or the peer that sent it lost its connection. */

@@ -90,6 +90,7 @@ export class Replica {
   readonly #lives = new Set<string>();
   #sequence = 0;
   #fresh: Update[] = [];
+  #awakeMs: number | undefined;
   readonly #held = new Map<string, Update>();
   readonly #heldDots = new Context();
   readonly #overlays = new Set<Map<string, Bytes | undefined>>();
@@ -312,6 +313,28 @@ export class Replica {
       this.context.forget(seen.origin);
       this.store.forget(seen.origin);
     }
+  }
+
+  /**
+   * Notes that this node is awake. One that slept longer than `forgetAfterMs` may hold what everybody else has forgotten,
+   * so it rejoins empty and under a new epoch (DESIGN rule 9). To be called with every collection of garbage.
+   * @returns whether it rejoined
+   */
+  wake(nowMs: number): boolean {
+    const sleptMs = nowMs - (this.#awakeMs ?? nowMs);
+    this.#awakeMs = nowMs;
+    if (sleptMs <= this.forgetAfterMs) return false;
+    for (const update of [...this.store]) this.drop(update);
+    for (const { origin } of [...this.context.origins()]) {
+      this.context.forget(origin);
+      this.store.forget(origin);
+    }
+    this.refused.removeAll(this.refused.dots());
+    this.#held.clear();
+    this.#heldDots.removeAll(this.#heldDots.dots());
+    this.#fresh = [];
+    this.adoptEpoch(Math.max(nowMs, this.#origin.epoch + 1));
+    return true;
   }
 
   /** Updates that were held back and whose time has come: to be received anew. */

@@ -11,6 +11,7 @@
  * Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", 1987, section 1.3.
  */
 
+import { GossipError } from '../errors.ts';
 import type { Direction, ExchangeMessage, Message } from '../messages.ts';
 import {
   fillOptions,
@@ -24,7 +25,7 @@ import {
 import { Intake } from '../intake.ts';
 import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
 import { sample } from '../random.ts';
-import type { Verdict } from '../replica.ts';
+import type { Replica, Verdict } from '../replica.ts';
 import type { Update } from '../update.ts';
 import { Exchange } from './exchange.ts';
 import { Expiry } from './expiry.ts';
@@ -108,6 +109,15 @@ export function patienceMs(deltaMs: number): number {
   return Math.max(4 * deltaMs, 5000);
 }
 
+/** What a node says that slept too long. */
+export function slept({ forgetAfterMs }: Replica): GossipError {
+  return new GossipError(
+    'SLEPT_TOO_LONG',
+    `This process slept longer than forgetAfter (${forgetAfterMs} ms), or its clock was set ahead by as much. It may hold what others have forgotten, so it rejoins empty and is filled by its peers. If processes do sleep that long, raise forgetAfter on every node.`,
+    { stateChanged: true, context: { forgetAfterMs } },
+  );
+}
+
 class EntropyMachine implements Machine {
   readonly #environment: Environment;
   readonly #options: EntropyOptions;
@@ -161,7 +171,8 @@ class EntropyMachine implements Machine {
   }
 
   collect(nowMs: number): void {
-    const { replica } = this.#environment;
+    const { replica, effects } = this.#environment;
+    if (replica.wake(nowMs)) effects.report(slept(replica));
     replica.expire(nowMs);
     replica.collectTombstones(this.#options.tombstoneTtl, nowMs);
     replica.forgetOrigins((name) => this.#sessions.has(name), nowMs);

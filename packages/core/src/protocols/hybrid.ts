@@ -16,7 +16,7 @@ import type { Environment, Machine, Peer, Protocol, Received } from '../protocol
 import { sample } from '../random.ts';
 import type { Verdict } from '../replica.ts';
 import type { Update } from '../update.ts';
-import { isExchangeMessage, patienceMs } from './entropy.ts';
+import { isExchangeMessage, patienceMs, slept } from './entropy.ts';
 import { Epidemic, type EpidemicStatus } from './epidemic.ts';
 import { Exchange } from './exchange.ts';
 import { Expiry } from './expiry.ts';
@@ -122,8 +122,9 @@ class HybridMachine implements Machine {
   }
 
   collect(nowMs: number): void {
-    const { replica } = this.#environment;
+    const { replica, effects } = this.#environment;
     const { rumor, entropy } = this.#options;
+    if (replica.wake(nowMs)) effects.report(slept(replica));
     replica.expire(nowMs);
     if (entropy.gc !== false) replica.collectTombstones(entropy.tombstoneTtl, nowMs);
     if (rumor.gc !== false) this.#epidemic.collect(nowMs);
