@@ -1,0 +1,193 @@
+/**
+ * `grapevine agent`: one node as a process. Lines in, events out, until a signal or the end of input says leave.
+ *
+ * Invariants
+ *  1. `ready` is the first line; then the members, a snapshot of each gossip, and everything that changes after it.
+ *  2. Leaving is orderly: what was read is stored, the node says goodbye, every event so far is printed, exit code 0.
+ *  3. Standard output bears events alone; complaints and the log go to standard error.
+ */
+import { createGrapevine, type Gossip, type Grapevine, type GrapevineOptions, type GossipOptions } from 'grapevine';
+
+import { type AgentEvent, type PrintedEntry, showJson, showText } from './event.ts';
+import { Input } from './input.ts';
+import { Output } from './output.ts';
+import { VitalSigns } from './vitals.ts';
+import { wallMs } from './wall-clock.ts';
+
+export interface AgentOptions {
+  readonly node: GrapevineOptions;
+  /** Names; the first is meant by lines that name none. */
+  readonly gossips: readonly string[];
+  readonly gossip: Omit<GossipOptions, 'name'>;
+  readonly json: boolean;
+  /** Leave when standard input ends. */
+  readonly exitOnEnd: boolean;
+  /** The gossip into which this process writes its own vital signs once a second, if any. */
+  readonly vitals: string | undefined;
+}
+
+/** How often vital signs are written, and after how long without news they vanish, in milliseconds. */
+const VITALS_EVERY_MS = 1000;
+const VITALS_EXPIRE_MS = 3000;
+/** How long a reader may take for the last lines, in milliseconds, before they are given up. */
+const FLUSH_TIMEOUT_MS = 5000;
+
+/**
+ * Runs until it has left.
+ * @throws GossipError OPTIONS_INVALID, PORT_IN_USE, ADDRESS_UNAVAILABLE; nothing is left running
+ */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const asked = stopAsked();
+  const grapevine = await createGrapevine(options.node);
+  const agent = new Agent(grapevine, options);
+  await agent.run(asked);
+}
+
+class Agent {
+  readonly #grapevine: Grapevine;
+  readonly #options: AgentOptions;
+  readonly #gossips: ReadonlyMap<string, Gossip>;
+  readonly #output = new Output(process.stdout);
+  readonly #show: (event: AgentEvent) => string;
+
+  constructor(grapevine: Grapevine, options: AgentOptions) {
+    this.#grapevine = grapevine;
+    this.#options = options;
+    this.#show = options.json ? showJson : showText;
+    const names = new Set(options.vitals === undefined ? options.gossips : [...options.gossips, options.vitals]);
+    this.#gossips = new Map([...names].map((name) => [name, grapevine.gossip(name, options.gossip)]));
+  }
+
+  async run(asked: Promise<void>): Promise<void> {
+    const { url } = this.#grapevine;
+    this.#print({ event: 'ready', at: wallMs(), node: this.#grapevine.name, url, pid: process.pid });
+    const printed = [this.#printMembers(), ...[...this.#gossips.values()].map((gossip) => this.#printChanges(gossip))];
+    const stopVitals = this.#writeVitals();
+    const failed = Promise.all(printed);
+    // A node that only dials, and whom nobody answers, lives on too.
+    const heldOpen = setInterval(() => undefined, 2 ** 30);
+    try {
+      await Promise.race([asked, this.#output.broken, this.#readInput(), failed]);
+    } finally {
+      stopVitals();
+      process.stdin.destroy();
+      await this.#grapevine.leave();
+      clearInterval(heldOpen);
+    }
+    await failed;
+    await Promise.race([this.#output.drained(), after(FLUSH_TIMEOUT_MS)]);
+  }
+
+  /** Settles when the node shall end because of its input. */
+  async #readInput(): Promise<void> {
+    const input = new Input({
+      gossips: this.#gossips,
+      answerStatus: () => this.#printStatus(),
+      complain: (line, problem) => process.stderr.write(`line ${line}: ${problem}\n`),
+    });
+    try {
+      await input.read(process.stdin.setEncoding('utf8') as AsyncIterable<string>);
+    } catch {
+      // An input that cannot be read, or that was taken away while leaving, has ended.
+    }
+    if (!this.#options.exitOnEnd) await new Promise(() => undefined);
+  }
+
+  async #printMembers(): Promise<void> {
+    for await (const change of this.#grapevine.memberChanges()) {
+      const at = wallMs();
+      const up = change.type === 'members' ? change.members : [change.member];
+      const event = change.type === 'nodedown' ? 'nodedown' : 'nodeup';
+      for (const { name, url } of up) this.#print({ event, at, node: this.#grapevine.name, id: name, value: { url } });
+      await this.#output.room();
+    }
+  }
+
+  async #printChanges(gossip: Gossip): Promise<void> {
+    for await (const change of gossip.changes()) {
+      const common = { at: wallMs(), node: this.#grapevine.name, gossip: gossip.name };
+      switch (change.type) {
+        case 'snapshot':
+          this.#print({ event: 'snapshot', ...common, entries: change.entries.map(printed) });
+          break;
+        case 'update':
+          this.#print({ event: 'update', ...common, ...printed(change) });
+          break;
+        case 'removed':
+        case 'expired':
+          this.#print({ event: change.type, ...common, id: change.id, origin: change.origin.name });
+          break;
+        case 'deadletter':
+          this.#print({ event: 'deadletter', ...common, ...printed(change.letter), error: String(change.letter.error) });
+          break;
+        default:
+          change satisfies never;
+      }
+      const room = this.#output.room();
+      if (room !== null) await room;
+    }
+  }
+
+  #printStatus(): void {
+    for (const gossip of this.#gossips.values())
+      this.#print({
+        event: 'status',
+        at: wallMs(),
+        node: this.#grapevine.name,
+        gossip: gossip.name,
+        ...gossip.status(),
+      });
+  }
+
+  /** @returns how to stop */
+  #writeVitals(): () => void {
+    const gossip = this.#options.vitals === undefined ? undefined : this.#gossips.get(this.#options.vitals);
+    if (gossip === undefined) return () => undefined;
+    const signs = new VitalSigns();
+    const others = [...this.#gossips.values()].filter((other) => other !== gossip);
+    const write = (): void => {
+      const ids = others.reduce((sum, { size }) => sum + size, 0);
+      // A write that fails now was beaten by the end of the node, or comes again in a second.
+      gossip.add(this.#grapevine.name, signs.read(ids), { expiresIn: VITALS_EXPIRE_MS }).catch(() => undefined);
+    };
+    write();
+    const timer = setInterval(write, VITALS_EVERY_MS);
+    return () => {
+      clearInterval(timer);
+      signs.stop();
+    };
+  }
+
+  #print(event: AgentEvent): void {
+    this.#output.write(this.#show(event));
+  }
+}
+
+/** SIGTERM and SIGINT ask to leave; a second one does not wait. */
+function stopAsked(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const ask = (): void => {
+      if (asked) process.exit(1);
+      asked = true;
+      resolve();
+    };
+    process.on('SIGTERM', ask);
+    process.on('SIGINT', ask);
+  });
+}
+
+function printed({ id, value, origin, expiresAt }: {
+  readonly id: string;
+  readonly value: unknown;
+  readonly origin: { readonly name: string };
+  readonly expiresAt?: number | undefined;
+}): PrintedEntry {
+  return { id, value, origin: origin.name, expiresAt };
+}
+
+function after(delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, delayMs).unref();
+  });
+}

@@ -1,0 +1,97 @@
+/**
+ * What an agent prints: one line per event.
+ *
+ * Invariants
+ *  1. `node` is always the agent that prints, `at` its wall clock in milliseconds, below a millisecond exact.
+ *  2. With `--json` every event is one line of JSON, whatever a value holds.
+ */
+import type { GossipStatus } from 'grapevine';
+
+/** An id with what it holds. */
+export interface PrintedEntry {
+  readonly id: string;
+  readonly value: unknown;
+  /** The node that wrote it. */
+  readonly origin: string;
+  /** Milliseconds, wall clock. */
+  readonly expiresAt?: number | undefined;
+}
+
+interface Common {
+  readonly at: number;
+  readonly node: string;
+}
+
+interface InGossip extends Common {
+  readonly gossip: string;
+}
+
+export type AgentEvent =
+  /** The first line: the node runs. `url` is null without `--listen`. */
+  | (Common & { readonly event: 'ready'; readonly url: string | null; readonly pid: number })
+  /** All that is here; once at the start, and again when the reader of the output fell far behind. */
+  | (InGossip & { readonly event: 'snapshot'; readonly entries: readonly PrintedEntry[] })
+  | (InGossip & PrintedEntry & { readonly event: 'update' })
+  | (InGossip & { readonly event: 'removed' | 'expired'; readonly id: string; readonly origin: string })
+  /** `id` is the node that came or went. */
+  | (Common & { readonly event: 'nodeup' | 'nodedown'; readonly id: string; readonly value: { readonly url: string | null } })
+  | (InGossip & PrintedEntry & { readonly event: 'deadletter'; readonly error: string })
+  /** The answer to `{"status": true}`, one for each gossip. */
+  | (InGossip & { readonly event: 'status' } & GossipStatus);
+
+export function showJson(event: AgentEvent): string {
+  return JSON.stringify(event, printable);
+}
+
+/** A line for people. */
+export function showText(event: AgentEvent): string {
+  return `${new Date(event.at).toISOString().slice(11, 23)} ${event.event.padEnd(10)} ${detail(event)}`;
+}
+
+function detail(event: AgentEvent): string {
+  switch (event.event) {
+    case 'ready':
+      return `${event.node} ${event.url === null ? 'does not listen' : `listens on ${event.url}`}`;
+    case 'snapshot':
+      return [`${event.gossip}: ${event.entries.length} ids`, ...event.entries.map((entry) => `  ${shown(entry)}`)].join(
+        '\n',
+      );
+    case 'update':
+      return `${event.gossip}: ${shown(event)}`;
+    case 'removed':
+    case 'expired':
+      return `${event.gossip}: ${event.id} (${event.origin})`;
+    case 'nodeup':
+    case 'nodedown':
+      return `${event.id}${event.value.url === null ? '' : ` ${event.value.url}`}`;
+    case 'deadletter':
+      return `${event.gossip}: ${shown(event)}: ${event.error}`;
+    case 'status':
+      return `${event.gossip}: ${event.ids} ids, ${event.peers} peers, hash ${event.hash}`;
+    default:
+      return event satisfies never;
+  }
+}
+
+function shown({ id, value, origin }: PrintedEntry): string {
+  return `${id} = ${JSON.stringify(value, printable)} (${origin})`;
+}
+
+/** What MessagePack carries and JSON does not. */
+function printable(this: unknown, _key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  if (value instanceof Map) return Object.fromEntries(value);
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (isWrittenBuffer(value)) return Buffer.from(value.data).toString('base64');
+  return value;
+}
+
+/** A Buffer writes itself before it is asked about. */
+function isWrittenBuffer(value: unknown): value is { readonly data: readonly number[] } {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    (value as { type?: unknown }).type === 'Buffer' &&
+    Array.isArray((value as { data?: unknown }).data)
+  );
+}

@@ -1,0 +1,173 @@
+#!/usr/bin/env node
+/**
+ * The `grapevine` command: what can be asked for, and with which exit code it ends.
+ *
+ * Invariants
+ *  1. 0: done. 1: the world refused (a port in use). 2: asked wrongly; standard error says everything that was wrong.
+ *  2. Nothing is decided here: words become options, and options are judged by who owns them.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { isGossipError } from 'grapevine';
+
+import { type AgentOptions, runAgent } from './agent.ts';
+import { runDemo } from './demo/demo.ts';
+import { parseDuration } from './duration.ts';
+import { noOptions, parseScalar, protocols, withOption } from './protocol-option.ts';
+
+interface AgentFlags {
+  readonly name: string;
+  readonly listen?: number;
+  readonly host?: string;
+  readonly advertise?: string;
+  readonly peer: readonly string[];
+  readonly gossip: readonly string[];
+  readonly protocol: string;
+  readonly option: Record<string, unknown>;
+  readonly cluster?: string;
+  readonly announce?: true;
+  readonly maxDriftMs?: number;
+  readonly maxUpdateBytes?: number;
+  readonly maxFrameBytes?: number;
+  readonly forgetAfterMs?: number;
+  readonly pingIntervalMs?: number;
+  readonly redialMaxMs?: number;
+  readonly vitals?: string;
+  readonly exitOnEnd?: true;
+  readonly json?: true;
+  readonly logLevel: string;
+}
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+/** Numbers stay what they were written as where they are none: the owner of the option says what is wrong. */
+const scalar = (value: string): number => parseScalar(value) as number;
+
+const pair = (text: string, before: Record<string, unknown>): Record<string, unknown> => {
+  const options = withOption(text, before);
+  if (options === undefined) throw new InvalidArgumentError('It must be key=value, such as rounds=4.');
+  return options;
+};
+
+const duration = (text: string): number => {
+  const durationMs = parseDuration(text);
+  if (durationMs === undefined) throw new InvalidArgumentError('It must be a duration such as 20s, 1m or 500ms.');
+  return durationMs;
+};
+
+const nodes = (text: string): number => {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 2 || count > 64)
+    throw new InvalidArgumentError('It must be a whole number from 2 to 64.');
+  return count;
+};
+
+function agentOptions(flags: AgentFlags): AgentOptions {
+  const protocol = protocols[flags.protocol] as NonNullable<(typeof protocols)[string]>;
+  const listen = flags.listen === undefined ? null : { port: flags.listen, ...given({ host: flags.host }) };
+  return {
+    node: {
+      name: flags.name,
+      listen,
+      peers: flags.peer,
+      logger: { level: flags.logLevel },
+      ...given({
+        advertise: flags.advertise,
+        cluster: flags.cluster,
+        maxDriftMs: flags.maxDriftMs,
+        maxFrameBytes: flags.maxFrameBytes,
+        forgetAfter: flags.forgetAfterMs,
+        pingIntervalMs: flags.pingIntervalMs,
+        redialMaxMs: flags.redialMaxMs,
+      }),
+    },
+    gossips: flags.gossip.length === 0 ? ['grapevine'] : flags.gossip,
+    gossip: {
+      protocol: protocol(flags.option),
+      ...given({ announce: flags.announce, maxUpdateBytes: flags.maxUpdateBytes }),
+    },
+    json: flags.json === true,
+    exitOnEnd: flags.exitOnEnd === true,
+    vitals: flags.vitals,
+  };
+}
+
+type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Without what was not given. */
+function given<T extends object>(flags: T): Given<T> {
+  return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) as Given<T>;
+}
+
+function program(): Command {
+  const grapevine = new Command('grapevine')
+    .description('Gossip between processes: small pieces of state and news, peer to peer, with no broker.')
+    .version('0.1.0')
+    .showHelpAfterError('(--help says more)');
+
+  grapevine
+    .command('agent')
+    .description('run one node: lines of JSON in on standard input, one line per event out')
+    .requiredOption('--name <name>', 'the name of this node, unique in its cluster')
+    .option('--listen <port>', 'listen for peers; 0 takes a free port', scalar)
+    .option('--host <address>', 'the address to listen on (default: 127.0.0.1)')
+    .option('--advertise <url>', 'the URL told to peers (default: where it listens)')
+    .option('--peer <url>', 'a node to dial, for ever; may be repeated', collect, [])
+    .option('--cluster <label>', 'talk only to nodes of the same label (default: "default")')
+    .option('--gossip <name>', 'a gossip to take part in; may be repeated (default: "grapevine")', collect, [])
+    .addOption(
+      new Option('--protocol <name>', 'how its updates spread').choices(Object.keys(protocols)).default('hybrid'),
+    )
+    .addOption(
+      new Option('--option <key=value>', 'an option of the protocol, such as rounds=4 or rumor.rounds=4; may be repeated')
+        .argParser(pair)
+        .default(noOptions(), 'the defaults of the protocol'),
+    )
+    .option('--announce', 'write nodes that come and go as updates')
+    .option('--max-drift-ms <ms>', 'how far ahead of the clock here an update may be stamped', scalar)
+    .option('--max-update-bytes <bytes>', 'the largest id and value together', scalar)
+    .option('--max-frame-bytes <bytes>', 'the largest frame on a connection', scalar)
+    .option('--forget-after-ms <ms>', 'when nodes that are long gone are forgotten', scalar)
+    .option('--ping-interval-ms <ms>', 'after how long a silent peer is pinged', scalar)
+    .option('--redial-max-ms <ms>', 'the longest wait between two dials of a peer', scalar)
+    .option('--vitals <gossip>', 'write the vital signs of this process into this gossip once a second')
+    .option('--exit-on-end', 'leave when standard input ends')
+    .option('--json', 'print events as JSON')
+    .addOption(
+      new Option('--log-level <level>', 'what the log on standard error holds')
+        .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+        .default('warn'),
+    )
+    .action(async (flags: AgentFlags) => runAgent(agentOptions(flags)));
+
+  grapevine
+    .command('demo')
+    .description('start some nodes, watch them gossip, kill one, and see it catch up')
+    .option('--nodes <count>', 'how many processes', nodes, 5)
+    .addOption(
+      new Option('--for <duration>', 'how long, such as 20s, 1m or 500ms').argParser(duration).default(20_000, '20s'),
+    )
+    .option('--json', 'print nothing but the result, as one object')
+    .action(async (flags: { readonly nodes: number; readonly for: number; readonly json?: true }) => {
+      const passed = await runDemo({ nodes: flags.nodes, forMs: flags.for, json: flags.json === true });
+      process.exitCode = passed ? 0 : 1;
+    });
+
+  for (const command of [grapevine, ...grapevine.commands]) command.exitOverride();
+  return grapevine;
+}
+
+/** @returns the exit code */
+function failure(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const known = isGossipError(error);
+  process.stderr.write(`${known ? error.message : String((error as Error).stack ?? error)}\n`);
+  return known && error.code === 'OPTIONS_INVALID' ? 2 : 1;
+}
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  process.exitCode = failure(error);
+}
+// What is still open by now (an input that cannot be closed, a dial under way) has nothing more to say.
+process.exit();

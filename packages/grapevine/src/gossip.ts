@@ -1,0 +1,209 @@
+/**
+ * One gossip instance behind promises.
+ *
+ * Reads are synchronous and local. Writes settle once they are stored here; the network is never waited for.
+ *
+ * Invariant: nothing here knows about gossip. Each method is one message to the instance, or one look at its view.
+ */
+import {
+  add,
+  addMany,
+  ask,
+  type Change,
+  type DeadLetter,
+  type Entry,
+  type GossipError,
+  type GossipEvent,
+  type GossipMessage,
+  type GossipStatus,
+  gossipView,
+  type GossipView,
+  type Ref,
+  remove,
+  type Version,
+  type WriteReply,
+} from '@grapevine/actors';
+
+import type { Feed } from './feed.ts';
+import { subscribedFeed } from './subscription.ts';
+
+export interface AddOptions {
+  /** In so many milliseconds every replica removes the id by itself. @default never */
+  readonly expiresIn?: number;
+}
+
+export interface Written {
+  /** The place of this write in the order of all writes: of two writes of an id the higher version wins everywhere. */
+  readonly version: Version;
+}
+
+/** What `changes()` yields. */
+export type GossipChange =
+  /** All that is here. Comes first, and again when the reader fell behind. */
+  | { readonly type: 'snapshot'; readonly entries: readonly Entry[] }
+  /** An id has a new value, or is gone: removed, or expired. */
+  | Change
+  /** The handler failed on an update again and again; it is stored, and hidden from readers here. */
+  | { readonly type: 'deadletter'; readonly letter: DeadLetter };
+
+export interface ChangesOptions {
+  /** Ends the iteration, quietly. */
+  readonly signal?: AbortSignal;
+  /**
+   * How many changes may wait for a slow reader. When more wait they are thrown away and the reader gets a fresh
+   * snapshot in their place: memory stays bounded, and what is lost is only the way to where things stand. Dead letters
+   * thrown away are not told again; `status().deadLetters` counts them.
+   * @default 10000
+   */
+  readonly limit?: number;
+}
+
+/** How long a write may wait for its turn in this process, in milliseconds. */
+const WRITE_TIMEOUT_MS = 30_000;
+const CHANGES_LIMIT = 10_000;
+
+/** What a gossip needs of the node that it lives on. */
+export interface Host {
+  readonly system: Ref<never>;
+  /** @throws GossipError CLOSED */
+  assertOpen(): void;
+  /** A name that no other subscriber has. */
+  subscriberName(): string;
+  /** Remembers a feed until it ends, so that closing the node ends it. */
+  keep(feed: Pick<Feed<unknown>, 'finish'>): void;
+  drop(feed: Pick<Feed<unknown>, 'finish'>): void;
+}
+
+/** Obtained by `grapevine.gossip(name)`. After the node was closed every call fails with GossipError CLOSED. */
+export class Gossip {
+  readonly name: string;
+  /** The instance's actor, for those who also speak to actors. */
+  readonly ref: Ref<GossipMessage>;
+  readonly #host: Host;
+  readonly #view: GossipView;
+
+  /** @internal */
+  constructor(ref: Ref<GossipMessage>, host: Host) {
+    this.ref = ref;
+    this.#host = host;
+    this.#view = gossipView(ref);
+    this.name = this.#view.name;
+  }
+
+  /**
+   * Writes a value under an id.
+   * @param value what MessagePack carries: null, booleans, numbers, text, `Uint8Array`, dates, arrays, plain objects, maps
+   * @returns once it is stored here
+   * @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, UPDATE_TOO_LARGE, OPTIONS_INVALID, CLOSED; state unchanged
+   */
+  async add(id: string, value: unknown, options: AddOptions = {}): Promise<Written> {
+    const [version] = await this.#write((replyTo) => add(id, value, { ...options, replyTo }));
+    return { version: version as Version };
+  }
+
+  /**
+   * Writes many at once, which costs far less than one by one. All are written or none.
+   * @returns the versions in the order of the entries, once all are stored here
+   * @throws as `add`
+   */
+  async addMany(entries: Iterable<readonly [id: string, value: unknown]>, options: AddOptions = {}): Promise<Written[]> {
+    const versions = await this.#write((replyTo) => addMany(entries, { ...options, replyTo }));
+    return versions.map((version) => ({ version }));
+  }
+
+  /**
+   * Removes an id, everywhere. Final for every write of the id that was known here; a later one adds it again.
+   * @returns once the removal is stored here
+   * @throws GossipError ID_INVALID, CLOSED; state unchanged
+   */
+  async remove(id: string): Promise<Written> {
+    const [version] = await this.#write((replyTo) => remove(id, { replyTo }));
+    return { version: version as Version };
+  }
+
+  /** @returns the value, or `undefined` */
+  get(id: string): unknown {
+    return this.#open().get(id);
+  }
+
+  has(id: string): boolean {
+    return this.#open().has(id);
+  }
+
+  /** The value with its origin, version and expiry. */
+  entry(id: string): Entry | undefined {
+    return this.#open().entry(id);
+  }
+
+  *entries(): IterableIterator<[id: string, value: unknown]> {
+    for (const entry of this.#open().entries()) yield [entry.id, entry.value];
+  }
+
+  /** How many ids there are. */
+  get size(): number {
+    return this.#open().size;
+  }
+
+  /**
+   * First a snapshot, then every change in its order, written here or received: no gap and no duplicate, also when the
+   * instance crashes and is started again. Subscribes at the first read; `break`, `return()` and the signal unsubscribe.
+   * Ends when the node is left or closed.
+   * @throws GossipError CLOSED; while reading, ACTOR_GONE when the instance was given up after too many crashes
+   */
+  changes({ signal, limit = CHANGES_LIMIT }: ChangesOptions = {}): AsyncIterableIterator<GossipChange> {
+    this.#host.assertOpen();
+    const feed = subscribedFeed<GossipEvent, GossipChange>({
+      system: this.#host.system,
+      target: this.ref,
+      name: this.#host.subscriberName(),
+      limit,
+      signal,
+      deliver,
+      ended: (ended) => this.#host.drop(ended),
+    });
+    this.#host.keep(feed);
+    return feed;
+  }
+
+  /** Counters and the hash of the replica: equal on two nodes when they hold the same. */
+  status(): GossipStatus {
+    return this.#open().status();
+  }
+
+  /** What readers here see, in full. */
+  get view(): GossipView {
+    return this.#open();
+  }
+
+  #open(): GossipView {
+    this.#host.assertOpen();
+    return this.#view;
+  }
+
+  async #write(message: (replyTo: Ref<WriteReply>) => GossipMessage): Promise<readonly Version[]> {
+    this.#host.assertOpen();
+    let reply: WriteReply;
+    try {
+      reply = await ask<GossipMessage, WriteReply>(this.ref, message, { timeoutMs: WRITE_TIMEOUT_MS });
+    } catch (error) {
+      // Closing the node while a write waits for its turn is told as what it is.
+      if ((error as Partial<GossipError>).code === 'ACTOR_GONE') this.#host.assertOpen();
+      throw error;
+    }
+    if (!reply.ok) throw reply.error;
+    return reply.versions;
+  }
+}
+
+function deliver(event: GossipEvent, feed: Feed<GossipChange>): void {
+  switch (event.type) {
+    case 'snapshot':
+      return feed.begin({ type: 'snapshot', entries: event.entries });
+    case 'changes':
+      return feed.append(event.changes);
+    case 'deadletters':
+      return feed.append(event.letters.map((letter) => ({ type: 'deadletter', letter })));
+    default:
+      event satisfies never;
+  }
+}
