@@ -12,7 +12,10 @@ import type { ActorSpec } from './kernel/behaviour.ts';
 import type { Ref } from './kernel/nact.ts';
 
 /** @param onSpawn hears the places of the tree below, for tests */
-export function gossipSpec(holding: Holding, onSpawn: (place: readonly string[], ref: Ref<never>) => void): ActorSpec<never> {
+export function gossipSpec(
+  holding: Holding,
+  onSpawn: (place: readonly string[], ref: Ref<never>) => void,
+): ActorSpec<never> {
   const { name, protocol, handler } = holding.options;
   return {
     name: `gossip ${name}`,

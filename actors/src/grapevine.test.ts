@@ -51,7 +51,9 @@ describe('a node', () => {
     const theirs = ['early', 'late'].map((name) => spawnGossip(two, { name }));
     dispatch(early, add('a', 1));
     dispatch(late, add('b', 2));
-    await until(() => gossipView(theirs[0] as Ref<never>).get('a') === 1 && gossipView(theirs[1] as Ref<never>).get('b') === 2);
+    await until(
+      () => gossipView(theirs[0] as Ref<never>).get('a') === 1 && gossipView(theirs[1] as Ref<never>).get('b') === 2,
+    );
     expect(gossipView(theirs[0] as Ref<never>).has('b')).toBe(false);
   });
 
@@ -90,7 +92,10 @@ describe('a node', () => {
     const listener = spawnChild<NodeEvent>(one, {
       name: 'listener',
       start: () => ({
-        receive: (event) => void heard.push(event.type === 'members' ? `members ${event.members.length}` : `${event.type} ${event.member.name}`),
+        receive: (event) =>
+          void heard.push(
+            event.type === 'members' ? `members ${event.members.length}` : `${event.type} ${event.member.name}`,
+          ),
       }),
     });
     dispatch(one, subscribe(listener));
@@ -168,7 +173,11 @@ describe('a node', () => {
       accepts: () => true,
       create: ({ effects }) => ({
         ...{ start() {}, add() {}, receive() {}, judged() {}, tick() {}, collect() {}, backlog: 0 },
-        peersChanged: (peers) => effects.send(peers.map(({ name }) => name), { type: 'custom', body: 'nonsense' }),
+        peersChanged: (peers) =>
+          effects.send(
+            peers.map(({ name }) => name),
+            { type: 'custom', body: 'nonsense' },
+          ),
       }),
     };
     const one = spawnGossip(cluster.node('one'));
@@ -261,7 +270,15 @@ describe('a write', () => {
     const first = await write((replyTo) => add('a', 1, { replyTo }));
     expect(gossipView(gossip).get('a')).toBe(1);
     expect(first).toEqual({ ok: true, versions: [expect.objectContaining({ node: 'one', sequence: 1 })] });
-    const many = await write((replyTo) => addMany(new Map([['b', 2], ['c', 3]]), { replyTo }));
+    const many = await write((replyTo) =>
+      addMany(
+        new Map([
+          ['b', 2],
+          ['c', 3],
+        ]),
+        { replyTo },
+      ),
+    );
     expect(many.ok && many.versions.map(({ sequence }) => sequence)).toEqual([2, 3]);
     const removed = await write((replyTo) => remove('a', { replyTo }));
     expect(removed.ok && removed.versions[0]?.sequence).toBe(4);
@@ -275,7 +292,14 @@ describe('a write', () => {
     dispatch(gossip, add('large', large));
     const reply = await ask<never, WriteReply>(
       gossip,
-      (replyTo) => addMany([['small', 1], ['large', large]], { replyTo }) as never,
+      (replyTo) =>
+        addMany(
+          [
+            ['small', 1],
+            ['large', large],
+          ],
+          { replyTo },
+        ) as never,
       { timeoutMs: 1000 },
     );
     expect(reply).toEqual({ ok: false, error: expect.objectContaining({ code: 'UPDATE_TOO_LARGE' }) });
@@ -300,7 +324,9 @@ describe('a write', () => {
 
   test('with expiresIn is told as expired when its time is over', async () => {
     let nowMs = Date.now();
-    const gossip = spawnGossip(cluster.node('one', { clock: () => nowMs }), { protocol: hybrid({ entropy: { gc: 5 } } as never) });
+    const gossip = spawnGossip(cluster.node('one', { clock: () => nowMs }), {
+      protocol: hybrid({ entropy: { gc: 5 } } as never),
+    });
     const audience = cluster.audience(gossip);
     dispatch(gossip, add('a', 1, { expiresIn: 60_000 }));
     await audience.has('a');

@@ -103,7 +103,10 @@ export function spawnGossip(node: Ref<NodeMessage>, options: GossipOptions = {})
   const resolved = resolveGossipOptions(options, host.options.maxFrameBytes);
   const { name } = resolved;
   if (host.holdings.has(name))
-    throw new GossipError('GOSSIP_NAME_TAKEN', `The node '${host.options.name}' already runs a gossip instance '${name}'.`);
+    throw new GossipError(
+      'GOSSIP_NAME_TAKEN',
+      `The node '${host.options.name}' already runs a gossip instance '${name}'.`,
+    );
   const { clock, random, maxDriftMs, forgetAfter } = host.options;
   const holding = new Holding({
     node: host.options.name,
@@ -167,7 +170,9 @@ export async function leaveGrapevine(node: Ref<NodeMessage>): Promise<void> {
     if (host.lines.size > 0 && host.holdings.size > 0) await quiet(host, { quietMs: 50, timeoutMs: flushMs });
     const { trackerRef } = host;
     if (trackerRef !== null)
-      await ask(trackerRef, (replyTo: Ref<true>): TrackerMessage => ({ type: 'goodbye', replyTo }), { timeoutMs: flushMs }).catch(() => {});
+      await ask(trackerRef, (replyTo: Ref<true>): TrackerMessage => ({ type: 'goodbye', replyTo }), {
+        timeoutMs: flushMs,
+      }).catch(() => {});
   }
   await stopTree(node);
 }

@@ -149,7 +149,13 @@ class Judge implements Behaviour<HandlerMessage> {
   #push(received: Received, stored: Stored): unknown {
     if (isHandler(this.#handler)) return this.#handler.push(received, stored);
     const { name, handlerTimeout } = this.#holding.options;
-    const makeMessage = (replyTo: Ref<HandlerVerdict>): PushMessage => ({ type: 'push', gossip: name, received, stored, replyTo });
+    const makeMessage = (replyTo: Ref<HandlerVerdict>): PushMessage => ({
+      type: 'push',
+      gossip: name,
+      received,
+      stored,
+      replyTo,
+    });
     return ask(this.#handler, makeMessage, { timeoutMs: handlerTimeout });
   }
 

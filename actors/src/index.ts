@@ -36,15 +36,7 @@ export {
 } from './events.ts';
 export { actorAt, leaveGrapevine, ready, spawnGossip, spawnGrapevine, stopGossip } from './grapevine.ts';
 export type { Handler, PushMessage } from './handler.ts';
-export {
-  type ActorStats,
-  injectFault,
-  isGone,
-  spawnChild,
-  statsOf,
-  stopTree,
-  tell,
-} from './kernel/actor.ts';
+export { type ActorStats, injectFault, isGone, spawnChild, statsOf, stopTree, tell } from './kernel/actor.ts';
 export { ask, type AskOptions } from './kernel/ask.ts';
 export type { ActorSpec, Behaviour, Self, StopReason } from './kernel/behaviour.ts';
 export { type Logger, silent } from './kernel/logger.ts';
@@ -68,11 +60,4 @@ export {
 export type { GossipOptions, NodeOptions } from './options.ts';
 export type { Stored } from './received.ts';
 export type { HandlerVerdict, Kept } from './verdict.ts';
-export {
-  type GossipStatus,
-  type GossipView,
-  gossipView,
-  type LinkStatus,
-  type NodeView,
-  nodeView,
-} from './views.ts';
+export { type GossipStatus, type GossipView, gossipView, type LinkStatus, type NodeView, nodeView } from './views.ts';

@@ -182,7 +182,12 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     this.#holding.deadLetters += letters.length;
     const { options, subscriptions } = this.#holding;
     this.#self.logger.error(
-      { err: letters[0]?.error, gossip: options.name, ids: letters.slice(0, 10).map(({ id }) => id), letters: letters.length },
+      {
+        err: letters[0]?.error,
+        gossip: options.name,
+        ids: letters.slice(0, 10).map(({ id }) => id),
+        letters: letters.length,
+      },
       'the handler failed on updates; they are hidden here, as dead letters',
     );
     subscriptions.tellDeadLetters(letters);
@@ -208,7 +213,10 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     for (const { id, bytes } of writes) {
       checkId(id);
       if (type !== 'remove' && typeof bytes !== 'string')
-        throw new GossipError('VALUE_NOT_SERIALISABLE', `The value of '${id}' is not encoded: make the message by add().`);
+        throw new GossipError(
+          'VALUE_NOT_SERIALISABLE',
+          `The value of '${id}' is not encoded: make the message by add().`,
+        );
       if (writes.length > 1) this.#checkSize(id, bytes);
     }
     const nowMs = this.#holding.clock();

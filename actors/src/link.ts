@@ -74,7 +74,12 @@ class Link implements Behaviour<LinkMessage> {
         return;
       case 'closed': {
         const { code, reason, error } = message.info;
-        const fields = { node: this.#node.options.name, peer: this.#peer, code, ...(error === undefined ? {} : { err: error }) };
+        const fields = {
+          node: this.#node.options.name,
+          peer: this.#peer,
+          code,
+          ...(error === undefined ? {} : { err: error }),
+        };
         if (error === undefined) this.#self.logger.info(fields, `connection closed: ${reason}`);
         else this.#self.logger.warn(fields, `connection lost: ${reason || error.message}`);
         this.#deliver();
@@ -165,7 +170,10 @@ class Link implements Behaviour<LinkMessage> {
       if (incoming !== null) this.#take(incoming, frame.length);
     } catch (error) {
       if (!isGossipError(error) || error.fault !== 'peer') throw error;
-      this.#self.logger.warn({ err: error, peer: this.#peer }, `'${this.#peer}' sent what cannot be taken: ${error.message}`);
+      this.#self.logger.warn(
+        { err: error, peer: this.#peer },
+        `'${this.#peer}' sent what cannot be taken: ${error.message}`,
+      );
       this.#closed = true;
       this.#line.session.close(closeCodes.FRAME_MALFORMED, error.message);
     }
@@ -183,9 +191,11 @@ class Link implements Behaviour<LinkMessage> {
         const { channel, message } = incoming;
         const party = this.#parties.get(channel);
         if (party !== undefined) {
-          if (!party.accepts(message)) throw malformed(`a message '${message.type}', which '${party.protocol}' does not know`);
+          if (!party.accepts(message))
+            throw malformed(`a message '${message.type}', which '${party.protocol}' does not know`);
           this.#gather(party, { from: this.#peer, message }, frameBytes);
-        } else if (!this.#declared.has(channel)) throw malformed(`a message on channel ${channel}, which was not declared`);
+        } else if (!this.#declared.has(channel))
+          throw malformed(`a message on channel ${channel}, which was not declared`);
         // Else nobody here speaks with the peer's party, or no longer, and it has not heard so yet.
         return;
       }

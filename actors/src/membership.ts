@@ -8,13 +8,7 @@
  * Source: DESIGN section 7.
  */
 
-import type {
-  GossipError,
-  Member,
-  MembershipEffects,
-  MembershipMachine,
-  Message,
-} from '@grapevine/core';
+import type { GossipError, Member, MembershipEffects, MembershipMachine, Message } from '@grapevine/core';
 
 import type { NodeEvent } from './events.ts';
 import { tell } from './kernel/actor.ts';

@@ -147,7 +147,9 @@ const isInstanceName: OptionCheck = (value) =>
   ((value as string).startsWith('$') ? "must not begin with '$', which the node keeps for itself" : undefined);
 
 const isHandlerOrRef: OptionCheck = (value) =>
-  typeof value === 'object' && value !== null && (typeof (value as Partial<Handler>).push === 'function' || 'path' in value)
+  typeof value === 'object' &&
+  value !== null &&
+  (typeof (value as Partial<Handler>).push === 'function' || 'path' in value)
     ? undefined
     : 'must be an object with a function push, or the reference of an actor';
 

@@ -81,7 +81,8 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
 
   #transportOptions(): TransportOptions {
     const { options, epoch, port } = this.#node;
-    const { name, cluster, listen, advertise, maxFrameBytes, pingIntervalMs, redialMinMs, redialMaxMs, random } = options;
+    const { name, cluster, listen, advertise, maxFrameBytes, pingIntervalMs, redialMinMs, redialMaxMs, random } =
+      options;
     return {
       name,
       epoch,
@@ -118,7 +119,10 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
       if (node.rootRef !== null) void stopTree(node.rootRef);
       return;
     }
-    logger.error({ err: error, node: node.options.name, retryInMs: this.#relistenMs }, `cannot listen: ${error.message}`);
+    logger.error(
+      { err: error, node: node.options.name, retryInMs: this.#relistenMs },
+      `cannot listen: ${error.message}`,
+    );
     this.#self.schedule(this.#relistenMs, { type: 'listen' });
     this.#relistenMs = Math.min(2 * this.#relistenMs, relistenMaxMs);
   }
@@ -139,7 +143,10 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
       session.close(closeCodes.GOING_AWAY, 'the transport is being restarted');
       return;
     }
-    this.#self.logger.info({ node: node.options.name, peer: peer.name, url: peer.url, dialled: session.dialled }, 'connection opened');
+    this.#self.logger.info(
+      { node: node.options.name, peer: peer.name, url: peer.url, dialled: session.dialled },
+      'connection opened',
+    );
     const { name, epoch, url } = peer;
     if (node.trackerRef !== null) tell(node.trackerRef, { type: 'connected', member: { name, epoch, url } });
   }
@@ -156,7 +163,10 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
   }
 
   refused({ url, by, peer, error }: Refusal): void {
-    this.#self.logger.warn({ err: error, node: this.#node.options.name, url, by, peer }, `connection refused: ${error.message}`);
+    this.#self.logger.warn(
+      { err: error, node: this.#node.options.name, url, by, peer },
+      `connection refused: ${error.message}`,
+    );
   }
 
   dialFailed(url: string, error: GossipError, nextAttemptInMs: number | null): void {

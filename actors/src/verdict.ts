@@ -57,7 +57,11 @@ function keepAllOf(received: Received): Map<string, Bytes> {
 }
 
 /** @param storedBytes what a `reset` may keep beside what was received */
-function readKept(kept: unknown, received: Received, storedBytes: (id: string) => Bytes | undefined): Map<string, Bytes> {
+function readKept(
+  kept: unknown,
+  received: Received,
+  storedBytes: (id: string) => Bytes | undefined,
+): Map<string, Bytes> {
   if (kept === received) return keepAllOf(received);
   const bytesOf = (id: unknown): Bytes => {
     const bytes = typeof id === 'string' ? (received.update(id)?.value ?? storedBytes(id)) : undefined;
@@ -69,7 +73,8 @@ function readKept(kept: unknown, received: Received, storedBytes: (id: string) =
     for (const id of kept as unknown[]) read.set(id as string, bytesOf(id));
     return read;
   }
-  if (typeof kept !== 'object' || kept === null) throw invalid(`${show(kept)} is neither a map, an object nor an array of ids`);
+  if (typeof kept !== 'object' || kept === null)
+    throw invalid(`${show(kept)} is neither a map, an object nor an array of ids`);
   const entries = isMap(kept) ? kept.entries() : Object.entries(kept);
   for (const [id, value] of entries) {
     const former = bytesOf(id);
@@ -87,7 +92,9 @@ function isMap(kept: object): kept is ReadonlyMap<unknown, unknown> {
 
 function show(value: unknown): string {
   if (typeof value === 'string') return `'${value.slice(0, 80)}'`;
-  return typeof value === 'object' && value !== null ? `an object with the keys ${Object.keys(value).join(', ') || '(none)'}` : String(value);
+  return typeof value === 'object' && value !== null
+    ? `an object with the keys ${Object.keys(value).join(', ') || '(none)'}`
+    : String(value);
 }
 
 function invalid(why: string): GossipError {

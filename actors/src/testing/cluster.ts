@@ -37,7 +37,9 @@ export class Log implements Logger {
 
   /** The codes of the errors that were logged. */
   get codes(): unknown[] {
-    return this.lines.map(({ fields }) => (fields as { err?: { code?: unknown } }).err?.code).filter((code) => code !== undefined);
+    return this.lines
+      .map(({ fields }) => (fields as { err?: { code?: unknown } }).err?.code)
+      .filter((code) => code !== undefined);
   }
 }
 

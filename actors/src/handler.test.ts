@@ -1,0 +1,266 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { dispatch, spawn, start, stop } from 'nact';
+
+import { actorAt, spawnGossip } from './grapevine.ts';
+import type { Handler, PushMessage } from './handler.ts';
+import { injectFault, statsOf } from './kernel/actor.ts';
+import type { Ref } from './kernel/nact.ts';
+import { until } from './kernel/testing/event-loop.ts';
+import { add, addMany, type GossipMessage, type NodeMessage, remove } from './messages.ts';
+import type { GossipOptions } from './options.ts';
+import { type Audience, Cluster } from './testing/cluster.ts';
+import { gossipView } from './views.ts';
+
+let system: Ref<never>;
+let cluster: Cluster;
+let judging: Ref<NodeMessage>;
+/** The instance that writes, and the one whose handler judges. */
+let writer: Ref<GossipMessage>;
+let reader: Ref<GossipMessage>;
+let audience: Audience;
+beforeEach(() => {
+  system = start();
+  cluster = new Cluster(system);
+});
+afterEach(async () => {
+  await cluster.stop();
+  stop(system);
+});
+
+async function judgedBy(handler: Handler['push'] | Ref<PushMessage>, options: GossipOptions = {}): Promise<void> {
+  judging = cluster.node('reader');
+  const push = typeof handler === 'function' ? { push: handler } : handler;
+  reader = spawnGossip(judging, { handler: push, ...options });
+  writer = spawnGossip(cluster.node('writer'));
+  audience = cluster.audience(reader);
+  await until(() => gossipView(writer).peers.length === 1 && gossipView(reader).peers.length === 1);
+}
+
+/** Whether both hold the same, whatever readers see. */
+const converged = (): Promise<void> =>
+  until(() => gossipView(reader).hash === gossipView(writer).hash && gossipView(reader).status().backlog === 0);
+
+describe('a handler', () => {
+  test('that says ok keeps all, and is shown what was received and what is stored', async () => {
+    const shown: unknown[] = [];
+    await judgedBy((received, stored) => {
+      shown.push([[...received], [...stored.entries()], stored.has('a'), stored.get('a')]);
+      return 'ok';
+    });
+    dispatch(writer, add('a', { n: 1 }));
+    await audience.has('a');
+    dispatch(
+      writer,
+      addMany([
+        ['b', [2]],
+        ['c', 3],
+      ]),
+    );
+    await audience.has('b', 'c');
+    expect(shown).toEqual([
+      [[['a', { n: 1 }]], [], false, undefined],
+      [
+        [
+          ['b', [2]],
+          ['c', 3],
+        ],
+        [['a', { n: 1 }]],
+        true,
+        { n: 1 },
+      ],
+    ]);
+  });
+
+  test.each([
+    ['a map', (received: ReadonlyMap<string, unknown>) => new Map([...received].filter(([id]) => id !== 'bad'))],
+    ['an array of ids', () => ['good']],
+    ['an object', () => ({ good: 1 })],
+  ])('that keeps some, as %s, hides the rest from readers here only', async (_, kept) => {
+    await judgedBy((received) => ({ ok: kept(received) }));
+    dispatch(
+      writer,
+      addMany([
+        ['good', 1],
+        ['bad', 2],
+      ]),
+    );
+    await audience.has('good');
+    await converged();
+    expect([...audience.content]).toEqual([['good', 1]]);
+    expect(gossipView(reader).has('bad')).toBe(false);
+    expect(gossipView(writer).get('bad')).toBe(2);
+  });
+
+  test('that changes a value changes what readers here see, and nothing elsewhere', async () => {
+    await judgedBy((received) => ({ ok: new Map([...received].map(([id, value]) => [id, (value as number) * 10])) }));
+    dispatch(writer, add('a', 1));
+    await audience.has('a');
+    await converged();
+    expect(audience.content.get('a')).toBe(10);
+    expect(gossipView(writer).get('a')).toBe(1);
+  });
+
+  test('that resets drops what was stored here and is not kept', async () => {
+    await judgedBy((received) => (received.has('reset') ? { reset: ['reset', 'b'] } : 'ok'));
+    dispatch(
+      writer,
+      addMany([
+        ['a', 1],
+        ['b', 2],
+      ]),
+    );
+    await audience.has('a', 'b');
+    dispatch(writer, add('reset', 3));
+    await audience.has('reset');
+    await until(() => !audience.content.has('a'));
+    expect([...gossipView(reader).keys()].sort()).toEqual(['b', 'reset']);
+    expect(gossipView(writer).has('a')).toBe(true);
+  });
+
+  test('that ignores leaves readers with what they saw before', async () => {
+    await judgedBy(async (received) => (received.get('a') === 2 ? 'ignore' : 'ok'));
+    dispatch(writer, add('a', 1));
+    await audience.has('a');
+    dispatch(writer, add('a', 2));
+    await until(() => gossipView(writer).get('a') === 2);
+    await converged();
+    expect(gossipView(reader).get('a')).toBe(1);
+    dispatch(writer, add('a', 3));
+    await until(() => audience.content.get('a') === 3);
+    expect(audience.changes.map(({ value }) => value)).toEqual([1, 3]);
+  });
+
+  test('is not asked about removals', async () => {
+    let asked = 0;
+    await judgedBy(() => {
+      asked += 1;
+      return 'ok';
+    });
+    dispatch(writer, add('a', 1));
+    await audience.has('a');
+    dispatch(writer, remove('a'));
+    await until(() => !audience.content.has('a'));
+    expect(asked).toBe(1);
+  });
+
+  test('that throws once is given the same again, and nobody notices', async () => {
+    const offers: string[] = [];
+    await judgedBy((received) => {
+      offers.push([...received.keys()].join());
+      if (offers.length === 1) throw new Error('once');
+      return 'ok';
+    });
+    dispatch(
+      writer,
+      addMany([
+        ['a', 1],
+        ['b', 2],
+      ]),
+    );
+    await audience.has('a', 'b');
+    expect(offers).toEqual(['a,b', 'a,b']);
+    expect(audience.letters).toEqual([]);
+    expect(statsOf(reader)?.restarts).toBe(0);
+  });
+
+  test('that fails on one update makes that a dead letter, and all others arrive', async () => {
+    let tries = 0;
+    await judgedBy((received) => {
+      if (received.has('poison')) {
+        if (received.size === 1) tries += 1;
+        throw new Error('it was poisoned');
+      }
+      return 'ok';
+    });
+    const entries = Array.from({ length: 40 }, (_, i) => [i === 17 ? 'poison' : `id ${i}`, i] as const);
+    dispatch(writer, addMany(entries));
+    await until(() => audience.letters.length > 0);
+    await audience.has('id 0', 'id 39');
+    expect(audience.letters.map(({ id, value, origin, error }) => [id, value, origin.name, String(error)])).toEqual([
+      ['poison', 17, 'writer', 'Error: it was poisoned'],
+    ]);
+    expect(tries).toBe(3);
+    expect(audience.content.size).toBe(39);
+    expect(gossipView(reader).status().deadLetters).toBe(1);
+    await converged();
+    expect(statsOf(reader)?.restarts).toBe(0);
+    expect(statsOf(actorAt(judging, ['gossip grapevine', 'handler', 'judge']) as Ref<never>)?.restarts).toBeGreaterThan(
+      3,
+    );
+  });
+
+  test.each([
+    ['rejects', () => Promise.reject(new Error('no'))],
+    ['never answers', () => new Promise<never>(() => {})],
+    ['answers no verdict', () => ({ fine: [] }) as never],
+    ['keeps what was not received', () => ({ ok: ['another'] })],
+  ])('that %s ends in dead letters, and the instance goes on', async (_, push) => {
+    await judgedBy(push, { handlerTimeout: 5, handlerRetries: 2 });
+    dispatch(writer, add('a', 1));
+    await until(() => audience.letters.length === 1);
+    dispatch(writer, add('b', 2));
+    await until(() => audience.letters.length === 2);
+    dispatch(reader, add('own', 3));
+    await audience.has('own');
+    await until(() => gossipView(writer).has('own'));
+    await converged();
+    expect([...audience.content.keys()]).toEqual(['own']);
+  });
+
+  test('that is an actor answers push messages', async () => {
+    const actor = spawn(system as never, (_state: unknown, message: PushMessage) => {
+      dispatch(message.replyTo, { ok: [...message.received.keys()].filter((id) => id !== 'bad') });
+      return 0;
+    });
+    await judgedBy(actor as Ref<PushMessage>);
+    dispatch(
+      writer,
+      addMany([
+        ['bad', 1],
+        ['good', 2],
+      ]),
+    );
+    await audience.has('good');
+    expect([...audience.content.keys()]).toEqual(['good']);
+  });
+
+  test('that is an actor and kills itself ends in dead letters, and the instance goes on', async () => {
+    const actor = spawn(system as never, (_state: unknown, _message: PushMessage, context) => {
+      stop(context.self);
+      return 0;
+    });
+    await judgedBy(actor as Ref<PushMessage>);
+    dispatch(writer, add('a', 1));
+    await until(() => audience.letters.length === 1);
+    expect(audience.letters[0]?.error).toMatchObject({ code: 'ACTOR_GONE' });
+    dispatch(reader, add('own', 3));
+    await audience.has('own');
+  });
+
+  test('whose actor crashes with an offer open is given it again', async () => {
+    const answers: ((verdict: 'ok') => void)[] = [];
+    await judgedBy(() => new Promise((resolve) => answers.push(resolve)));
+    dispatch(writer, add('a', 1));
+    await until(() => answers.length === 1);
+    injectFault(actorAt(judging, ['gossip grapevine', 'handler', 'judge']) as Ref<never>, new Error('injected'));
+    await until(() => answers.length === 2);
+    answers[0]?.('ok');
+    answers[1]?.('ok');
+    await audience.has('a');
+    expect(audience.changes).toHaveLength(1);
+  });
+
+  test('whose instance crashes with an offer open is asked anew, and its late answer is void', async () => {
+    const answers: ((verdict: 'ok' | 'ignore') => void)[] = [];
+    await judgedBy(() => new Promise((resolve) => answers.push(resolve)));
+    dispatch(writer, add('a', 1));
+    await until(() => answers.length === 1);
+    injectFault(reader, new Error('injected'));
+    await until(() => statsOf(reader)?.restarts === 1);
+    await until(() => answers.length === 2);
+    answers[0]?.('ignore');
+    answers[1]?.('ok');
+    await audience.has('a');
+    await converged();
+  });
+});
