@@ -27,6 +27,10 @@ afterEach(async () => {
 const restartsOf = (node: Ref<NodeMessage>, ...path: string[]): number | undefined =>
   statsOf(actorAt(node, path) as Ref<never>)?.restarts;
 
+/** A machine and a module that do nothing. */
+const mute = { start() {}, add() {}, receive() {}, judged() {}, tick() {}, collect() {}, backlog: 0 };
+const passive = { tick() {}, disconnected() {}, leave() {}, receive() {} };
+
 describe('a node', () => {
   test('gossips what is added on one to the subscribers of another', async () => {
     const one = spawnGossip(cluster.node('one'));
@@ -131,6 +135,7 @@ describe('a node', () => {
     const node = cluster.node('one');
     stop(system);
     await until(() => isGone(node));
+    expect(isGone(actorAt(node, ['transport']) as Ref<never>)).toBe(true);
     system = start();
   });
 
@@ -172,7 +177,7 @@ describe('a node', () => {
       gcMs: false,
       accepts: () => true,
       create: ({ effects }) => ({
-        ...{ start() {}, add() {}, receive() {}, judged() {}, tick() {}, collect() {}, backlog: 0 },
+        ...mute,
         peersChanged: (peers) =>
           effects.send(
             peers.map(({ name }) => name),
@@ -186,6 +191,7 @@ describe('a node', () => {
     const three = spawnGossip(cluster.node('three'));
     dispatch(three, add('a', 1));
     await until(() => gossipView(one).has('a'));
+    expect(gossipView(one).peers).toEqual(['three']);
   });
 });
 
@@ -196,7 +202,7 @@ describe('a membership module', () => {
       name: 'talkative',
       accepts: (body) => typeof body === 'string',
       create: ({ effects, self }) => ({
-        ...{ tick() {}, disconnected() {}, leave() {} },
+        ...passive,
         start: () => effects.dial(name === 'one' ? [] : ['memory://one']),
         connected: (member) => effects.send(member.name, `I am ${self.name} at ${self.url}`),
         receive: (from, body) => void heard.push([from, body]),
@@ -215,7 +221,7 @@ describe('a membership module', () => {
       name: 'static',
       accepts: () => true,
       create: ({ effects }) => ({
-        ...{ tick() {}, disconnected() {}, leave() {}, receive() {} },
+        ...passive,
         start: () => effects.dial(['memory://one']),
         connected: ({ name }) => effects.send(name, body),
       }),
@@ -223,6 +229,8 @@ describe('a membership module', () => {
     cluster.node('one');
     cluster.node('rude', { membership: rude });
     await until(() => cluster.log.codes.includes('FRAME_MALFORMED'));
+    const { message } = cluster.log.lines.find(({ level }) => level === 'warn') as { message: string };
+    expect(message).toContain("'rude'");
   });
 });
 
@@ -325,7 +333,7 @@ describe('a write', () => {
   test('with expiresIn is told as expired when its time is over', async () => {
     let nowMs = Date.now();
     const gossip = spawnGossip(cluster.node('one', { clock: () => nowMs }), {
-      protocol: hybrid({ entropy: { gc: 5 } } as never),
+      protocol: hybrid({ entropy: { gc: 5 } }),
     });
     const audience = cluster.audience(gossip);
     dispatch(gossip, add('a', 1, { expiresIn: 60_000 }));

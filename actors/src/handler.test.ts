@@ -212,7 +212,7 @@ describe('a handler', () => {
       dispatch(message.replyTo, { ok: [...message.received.keys()].filter((id) => id !== 'bad') });
       return 0;
     });
-    await judgedBy(actor as Ref<PushMessage>);
+    await judgedBy(actor);
     dispatch(
       writer,
       addMany([
@@ -229,7 +229,7 @@ describe('a handler', () => {
       stop(context.self);
       return 0;
     });
-    await judgedBy(actor as Ref<PushMessage>);
+    await judgedBy(actor);
     dispatch(writer, add('a', 1));
     await until(() => audience.letters.length === 1);
     expect(audience.letters[0]?.error).toMatchObject({ code: 'ACTOR_GONE' });
@@ -262,5 +262,6 @@ describe('a handler', () => {
     answers[1]?.('ok');
     await audience.has('a');
     await converged();
+    expect(audience.changes).toHaveLength(1);
   });
 });

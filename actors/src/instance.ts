@@ -109,7 +109,8 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
         return this.#announce(message.about, message.action);
       case 'flush':
         this.#step();
-        for (const { tick } of [...this.#timers.values()]) this.#tick(tick);
+        // The ticks set timers anew, which is not to be met again here.
+        for (const tick of Array.from(this.#timers.values(), (timer) => timer.tick)) this.#tick(tick);
         tell(message.replyTo, true);
         return;
       default:

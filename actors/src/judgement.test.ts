@@ -55,7 +55,7 @@ describe('a judgement', () => {
 
   test('gives up what is left when its patience ends', () => {
     let nowMs = 0;
-    const judgement = aJudgement(...'abcdefgh');
+    const judgement = aJudgement('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h');
     const offered = run(
       judgement,
       () => true,

@@ -148,8 +148,8 @@ export function checkId(id: unknown): asserts id is string {
   );
 }
 
-function checkExpiry(expiresIn: unknown): void {
-  if (expiresIn === undefined || (Number.isSafeInteger(expiresIn) && (expiresIn as number) >= 0)) return;
+function checkExpiry(expiresIn: number | undefined): void {
+  if (expiresIn === undefined || (Number.isSafeInteger(expiresIn) && expiresIn >= 0)) return;
   throw new GossipError(
     'OPTIONS_INVALID',
     `'expiresIn' must be a whole number of milliseconds, at least 0, not ${String(expiresIn)}.`,

@@ -9,7 +9,7 @@
  * Source: DESIGN section 5, rules 3 and 9.
  */
 
-import { GossipError, isGossipError, type Message, type Origin } from '@grapevine/core';
+import { type GossipError, isGossipError, type Message, type Origin } from '@grapevine/core';
 import type { Encoder } from '@grapevine/wire';
 
 import type { Line } from './line.ts';
