@@ -97,7 +97,6 @@ class HybridMachine implements Machine {
   add(updates: readonly Update[], nowMs: number): void {
     if (this.#options.mail === 0) this.#epidemic.infect(updates, 'write', nowMs);
     else this.#mail.add(updates, this.#sessions.names, nowMs);
-    this.#epidemic.proceed(nowMs);
     this.#expiry.schedule(nowMs);
   }
 
