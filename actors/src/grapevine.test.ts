@@ -133,9 +133,10 @@ describe('a node', () => {
 
   test('whose parent in nact is stopped stops too', async () => {
     const node = cluster.node('one');
+    const transport = actorAt(node, ['transport']) as Ref<never>;
+    expect(isGone(transport)).toBe(false);
     stop(system);
-    await until(() => isGone(node));
-    expect(isGone(actorAt(node, ['transport']) as Ref<never>)).toBe(true);
+    await until(() => isGone(node) && isGone(transport));
     system = start();
   });
 
@@ -191,7 +192,7 @@ describe('a node', () => {
     const three = spawnGossip(cluster.node('three'));
     dispatch(three, add('a', 1));
     await until(() => gossipView(one).has('a'));
-    expect(gossipView(one).peers).toEqual(['three']);
+    expect(gossipView(one).peers).toContain('three');
   });
 });
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { dispatch, spawn, start, stop } from 'nact';
 
 import { actorAt, spawnGossip } from './grapevine.ts';
-import type { Handler, PushMessage } from './handler.ts';
+import type { Handler, PushMessage } from './push.ts';
 import { injectFault, statsOf } from './kernel/actor.ts';
 import type { Ref } from './kernel/nact.ts';
 import { until } from './kernel/testing/event-loop.ts';

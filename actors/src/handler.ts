@@ -26,31 +26,9 @@ import { ask } from './kernel/ask.ts';
 import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
 import type { Cancel } from './kernel/clock.ts';
 import type { Ref } from './kernel/nact.ts';
-import { Received, type Stored, storedOf } from './received.ts';
+import { type Handler, isHandler, type PushMessage } from './push.ts';
+import { Received, storedOf } from './received.ts';
 import { type HandlerVerdict, readVerdict } from './verdict.ts';
-
-/** Judges what arrives: a function of an object. */
-export interface Handler {
-  /**
-   * @param received the newest of each id, no removals
-   * @param stored what readers here see, as of the offer
-   */
-  push(received: ReadonlyMap<string, unknown>, stored: Stored): HandlerVerdict | Promise<HandlerVerdict>;
-}
-
-/** What a handler that is an actor is sent; it answers by `dispatch(replyTo, verdict)`. */
-export interface PushMessage {
-  readonly type: 'push';
-  /** The instance's name. */
-  readonly gossip: string;
-  readonly received: ReadonlyMap<string, unknown>;
-  readonly stored: Stored;
-  readonly replyTo: Ref<HandlerVerdict>;
-}
-
-export function isHandler(handler: Handler | Ref<PushMessage>): handler is Handler {
-  return typeof (handler as Partial<Handler>).push === 'function';
-}
 
 /** @param handler what the options gave */
 export function handlerSpec(holding: Holding, handler: Handler | Ref<PushMessage>): ActorSpec<HandlerMessage> {

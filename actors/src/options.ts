@@ -29,7 +29,7 @@ import {
   type TransportTls,
 } from '@grapevine/transport';
 
-import type { Handler, PushMessage } from './handler.ts';
+import type { Handler, PushMessage } from './push.ts';
 import { type Logger, silent } from './kernel/logger.ts';
 import type { Ref } from './kernel/nact.ts';
 
