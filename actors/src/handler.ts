@@ -27,7 +27,7 @@ import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
 import type { Cancel } from './kernel/clock.ts';
 import type { Ref } from './kernel/nact.ts';
 import { type Handler, isHandler, type PushMessage } from './push.ts';
-import { Received, storedOf } from './received.ts';
+import { Received, type Stored, storedOf } from './received.ts';
 import { type HandlerVerdict, readVerdict } from './verdict.ts';
 
 /** @param handler what the options gave */
