@@ -118,6 +118,24 @@ describe('a transfer', () => {
     expect(indexes).toEqual(Array.from({ length: 50 }, (_, i) => i));
   });
 
+  test('is the only one that a node takes: whoever comes meanwhile is not invited', () => {
+    const network = aNetwork();
+    const [a, b, c] = [network.node('a'), network.node('b'), network.node('c')];
+    for (let i = 0; i < 50; i++) {
+      addLarge(a, `a${i}`);
+      addLarge(c, `c${i}`);
+    }
+    network.connect(a, b);
+    network.until(() => receivedBy(network, 'b', 'chunk').length === 1);
+    network.connect(b, c);
+    network.until(() => receivedBy(network, 'b', 'end').length === 1);
+    expect(receivedBy(network, 'b', 'chunk')).toHaveLength(50);
+    // The other told its context meanwhile, and has much to give.
+    expect(sentBy(network, 'c', 'contexts')).not.toEqual([]);
+    expect(sentBy(network, 'c', 'chunk')).toEqual([]);
+    network.until(() => network.isEqual);
+  });
+
   test('claims nothing while a handler still has what it brought', () => {
     const network = aNetwork();
     const a = network.node('a');
@@ -319,16 +337,16 @@ describe('a store that is lost', () => {
   });
 });
 
-test('two writes with the same clock reading end as one and the same everywhere', () => {
+test('two writes with the same clock reading end as one and the same everywhere: that of the higher name', () => {
   const network = aNetwork();
-  const nodes = ['a', 'b', 'c'].map((name) => network.node(name));
+  const nodes = ['b', 'c', 'a'].map((name) => network.node(name));
   for (let round = 0; round < 10; round++) {
+    network.run(10);
     const stamps = nodes.map((node) => node.add('x', `${node.name}${round}`).stamp);
-    if (round === 0) expect(new Set(stamps).size).toBe(1);
+    expect(new Set(stamps).size).toBe(1);
     network.connectAll();
     network.until(() => network.isEqual);
-    expect(new Set(nodes.map((node) => node.visible['x'])).size).toBe(1);
-    if (round === 0) expect(nodes[0]?.visible['x']).toBe('c0');
+    expect(nodes.map((node) => node.visible)).toEqual(nodes.map(() => ({ x: `c${round}` })));
     for (const node of nodes) network.isolate(node);
   }
 });
@@ -452,6 +470,17 @@ describe('expiry', () => {
     expect(wrong).toBe(0);
     expect([...new Set(network.sent.map(({ message }) => message.type))]).toEqual(['hashes']);
     expect(network.isEqual).toBe(true);
+  });
+
+  test('is never sent on', () => {
+    const network = aNetwork({ gc: false });
+    const [a, b] = [network.node('a'), network.node('b')];
+    a.add('x', 'brief', 1000);
+    a.add('y', '1');
+    network.run(2000);
+    expect(a.replica.store.size).toBe(2);
+    met(network, a, b);
+    expect(b.replica.store.size).toBe(1);
   });
 
   test('does not bring back what an expiring write had superseded', () => {

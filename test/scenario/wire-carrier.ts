@@ -24,7 +24,12 @@ export function wireCarrier(): Required<NetworkOptions>['carry'] {
     if (way === undefined) {
       way = { told: new Told(), decoder: new Decoder() };
       way.decoder.decode(
-        encodeChannel({ channel: CHANNEL, instance: 'x', protocol: from.network.options.protocol.name, newestEpochOfYou: 0 }),
+        encodeChannel({
+          channel: CHANNEL,
+          instance: 'x',
+          protocol: from.network.options.protocol.name,
+          newestEpochOfYou: 0,
+        }),
       );
       ways.set(key, way);
     }
