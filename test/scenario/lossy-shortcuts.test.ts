@@ -7,6 +7,7 @@ import { describe, expect, test } from '@jest/globals';
 import {
   entropy,
   type EntropyOptions,
+  hybrid,
   keepAll,
   type Message,
   type Offer,

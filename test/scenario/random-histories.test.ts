@@ -32,4 +32,12 @@ describe('after any history, healed nodes are equal by content and hash, then si
     }
     expect(failures).toEqual([]);
   });
+
+  test.each([522, 601])(
+    'seed %i, where a repeated claim made everything look young, so that nobody gave it',
+    (seed) => {
+      const { violations } = runHistory({ seed, protocol: withMail(16), carry: wireCarrier() });
+      expect(violations).toEqual([]);
+    },
+  );
 });

@@ -281,7 +281,9 @@ export class Replica {
   claim(dots: Dots, pending: Context, nowMs: number): void {
     const oldest = stampAt(nowMs - this.forgetAfterMs);
     const fresh = dots.filter((entry) => entry.newest >= oldest || this.context.find(entry.origin) !== undefined);
-    this.context.addAll(pending.lacking(this.refused.lacking(this.#heldDots.lacking(fresh))));
+    const claimed = pending.lacking(this.refused.lacking(this.#heldDots.lacking(fresh)));
+    // Only what is new here: what is claimed again has not arrived again, and must not look young in the journal.
+    this.context.addAll(this.context.lacking(claimed));
   }
 
   /** Turns into tombstones what expires by now. @returns how many */

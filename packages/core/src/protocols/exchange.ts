@@ -219,9 +219,12 @@ export class Exchange {
     if (message.invitation === 0) return;
     const theirs = Context.of(message.dots);
     const { invitation } = message;
-    if (this.#onlyRecent(theirs.lacking(replica.context.dots(buckets)))) {
-      // An end that speaks of no bucket claims nothing, opens no sweep, and closes the invitation.
-      effects.send(from, this.#endOf({ invitation, index: 0, buckets: [], claim: [] }, nowMs));
+    const context = replica.context.dots(buckets);
+    const missing = theirs.lacking(context);
+    if (this.#onlyRecent(missing)) {
+      // Claims no more than the peer has told, and still opens the sweep: where the cluster is busy something is always
+      // young, and removals must get through even so.
+      effects.send(from, this.#endOf({ invitation, index: 0, buckets, claim: theirs.common(context) }, missing, nowMs));
       return;
     }
     theirs.addAll(this.#stillRefused(from).dots());
@@ -257,13 +260,14 @@ export class Exchange {
     }
     this.#outgoing.delete(to);
     const claim = this.#stillRefused(to).lacking(replica.context.dots(outgoing.buckets));
-    effects.send(to, this.#endOf({ invitation, index: outgoing.index, buckets: outgoing.buckets, claim }, nowMs));
+    effects.send(to, this.#endOf({ invitation, index: outgoing.index, buckets: outgoing.buckets, claim }, [], nowMs));
   }
 
-  #endOf(part: Pick<End, 'invitation' | 'index' | 'buckets' | 'claim'>, nowMs: number): End {
-    const { context, store } = this.#environment.replica;
+  /** @param unclaimed dots that the claim leaves out, and so what is live leaves out */
+  #endOf(part: Pick<End, 'invitation' | 'index' | 'buckets' | 'claim'>, unclaimed: Dots, nowMs: number): End {
     const horizonMs = this.#horizon(nowMs);
-    return { type: 'end', ...part, context: { ...context.sum }, live: store.liveSum(horizonMs), horizonMs };
+    const context = { ...this.#environment.replica.context.sum };
+    return { type: 'end', ...part, context, live: this.#liveWithout(unclaimed, horizonMs), horizonMs };
   }
 
   /** The updates still held among these dots, in order of arrival; what expired by itself is never sent on. */
@@ -346,28 +350,30 @@ export class Exchange {
       // What was refused once and is claimed now without having come is held by the sender no more.
       replica.refused.removeAll(claim);
       replica.claim(claim, this.#intake.pending, settledMs);
-      if (message.buckets.length === 0) return;
       if (!this.#isLiveAs(message)) this.#beginSweep(from, Math.max(message.horizonMs, this.#horizon(settledMs)));
     });
   }
 
   /** Whether what is live here, of what the peer's context has, is what is live there. */
   #isLiveAs(end: End): boolean {
-    const { context, store } = this.#environment.replica;
-    const live = store.liveSum(end.horizonMs);
-    if (sameSum(context.sum, end.context)) return sameSum(live, end.live);
-    // Dots that only we have do not count. In buckets that the claim does not speak of both were equal just now.
-    const extra = Context.of(end.claim).lacking(context.dots(end.buckets));
-    const rest: Sum = { low: live.low, high: live.high };
-    for (const { origin, intervals } of extra)
+    // Dots that the claim leaves out do not count. In buckets that it does not speak of both were equal just now.
+    const extra = Context.of(end.claim).lacking(this.#environment.replica.context.dots(end.buckets));
+    return sameSum(this.#liveWithout(extra, end.horizonMs), end.live);
+  }
+
+  /** The sum over what is live here, but for these dots. */
+  #liveWithout(dots: Dots, horizonMs: number): Sum {
+    const { store } = this.#environment.replica;
+    let { low, high } = store.liveSum(horizonMs);
+    for (const { origin, intervals } of dots)
       for (let i = 0; i < intervals.length; i += 2)
         for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
           const update = store.byDot(origin, sequence);
-          if (update === undefined || !outlives(update, end.horizonMs)) continue;
-          rest.low = (rest.low - hashNumber(origin.low, sequence)) | 0;
-          rest.high = (rest.high - hashNumber(origin.high, sequence)) | 0;
+          if (update === undefined || !outlives(update, horizonMs)) continue;
+          low = (low - hashNumber(origin.low, sequence)) | 0;
+          high = (high - hashNumber(origin.high, sequence)) | 0;
         }
-    return sameSum(rest, end.live);
+    return { low, high };
   }
 
   #onRefused(from: string, message: Refused): void {
