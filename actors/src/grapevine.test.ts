@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Custom, entropy, hybrid, type Membership, type Protocol } from '@grapevine/core';
+import { type CloseInfo, createMemoryTransport } from '@grapevine/transport';
 import { contentId } from '@grapevine/wire';
 import { dispatch, start, stop } from 'nact';
 
@@ -196,6 +197,31 @@ describe('a node', () => {
   });
 });
 
+describe('a frame that does not decode', () => {
+  test('costs its sender the connection, and the node nothing', async () => {
+    const one = cluster.node('one');
+    const gossip = spawnGossip(one);
+    await ready(one);
+    const ends: CloseInfo[] = [];
+    const raw = createMemoryTransport(cluster.network, { name: 'raw', epoch: 1 });
+    await raw.start({
+      opened(session) {
+        session.onFrames = () => {};
+        session.send(Uint8Array.of(0x92, 0x02, 0xc1), 'reply');
+      },
+      closed: (_session, info) => void ends.push(info),
+    });
+    raw.dial(['memory://one']);
+    await until(() => ends.length > 0);
+    await raw.close();
+    expect(ends[0]).toMatchObject({ error: { code: 'FRAME_MALFORMED' } });
+    expect(cluster.log.codes).toContain('FRAME_MALFORMED');
+    dispatch(gossip, add('a', 1));
+    await until(() => gossipView(gossip).has('a'));
+    expect(statsOf(actorAt(one, ['transport']) as Ref<never>)?.restarts).toBe(0);
+  });
+});
+
 describe('a membership module', () => {
   test('speaks to its like on other nodes, and is told what they say', async () => {
     const heard: unknown[] = [];
@@ -322,12 +348,15 @@ describe('a write', () => {
     const gossip = spawnGossip(node);
     tell(gossip, { type: 'add', id: 'a', value: 1 } as never);
     tell(gossip, { type: 'add', id: '', bytes: '\x01' } as never);
-    tell(gossip, 'hello' as never);
-    tell(node, 'hello' as never);
+    for (const nonsense of ['hello', null, undefined, {}]) {
+      tell(gossip, nonsense as never);
+      tell(node, nonsense as never);
+    }
     dispatch(gossip, add('b', 2));
     await until(() => gossipView(gossip).has('b'));
     expect(cluster.log.codes).toEqual(['VALUE_NOT_SERIALISABLE', 'ID_INVALID']);
     expect(restartsOf(node, 'gossip grapevine', 'instance')).toBe(0);
+    expect(statsOf(node)?.restarts).toBe(0);
     expect(gossipView(gossip).size).toBe(1);
   });
 

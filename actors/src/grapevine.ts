@@ -68,7 +68,8 @@ function rootSpec(node: Node): ActorSpec<NodeMessage> {
 }
 
 function receive(node: Node, self: Ref<NodeMessage>, message: NodeMessage): void {
-  switch (message.type) {
+  // Whatever a user dispatches, nothing at all included.
+  switch (message?.type) {
     case 'subscribe':
       if (tell(message.subscriber, { type: 'members', node: node.options.name, members: node.members }))
         node.subscribers.add(message.subscriber);

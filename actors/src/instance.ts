@@ -77,7 +77,8 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   }
 
   receive(message: InstanceMessage): void {
-    switch (message.type) {
+    // Whatever a user dispatches, nothing at all included.
+    switch (message?.type) {
       case 'inbound':
         return this.#take(message);
       case 'add':
@@ -166,10 +167,9 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   #collect(): void {
     this.#step();
     const { context } = this.#holding.replica;
-    const before = context.size;
-    const origins = before > 1 ? [...context.origins()] : [];
+    const origins = [...context.origins()];
     this.#machine.collect(this.#holding.clock());
-    if (context.size >= before) return;
+    if (context.size >= origins.length) return;
     for (const { origin } of origins) if (context.find(origin) === undefined) this.#holding.outbox.forget(origin);
   }
 
