@@ -13,7 +13,8 @@ describe('docs/errors.md', () => {
   );
 
   test('has a section for every code, and none for another', () => {
-    expect(sections.map(([code]) => code).sort()).toEqual(Object.keys(errorCodes).sort());
+    expect(new Set(sections.map(([code]) => code))).toEqual(new Set(Object.keys(errorCodes)));
+    expect(sections).toHaveLength(Object.keys(errorCodes).length);
   });
 
   test('names the fault that the table names', () => {
@@ -36,7 +37,7 @@ describe('docs/options.md', () => {
     ['rumor', rumorRules],
     ['entropy', entropyRules],
   ] as const)('has every option of %s with its default', (title, rules) => {
-    const expected = Object.entries(rules).map(([name, rule]) => [name, String(rule.default)]);
-    expect([...rowsOf(title)].sort()).toEqual(expected.sort());
+    const expected = Object.entries(rules).map(([name, rule]) => [name, String(rule.default)] as const);
+    expect(rowsOf(title)).toEqual(new Map(expected));
   });
 });

@@ -99,7 +99,8 @@ function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }
 
-function show(value: unknown): string {
+/** A value as a message names it: short, and never its secrets. */
+export function show(value: unknown): string {
   if (typeof value === 'string') return `'${value.slice(0, 40)}'`;
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' || value === null)
     return String(value);

@@ -6,7 +6,7 @@
  *  2. A wrong option outside is reported once, by its own path.
  */
 
-import { type OptionRules, type Violation, wholeNumber } from '../options.ts';
+import { type OptionRules, show, type Violation, wholeNumber } from '../options.ts';
 import { type EntropyOptions, entropyRules, resolveEntropy } from './entropy.ts';
 import { resolveRumor, type RumorOptions, rumorRules } from './rumor-options.ts';
 
@@ -48,7 +48,7 @@ export function resolveHybrid(options: HybridOptions, violations: Violation[]): 
     const rule = find(outer, name) ?? find(rumorRules, name) ?? find(entropyRules, name);
     const problem = rule === undefined ? `means nothing here; known are ${known.join(', ')}` : rule.check(value);
     if (problem === undefined) shared[name] = value;
-    else violations.push({ path: name, problem: rule === undefined ? problem : `${problem}, not ${String(value)}` });
+    else violations.push({ path: name, problem: rule === undefined ? problem : `${problem}, not ${show(value)}` });
   }
   const mail = (shared['mail'] as number | undefined) ?? outer.mail.default;
   const rumor = { ...only(rumorRules, shared), ...(shared['rumor'] as Given | undefined) };

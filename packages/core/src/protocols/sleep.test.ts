@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { GossipError } from '../errors.ts';
+import type { GossipError } from '../errors.ts';
 import type { Machine } from '../protocol.ts';
 import { seededRandom } from '../random.ts';
 import { Replica } from '../replica.ts';
