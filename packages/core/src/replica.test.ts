@@ -1,0 +1,510 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Context } from './context.ts';
+import type { GossipError } from './errors.ts';
+import { STAMP_EPOCH_MS, stampAt } from './hlc.ts';
+import { Origin } from './origin.ts';
+import { isExpired, keepAll, Replica, type ReplicaOptions, type Verdict } from './replica.ts';
+import { type Bytes, isNewer, Update, visible } from './update.ts';
+
+const NOW = STAMP_EPOCH_MS + 1_000_000;
+const none = new Context();
+
+function aReplica(options: Partial<ReplicaOptions> = {}): Replica {
+  const replica = new Replica({
+    name: 'self',
+    epoch: NOW,
+    maxDriftMs: 60000,
+    maxUpdateBytes: 1000,
+    forgetAfterMs: 86400000,
+    ...options,
+  });
+  replica.observed = true;
+  return replica;
+}
+
+interface UpdateOptions {
+  readonly id?: string;
+  readonly value?: Bytes | undefined;
+  readonly atMs?: number;
+  readonly from?: string;
+  readonly epoch?: number;
+  readonly sequence?: number;
+  readonly expiresAt?: number;
+}
+
+function anUpdate(options: UpdateOptions = {}): Update {
+  const { id = 'x', atMs = NOW, from = 'other', epoch = 1, sequence = 1, expiresAt } = options;
+  const value = 'value' in options ? options.value : 'v';
+  return new Update(id, value, stampAt(atMs), new Origin(from, epoch), sequence, expiresAt);
+}
+
+function copyOf({ id, value, stamp, origin, sequence, expiresAt }: Update): Update {
+  return new Update(id, value, stamp, new Origin(origin.name, origin.epoch), sequence, expiresAt);
+}
+
+/** Receives a batch as an instance does, with this verdict. */
+function receive(
+  replica: Replica,
+  updates: readonly Update[],
+  verdict: Verdict = keepAll,
+  nowMs: number = NOW,
+): Update[] {
+  const errors: GossipError[] = [];
+  const { news } = replica.screen(updates, none, nowMs, (error) => errors.push(error));
+  return replica.admit(news, verdict, nowMs);
+}
+
+const keep = (...kept: [string, Bytes][]): Verdict => ({ type: 'keep', kept: new Map(kept) });
+const reset = (offeredArrival: number, ...kept: [string, Bytes][]): Verdict => ({
+  type: 'reset',
+  kept: new Map(kept),
+  offeredArrival,
+});
+const ignore: Verdict = { type: 'ignore' };
+
+const contentOf = (replica: Replica): unknown =>
+  [...replica.store].map(({ id, value, stamp, origin, sequence }) => [id, value, stamp, origin.key, sequence]).sort();
+
+const batches = fc.array(
+  fc.record({
+    id: fc.constantFrom('x', 'y', 'z'),
+    value: fc.option(fc.constantFrom('1', '2'), { nil: undefined, freq: 3 }),
+    atMs: fc.integer({ min: NOW - 3, max: NOW + 3 }),
+    from: fc.constantFrom('a', 'b', 'self'),
+    epoch: fc.constantFrom(1, 2),
+  }),
+  { maxLength: 20 },
+);
+
+describe('the higher version wins', () => {
+  test('in any order, with any duplication, in any batches: content, context and sums end equal', () => {
+    fc.assert(
+      fc.property(
+        batches,
+        fc.array(fc.nat({ max: 1000 }), { maxLength: 60 }),
+        fc.array(fc.nat({ max: 5 })),
+        (made, picks, cuts) => {
+          const updates = made.map((options, i) => anUpdate({ ...options, sequence: i + 1 }));
+          const straight = aReplica();
+          for (const update of updates) receive(straight, [copyOf(update)]);
+          const order = [
+            ...picks.map((pick) => updates[pick % Math.max(1, updates.length)]),
+            ...[...updates].reverse(),
+          ];
+          const shuffled = aReplica();
+          const rest = order.filter((update) => update !== undefined).map(copyOf);
+          for (const cut of cuts) receive(shuffled, rest.splice(0, cut));
+          receive(shuffled, rest);
+
+          expect(contentOf(shuffled)).toEqual(contentOf(straight));
+          expect(shuffled.context.sum).toEqual(straight.context.sum);
+          expect(shuffled.store.liveSum(0)).toEqual(straight.store.liveSum(0));
+          for (const update of shuffled.store)
+            for (const other of updates) if (other.id === update.id) expect(isNewer(other, update)).toBe(false);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test('among updates with the same stamp by name, then epoch, then sequence number', () => {
+    const rising = [
+      anUpdate({ from: 'a', epoch: 9, sequence: 9 }),
+      anUpdate({ from: 'b', epoch: 1, sequence: 9 }),
+      anUpdate({ from: 'b', epoch: 2, sequence: 1 }),
+      anUpdate({ from: 'b', epoch: 2, sequence: 2 }),
+    ];
+    rising.forEach((a, i) => rising.forEach((b, j) => expect(isNewer(a, b)).toBe(i > j)));
+  });
+
+  test('and an own write is newer than all that was taken before', () => {
+    const replica = aReplica();
+    receive(replica, [anUpdate({ atMs: NOW + 50000 })]);
+    const own = replica.write('x', 'own', undefined, NOW);
+    expect(replica.store.get('x')).toBe(own);
+    expect(own.stamp).toBeGreaterThan(stampAt(NOW + 50000));
+  });
+});
+
+describe('screening', () => {
+  test('tells news, what is known, and what is under judgement', () => {
+    const replica = aReplica();
+    receive(replica, [anUpdate({ sequence: 1 })]);
+    const pending = new Context();
+    pending.add(new Origin('other', 1), 2);
+    const batch = [1, 2, 3].map((sequence) => anUpdate({ sequence }));
+    const { news, known } = replica.screen(batch, pending, NOW, () => undefined);
+    expect(news).toEqual([batch[2]]);
+    expect(known).toMatchObject([{ intervals: [1, 2] }]);
+  });
+
+  test('holds back what is more than maxDriftMs ahead, in no context, and names its origin once', () => {
+    const replica = aReplica();
+    const errors: GossipError[] = [];
+    const early = anUpdate({ atMs: NOW + 60001, from: 'rushing' });
+    for (let i = 0; i < 3; i++)
+      expect(replica.screen([copyOf(early)], none, NOW, (error) => errors.push(error)).news).toEqual([]);
+    expect(errors).toMatchObject([{ code: 'CLOCK_TOO_FAR', context: { origin: 'rushing' } }]);
+    expect(replica.context.isEmpty).toBe(true);
+    replica.claim([{ origin: new Origin('rushing', 1), intervals: [1, 1], newest: stampAt(NOW) }], none, NOW);
+    expect(replica.context.isEmpty).toBe(true);
+
+    expect(replica.release(NOW)).toEqual([]);
+    expect(replica.release(NOW + 1)).toMatchObject([{ id: 'x' }]);
+    expect(replica.release(NOW + 1)).toEqual([]);
+    expect(receive(replica, [copyOf(early)], keepAll, NOW + 1)).toHaveLength(1);
+  });
+
+  test('takes what is exactly maxDriftMs ahead', () => {
+    expect(receive(aReplica(), [anUpdate({ atMs: NOW + 60000 })])).toHaveLength(1);
+  });
+
+  test('leaves to their senders those from the future that there is no room for', () => {
+    const replica = aReplica();
+    const updates = Array.from({ length: 1030 }, (_, i) =>
+      anUpdate({ atMs: NOW + 70000, id: `${i}`, sequence: i + 1 }),
+    );
+    const { news, left } = replica.screen(updates, none, NOW, () => undefined);
+    expect(news).toEqual([]);
+    expect(left).toMatchObject([{ intervals: [1025, 1030] }]);
+  });
+
+  test('refuses what is larger than maxUpdateBytes, and no claim takes it up', () => {
+    const replica = aReplica({ maxUpdateBytes: 10 });
+    const batch = [anUpdate({ value: '123456789' }), anUpdate({ value: '1234567890', sequence: 2 })];
+    const { news, refused } = replica.screen(batch, none, NOW, () => undefined);
+    expect(news).toEqual([batch[0]]);
+    expect(refused).toMatchObject([{ intervals: [2, 2] }]);
+    replica.claim([{ origin: new Origin('other', 1), intervals: [1, 3], newest: stampAt(NOW) }], none, NOW);
+    expect(replica.context.dots()).toMatchObject([{ intervals: [1, 1, 3, 3] }]);
+  });
+
+  test('an own write that is too large changes nothing', () => {
+    const replica = aReplica({ maxUpdateBytes: 10 });
+    expect(() => replica.write('x', '1234567890', undefined, NOW)).toThrow(
+      expect.objectContaining({ code: 'UPDATE_TOO_LARGE', stateChanged: false }),
+    );
+    expect([replica.context.isEmpty, replica.store.size, replica.hasFresh, replica.changes]).toEqual([
+      true,
+      0,
+      false,
+      [],
+    ]);
+    expect(replica.write('x', '1', undefined, NOW).sequence).toBe(1);
+  });
+});
+
+describe('a claim', () => {
+  const claim = { origin: new Origin('other', 1), intervals: [1, 3], newest: stampAt(NOW) };
+
+  test('leaves out what is under judgement', () => {
+    const replica = aReplica();
+    const pending = new Context();
+    pending.add(claim.origin, 2);
+    replica.claim([claim], pending, NOW);
+    expect(replica.context.dots()).toMatchObject([{ intervals: [1, 1, 3, 3] }]);
+  });
+
+  test('older than forgetAfter is not taken up, unless its origin is known', () => {
+    const replica = aReplica({ forgetAfterMs: 1000 });
+    replica.claim([claim], none, NOW + 2000);
+    expect(replica.context.isEmpty).toBe(true);
+    receive(replica, [anUpdate({ sequence: 3 })]);
+    replica.claim([claim], none, NOW + 2000);
+    expect(replica.context.dots()).toMatchObject([{ intervals: [1, 3] }]);
+  });
+
+  test('of what is known is no arrival', () => {
+    const replica = aReplica();
+    replica.claim([claim], none, NOW);
+    const journal = new Context();
+    replica.context.journal = journal;
+    replica.claim([{ ...claim, intervals: [1, 4] }], none, NOW);
+    expect(journal.dots()).toMatchObject([{ intervals: [4, 4] }]);
+  });
+});
+
+describe('a former life of this node', () => {
+  test('that beats a live write of this one is overwritten by it again', () => {
+    const replica = aReplica();
+    replica.write('x', 'present', undefined, NOW);
+    receive(replica, [anUpdate({ atMs: NOW + 1000, from: 'self', epoch: NOW - 1, value: 'former' })]);
+    expect(replica.get('x')).toBe('present');
+    expect(replica.context.has(new Origin('self', NOW - 1), 1)).toBe(true);
+    expect(replica.store.get('x')?.stamp).toBeGreaterThan(stampAt(NOW + 1000));
+    expect(replica.takeFresh()).toHaveLength(2);
+  });
+
+  test('leaves snapshots as they were', () => {
+    const replica = aReplica();
+    replica.write('x', 'present', undefined, NOW);
+    const snapshot = replica.snapshot();
+    receive(replica, [anUpdate({ atMs: NOW + 1000, from: 'self', epoch: 1, value: 'former' })]);
+    expect(snapshot.get('x')).toBe('present');
+  });
+
+  test('gives back what this one has not written, and what it has removed if it is newer', () => {
+    const replica = aReplica();
+    replica.write('y', undefined, undefined, NOW);
+    receive(replica, [
+      anUpdate({ from: 'self', value: 'former' }),
+      anUpdate({ atMs: NOW + 1000, from: 'self', id: 'y', value: 'former', sequence: 2 }),
+    ]);
+    expect([replica.get('x'), replica.get('y')]).toEqual(['former', 'former']);
+  });
+});
+
+describe('the epoch', () => {
+  test('rises above a known higher one, and numbers start anew', () => {
+    const replica = aReplica();
+    replica.write('x', '1', undefined, NOW);
+    replica.adoptEpoch(NOW + 5);
+    expect(replica.origin.epoch).toBe(NOW + 6);
+    expect(replica.write('x', '2', undefined, NOW)).toMatchObject({ sequence: 1, origin: { epoch: NOW + 6 } });
+  });
+
+  test('rises above its equal only while nothing was written under it', () => {
+    const [blank, written] = [aReplica(), aReplica()];
+    written.write('x', '1', undefined, NOW);
+    for (const replica of [blank, written]) replica.adoptEpoch(NOW);
+    expect([blank.origin.epoch, written.origin.epoch]).toEqual([NOW + 1, NOW]);
+  });
+
+  test('stays where a peer knows a lower one, or none', () => {
+    const replica = aReplica();
+    for (const known of [0, NOW - 1]) replica.adoptEpoch(known);
+    expect(replica.origin.epoch).toBe(NOW);
+  });
+});
+
+describe('a handler', () => {
+  test('that ignores hides: stored, claimed and live, but not seen, not told and not spread', () => {
+    const replica = aReplica();
+    expect(receive(replica, [anUpdate()], ignore)).toEqual([]);
+    expect(replica.get('x')).toBeUndefined();
+    expect(replica.store.get('x')?.value).toBe('v');
+    expect(replica.context.has(new Origin('other', 1), 1)).toBe(true);
+    expect(replica.store.liveSum(0)).not.toEqual({ low: 0, high: 0 });
+    expect(replica.changes).toEqual([]);
+  });
+
+  test.each<[string, Verdict]>([
+    ['ignores', ignore],
+    ['does not keep', keep()],
+    ['lets go to the dead letters', { type: 'dead' }],
+  ])('that %s an update leaves readers what they saw, until the id changes', (_name, verdict) => {
+    const replica = aReplica();
+    receive(replica, [anUpdate({ value: 'old' })]);
+    replica.changes = [];
+    receive(replica, [anUpdate({ value: 'new', atMs: NOW + 1, sequence: 2 })], verdict);
+    receive(replica, [anUpdate({ value: 'newer', atMs: NOW + 2, sequence: 3 })], verdict);
+    expect(replica.get('x')).toBe('old');
+    expect(replica.changes).toEqual([]);
+    receive(replica, [anUpdate({ value: 'last', atMs: NOW + 3, sequence: 4 })]);
+    expect(replica.get('x')).toBe('last');
+  });
+
+  test('that keeps some hides the others of the batch', () => {
+    const replica = aReplica();
+    const kept = receive(replica, [anUpdate({ id: 'x' }), anUpdate({ id: 'y', sequence: 2 })], keep(['x', 'v']));
+    expect(kept.map(({ id }) => id)).toEqual(['x']);
+    expect([replica.get('x'), replica.get('y')]).toEqual(['v', undefined]);
+  });
+
+  test('that changes a value changes what readers here see, not the update', () => {
+    const replica = aReplica();
+    const [kept] = receive(replica, [anUpdate()], keep(['x', 'changed']));
+    expect(replica.get('x')).toBe('changed');
+    expect(kept).toMatchObject({ value: 'v' });
+    expect(replica.changes.map(visible)).toEqual(['changed']);
+  });
+
+  test('that resets hides all that was here at the offer and is not kept, and nothing that came later', () => {
+    const replica = aReplica();
+    for (const id of ['a', 'b', 'c']) replica.write(id, id, undefined, NOW);
+    const { arrival } = replica.snapshot();
+    replica.write('late', 'late', undefined, NOW);
+    replica.changes = [];
+    receive(replica, [anUpdate()], reset(arrival, ['x', 'v'], ['b', 'b'], ['c', 'changed']));
+    expect([...replica.visible()].map((update) => [update.id, visible(update)])).toEqual([
+      ['b', 'b'],
+      ['c', 'changed'],
+      ['late', 'late'],
+      ['x', 'v'],
+    ]);
+    expect(replica.store.liveCount).toBe(5);
+    expect(replica.changes.map((update) => [update.id, visible(update)]).sort()).toEqual([
+      ['a', undefined],
+      ['c', 'changed'],
+      ['x', 'v'],
+    ]);
+  });
+
+  test('does not judge tombstones', () => {
+    const replica = aReplica();
+    receive(replica, [anUpdate()]);
+    receive(replica, [anUpdate({ value: undefined, atMs: NOW + 1, sequence: 2 })], ignore);
+    expect(replica.get('x')).toBeUndefined();
+  });
+
+  test('has no say any more about what was superseded while it judged', () => {
+    const replica = aReplica();
+    replica.write('x', 'newer', undefined, NOW + 1000);
+    receive(replica, [anUpdate()], keep(['x', 'changed']));
+    expect(replica.get('x')).toBe('newer');
+  });
+
+  test('judges the newest of an id in a batch; the older ones are never seen', () => {
+    const replica = aReplica();
+    receive(
+      replica,
+      [anUpdate({ value: 'old' }), anUpdate({ value: 'new', atMs: NOW + 1, sequence: 2 })],
+      keep(['x', 'new']),
+    );
+    expect(replica.changes.map(visible)).toEqual(['new']);
+  });
+});
+
+describe('expiry', () => {
+  test('turns an update into a tombstone of the same dot, and says so', () => {
+    const replica = aReplica();
+    receive(replica, [anUpdate({ expiresAt: NOW + 10 })]);
+    const { sum } = replica.context;
+    const before = { ...sum };
+    expect(replica.expire(NOW + 9)).toBe(0);
+    expect(replica.expire(NOW + 10)).toBe(1);
+    const tombstone = replica.store.byDot(new Origin('other', 1), 1) as Update;
+    expect(tombstone).toMatchObject({ id: 'x', value: undefined, sequence: 1 });
+    expect(isExpired(tombstone)).toBe(true);
+    expect(sum).toEqual(before);
+    expect(replica.changes.map(visible)).toEqual(['v', undefined]);
+  });
+
+  test('of what has expired on its way supersedes even so', () => {
+    const replica = aReplica();
+    receive(replica, [anUpdate({ value: 'old' })]);
+    expect(receive(replica, [anUpdate({ atMs: NOW + 1, sequence: 2, expiresAt: NOW - 1 })])).toEqual([]);
+    expect(replica.get('x')).toBeUndefined();
+    expect(replica.context.has(new Origin('other', 1), 2)).toBe(true);
+  });
+});
+
+describe('garbage', () => {
+  test('of tombstones goes when they have been here for their time, and their dots stay known', () => {
+    const replica = aReplica();
+    receive(replica, [anUpdate({ value: undefined, atMs: NOW - 50000 })], keepAll, NOW);
+    replica.collectTombstones(1000, NOW + 999);
+    expect(replica.store.size).toBe(1);
+    replica.collectTombstones(1000, NOW + 1000);
+    expect(replica.store.size).toBe(0);
+    expect(replica.context.has(new Origin('other', 1), 1)).toBe(true);
+  });
+
+  test('of origins goes when they are long gone, hold nothing live and are not in view', () => {
+    const replica = aReplica({ forgetAfterMs: 1000 });
+    receive(replica, [
+      anUpdate({ from: 'holding', id: 'x' }),
+      anUpdate({ from: 'viewed', id: 'y', value: undefined }),
+      anUpdate({ from: 'gone', id: 'z', value: undefined }),
+      anUpdate({ from: 'young', id: 'u', value: undefined, atMs: NOW + 5 }),
+      anUpdate({ from: 'self', id: 'w', value: undefined }),
+    ]);
+    replica.forgetOrigins((name) => name === 'viewed', NOW + 1001);
+    expect(replica.context.dots().map(({ origin }) => origin.name)).toEqual(['holding', 'viewed', 'young', 'self']);
+    expect(replica.context.sum).toEqual(Context.of(replica.context.dots()).sum);
+    // Its tombstone, still here, does no harm.
+    replica.collectTombstones(0, NOW + 1001);
+    receive(replica, [anUpdate({ from: 'gone', id: 'z', sequence: 2 })]);
+    expect(replica.get('z')).toBe('v');
+  });
+});
+
+describe('a snapshot', () => {
+  test('shows what readers saw at its moment, whatever comes, until it is released', () => {
+    const replica = aReplica();
+    replica.write('a', '1', undefined, NOW);
+    replica.write('b', '1', undefined, NOW);
+    replica.write('e', '1', NOW + 5, NOW);
+    const snapshot = replica.snapshot();
+    replica.write('a', '2', undefined, NOW);
+    replica.write('a', '3', undefined, NOW);
+    replica.write('b', undefined, undefined, NOW);
+    replica.write('c', '1', undefined, NOW);
+    replica.expire(NOW + 5);
+    receive(replica, [anUpdate()], reset(replica.store.lastArrival));
+    expect(['a', 'b', 'c', 'e', 'x'].map((id) => snapshot.get(id))).toEqual(['1', '1', undefined, '1', undefined]);
+    expect([...snapshot.entries()].sort()).toEqual([
+      ['a', '1'],
+      ['b', '1'],
+      ['e', '1'],
+    ]);
+    snapshot.release();
+    expect([...replica.snapshot().entries()]).toEqual([]);
+  });
+});
+
+describe('changes', () => {
+  const steps = fc.array(
+    fc.record({
+      step: fc.constantFrom('write', 'remove', 'receive', 'receive', 'expire', 'drop', 'drain', 'collect'),
+      id: fc.constantFrom('x', 'y', 'z'),
+      verdict: fc.constantFrom<'keep-all' | 'ignore' | 'keep' | 'change' | 'reset' | 'dead'>(
+        'keep-all',
+        'ignore',
+        'keep',
+        'change',
+        'reset',
+        'dead',
+      ),
+      atMs: fc.integer({ min: 0, max: 100 }),
+      expiresInMs: fc.option(fc.integer({ min: 0, max: 60 }), { nil: undefined, freq: 3 }),
+      from: fc.constantFrom('a', 'self'),
+    }),
+    { maxLength: 40 },
+  );
+
+  test('put together are exactly what readers see, at all times', () => {
+    fc.assert(
+      fc.property(steps, (taken) => {
+        const replica = aReplica();
+        const told = new Map<string, Bytes>();
+        let nowMs = NOW;
+        taken.forEach(({ step, id, verdict, atMs, expiresInMs, from }, i) => {
+          nowMs += 3;
+          const expiresAt = expiresInMs === undefined ? undefined : nowMs + expiresInMs;
+          const held = replica.store.get(id);
+          if (step === 'write') replica.write(id, `own${i}`, expiresAt, nowMs);
+          else if (step === 'remove') replica.write(id, undefined, undefined, nowMs);
+          else if (step === 'expire') replica.expire(nowMs);
+          else if (step === 'collect') replica.collectTombstones(10, nowMs);
+          else if (step === 'drop' && held?.value !== undefined) replica.drop(held);
+          else if (step === 'receive') {
+            const options = { id, value: `v${i}`, atMs: NOW + atMs, from, sequence: i + 1 };
+            const update = anUpdate(expiresAt === undefined ? options : { ...options, expiresAt });
+            const { arrival } = replica.snapshot();
+            const verdicts: Record<typeof verdict, Verdict> = {
+              'keep-all': keepAll,
+              ignore,
+              keep: keep([id, `v${i}`]),
+              change: keep([id, 'changed']),
+              reset: reset(arrival, ['y', 'changed']),
+              dead: { type: 'dead' },
+            };
+            receive(replica, [update], verdicts[verdict], nowMs);
+          }
+          if (step === 'write') return;
+          for (const update of replica.changes.splice(0)) {
+            const value = visible(update);
+            if (value === undefined) told.delete(update.id);
+            else told.set(update.id, value);
+          }
+          expect(Object.fromEntries(told)).toEqual(
+            Object.fromEntries([...replica.visible()].map((update) => [update.id, visible(update)])),
+          );
+        });
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
