@@ -26,20 +26,30 @@ describe('hashes', () => {
 
   test('of numbers that differ only beyond 32 bits differ', () => {
     fc.assert(
-      fc.property(seeds, fc.integer({ min: 0, max: 2 ** 20 }), fc.integer({ min: 1, max: 2 ** 20 }), (seed, n, high) => {
-        expect(hashNumber(seed, n)).not.toBe(hashNumber(seed, n + high * 2 ** 32));
-      }),
+      fc.property(
+        seeds,
+        fc.integer({ min: 0, max: 2 ** 20 }),
+        fc.integer({ min: 1, max: 2 ** 20 }),
+        (seed, n, high) => {
+          expect(hashNumber(seed, n)).not.toBe(hashNumber(seed, n + high * 2 ** 32));
+        },
+      ),
     );
   });
 
   test('of an interval tell its bounds apart, also from the same numbers as two intervals', () => {
     fc.assert(
-      fc.property(seeds, fc.integer({ min: 1, max: 10000 }), fc.integer({ min: 1, max: 10000 }), (seed, first, more) => {
-        const last = first + more;
-        expect(hashInterval(seed, first, last)).not.toBe(hashInterval(seed, last, first));
-        const parts = (hashInterval(seed, first, first) + hashInterval(seed, first + 1, last)) | 0;
-        expect(hashInterval(seed, first, last)).not.toBe(parts);
-      }),
+      fc.property(
+        seeds,
+        fc.integer({ min: 1, max: 10000 }),
+        fc.integer({ min: 1, max: 10000 }),
+        (seed, first, more) => {
+          const last = first + more;
+          expect(hashInterval(seed, first, last)).not.toBe(hashInterval(seed, last, first));
+          const parts = (hashInterval(seed, first, first) + hashInterval(seed, first + 1, last)) | 0;
+          expect(hashInterval(seed, first, last)).not.toBe(parts);
+        },
+      ),
     );
   });
 

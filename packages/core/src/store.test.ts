@@ -26,9 +26,7 @@ const steps = fc.array(
   { maxLength: 60 },
 );
 
-function built(
-  taken: readonly { step: string; id: string; origin: Origin; expiresAt: number | undefined }[],
-): Built {
+function built(taken: readonly { step: string; id: string; origin: Origin; expiresAt: number | undefined }[]): Built {
   const store = new Store();
   const model = new Map<string, Update>();
   const arrivedMs = new Map<Update, number>();

@@ -1,0 +1,142 @@
+import { describe, expect, test } from '@jest/globals';
+import { STAMP_EPOCH_MS, stampAt } from './hlc.ts';
+import { type Arrival, Intake } from './intake.ts';
+import { Origin } from './origin.ts';
+import type { Environment, Offer } from './protocol.ts';
+import { seededRandom } from './random.ts';
+import { keepAll, Replica } from './replica.ts';
+import { Update } from './update.ts';
+
+const NOW = STAMP_EPOCH_MS + 1_000_000;
+
+interface Bench {
+  readonly environment: Environment;
+  readonly intake: Intake;
+  readonly offers: Offer[];
+  readonly arrivals: Arrival[];
+  receive(...updates: Update[]): void;
+}
+
+function aBench(judged: boolean): Bench {
+  const offers: Offer[] = [];
+  const arrivals: Arrival[] = [];
+  const environment: Environment = {
+    self: 'self',
+    replica: new Replica({
+      name: 'self',
+      epoch: NOW,
+      maxDriftMs: 60000,
+      maxUpdateBytes: 1000,
+      forgetAfterMs: 86400000,
+    }),
+    effects: {
+      send: () => undefined,
+      offer: (offer) => offers.push(offer),
+      setTimer: () => undefined,
+      report: () => undefined,
+    },
+    random: seededRandom(1),
+    judged,
+  };
+  const intake = new Intake(environment);
+  const receive = (...updates: Update[]): void => intake.receive(updates, NOW, (arrival) => arrivals.push(arrival));
+  return { environment, intake, offers, arrivals, receive };
+}
+
+function anUpdate(sequence: number, id = `id${sequence}`, value: string | undefined = 'v'): Update {
+  return new Update(id, value, stampAt(NOW) + sequence, new Origin('other', 1), sequence, undefined);
+}
+
+const aTombstone = (sequence: number, id: string): Update =>
+  new Update(id, undefined, stampAt(NOW) + sequence, new Origin('other', 1), sequence, undefined);
+
+describe('without a handler', () => {
+  test('all is kept, at once', () => {
+    const { intake, arrivals, environment, receive } = aBench(false);
+    receive(anUpdate(1), anUpdate(2));
+    expect(arrivals).toMatchObject([{ kept: [{ id: 'id1' }, { id: 'id2' }], known: [] }]);
+    expect(environment.replica.store.size).toBe(2);
+    expect(intake.backlog).toBe(0);
+  });
+});
+
+describe('with a handler', () => {
+  test('nothing of an offer is in store or context before its verdict, and it need not come again', () => {
+    const { environment, intake, offers, arrivals, receive } = aBench(true);
+    receive(anUpdate(1));
+    expect(offers).toMatchObject([{ updates: [{ id: 'id1' }] }]);
+    expect([environment.replica.store.size, environment.replica.context.isEmpty]).toEqual([0, true]);
+    expect(intake.backlog).toBe(1);
+    receive(anUpdate(1));
+    expect(arrivals).toEqual([]);
+
+    intake.judged((offers[0] as Offer).number, keepAll, NOW);
+    expect(arrivals).toMatchObject([{ known: [] }, { known: [{ intervals: [1, 1] }], kept: [] }]);
+    expect(environment.replica.context.has(new Origin('other', 1), 1)).toBe(true);
+    expect([intake.backlog, intake.pending.isEmpty]).toEqual([0, true]);
+  });
+
+  test('one offer is open at a time, and what comes meanwhile waits in its order', () => {
+    const { environment, intake, offers, arrivals, receive } = aBench(true);
+    receive(anUpdate(1));
+    receive(aTombstone(2, 'removed'));
+    receive(anUpdate(3));
+    let settled = 0;
+    intake.settled(NOW, () => settled++);
+    expect([offers.length, environment.replica.store.size]).toEqual([1, 0]);
+
+    intake.judged((offers[0] as Offer).number, keepAll, NOW);
+    expect([...environment.replica.store].map(({ id }) => id)).toEqual(['id1', 'removed']);
+    expect([offers.length, arrivals.length, settled]).toEqual([2, 2, 0]);
+    intake.judged((offers[1] as Offer).number, { type: 'ignore' }, NOW);
+    expect([arrivals.length, settled]).toEqual([3, 1]);
+  });
+
+  test('tombstones alone are stored without it', () => {
+    const { environment, offers, receive } = aBench(true);
+    receive(aTombstone(1, 'x'));
+    expect(offers).toEqual([]);
+    expect(environment.replica.store.size).toBe(1);
+  });
+
+  test('it is offered the newest of each id, no tombstones, and what readers saw at that moment', () => {
+    const { environment, offers, receive } = aBench(true);
+    environment.replica.write('x', 'own', undefined, NOW - 1);
+    receive(anUpdate(2, 'x', 'new'), anUpdate(1, 'x', 'old'), anUpdate(3, 'y'), aTombstone(4, 'y'));
+    const { updates, stored } = offers[0] as Offer;
+    expect(updates.map(({ id, value }) => [id, value])).toEqual([['x', 'new']]);
+    environment.replica.write('x', 'later', undefined, NOW);
+    expect([...stored.entries()]).toEqual([['x', 'own']]);
+  });
+
+  test('a stale verdict changes nothing', () => {
+    const { environment, intake, offers, receive } = aBench(true);
+    receive(anUpdate(1));
+    const { number } = offers[0] as Offer;
+    for (const stale of [0, number + 1]) intake.judged(stale, keepAll, NOW);
+    expect(environment.replica.store.size).toBe(0);
+    intake.judged(number, keepAll, NOW);
+    intake.judged(number, keepAll, NOW);
+    expect(environment.replica.store.size).toBe(1);
+  });
+
+  test('a reset hides what was there at the offer, not what has come since', () => {
+    const { environment, intake, offers, receive } = aBench(true);
+    environment.replica.write('before', '1', undefined, NOW - 1);
+    receive(anUpdate(1));
+    environment.replica.write('since', '1', undefined, NOW);
+    intake.judged((offers[0] as Offer).number, { type: 'reset', kept: new Map(), offeredArrival: 999 }, NOW);
+    expect([...environment.replica.visible()].map(({ id }) => id)).toEqual(['since']);
+  });
+
+  test('a machine that takes over from a crashed one lets go of its snapshot', () => {
+    const { environment, offers, receive } = aBench(true);
+    environment.replica.write('x', '1', undefined, NOW - 1);
+    receive(anUpdate(1));
+    const { stored } = offers[0] as Offer;
+    expect(new Intake(environment).backlog).toBe(0);
+    environment.replica.write('x', '2', undefined, NOW);
+    // The snapshot of the dead costs nothing any more, and so sees what everybody sees.
+    expect(stored.get('x')).toBe('2');
+  });
+});
