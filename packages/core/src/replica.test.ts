@@ -420,6 +420,18 @@ describe('garbage', () => {
   });
 });
 
+test('a node that is there keeps its latest origin and none of its former ones', () => {
+  for (const name of ['viewed', 'self']) {
+    const replica = aReplica({ forgetAfterMs: 1000 });
+    receive(
+      replica,
+      [1, 2, 3].map((epoch) => anUpdate({ from: name, epoch, id: `${epoch}`, value: undefined })),
+    );
+    replica.forgetOrigins((viewed) => viewed === 'viewed', NOW + 1001);
+    expect(replica.context.dots().map(({ origin }) => origin.epoch)).toEqual([3]);
+  }
+});
+
 describe('a snapshot', () => {
   test('shows what readers saw at its moment, whatever comes, until it is released', () => {
     const replica = aReplica();

@@ -307,13 +307,17 @@ export class Replica {
     for (const tombstone of this.store.tombstonesUpTo(nowMs - ttlMs)) this.store.drop(tombstone);
   }
 
-  /** Forgets origins that are long gone (DESIGN rule 9). */
+  /** Forgets origins that are long gone (DESIGN rule 9). Of a node that is there, its former lives are gone too. */
   forgetOrigins(inView: (name: string) => boolean, nowMs: number): void {
-    for (const seen of [...this.context.origins()]) {
-      if (seen.newest === 0 || wallOf(seen.newest) >= nowMs - this.forgetAfterMs) continue;
-      if (seen.origin.name === this.name || inView(seen.origin.name) || this.store.holdsAnyOf(seen.origin)) continue;
-      this.context.forget(seen.origin);
-      this.store.forget(seen.origin);
+    const epochs = new Map<string, number>();
+    for (const { origin } of this.context.origins())
+      if (origin.epoch > (epochs.get(origin.name) ?? 0)) epochs.set(origin.name, origin.epoch);
+    for (const { origin, newest } of [...this.context.origins()]) {
+      if (newest === 0 || wallOf(newest) >= nowMs - this.forgetAfterMs) continue;
+      const isLatest = epochs.get(origin.name) === origin.epoch;
+      if ((isLatest && (origin.name === this.name || inView(origin.name))) || this.store.holdsAnyOf(origin)) continue;
+      this.context.forget(origin);
+      this.store.forget(origin);
     }
   }
 
