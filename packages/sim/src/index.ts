@@ -1,1 +1,11 @@
-export {};
+export * from './chance.ts';
+export * from './connection.ts';
+export * from './event-queue.ts';
+export * from './faults.ts';
+export * from './history.ts';
+export * from './node.ts';
+export * from './observer.ts';
+export * from './setting.ts';
+export * from './trace.ts';
+export * from './violation.ts';
+export * from './world.ts';

@@ -1,0 +1,345 @@
+/**
+ * A connection between two nodes: two ends, each of which may be open while the other is closed already.
+ *
+ * Invariants
+ *  1. Frames of one direction arrive in the order in which they were sent, or not at all, and none twice.
+ *  2. Nothing passes but bytes: frames go through the encoder of the sender and the decoder of this connection.
+ *  3. A channel is declared before anything is said on it, and with it the epoch that is known of the other node.
+ */
+
+import { type GossipError, isGossipError, type Message, type Received } from '@grapevine/core';
+import { Decoder, encodeChannel, type EncodedFrame, type Incoming, Told } from '@grapevine/wire';
+import { below, type Random } from '@grapevine/core';
+import type { SimNode } from './node.ts';
+import type { World } from './world.ts';
+
+/** The one channel that every node numbers alike: what a number means is told per connection all the same. */
+export const CHANNEL = 1;
+/** What may wait for a slow link, in bytes. */
+const QUEUE_BYTES = 256 * 1024;
+const BACKOFF_MS = 1500;
+const SHORTEST_SILENCE_MS = 2000;
+const LONGEST_SILENCE_MS = 15000;
+
+/** Frames that arrive together. */
+interface Delivery {
+  readonly frames: Uint8Array[];
+  arrived: boolean;
+}
+
+export interface LinkNature {
+  readonly delayMs: number;
+  readonly jitterMs: number;
+  readonly drops: number;
+  readonly corruption: number;
+}
+
+/** What lies between two nodes, whether or not they are connected now. */
+export class Link {
+  readonly world: World;
+  readonly nodes: readonly [SimNode, SimNode];
+  readonly nature: LinkNature;
+  readonly random: Random;
+  /** Bytes a millisecond; `Infinity`: as many as wanted. */
+  rate: number = Infinity;
+  /** How many partitions block the way from the first node to the second, and back. */
+  readonly blocks: [number, number] = [0, 0];
+  #ends: readonly [End, End] | null = null;
+  #isDialling = false;
+
+  constructor(world: World, nodes: readonly [SimNode, SimNode], nature: LinkNature, random: Random) {
+    this.world = world;
+    this.nodes = nodes;
+    this.nature = nature;
+    this.random = random;
+  }
+
+  get isUp(): boolean {
+    return this.#ends !== null && this.#ends[0].isOpen && this.#ends[1].isOpen;
+  }
+
+  get ends(): readonly End[] {
+    return this.#ends ?? [];
+  }
+
+  /** Whether nothing gets to `node` over this link. */
+  isBlockedTo(node: SimNode): boolean {
+    return this.blocks[node === this.nodes[1] ? 0 : 1] > 0;
+  }
+
+  /** Dials until it is up, as both sides do for ever. */
+  dial(): void {
+    if (this.#isDialling || this.isUp || this.world.isOver) return;
+    this.#isDialling = true;
+    this.world.after(1 + below(this.random, BACKOFF_MS), () => {
+      this.#isDialling = false;
+      if (this.isUp) return;
+      const [a, b] = this.nodes;
+      const canMeet = a.isUp && b.isUp && a.isRunning && b.isRunning && this.blocks[0] + this.blocks[1] === 0;
+      if (canMeet) this.#open();
+      else this.dial();
+    });
+  }
+
+  /** The connection breaks: what is under way is lost, and each side notices in its own time. */
+  break(): void {
+    for (const end of this.ends) {
+      if (end.isOpen) this.world.after(below(this.random, 50), () => end.close());
+    }
+  }
+
+  /** A partition has begun: whoever hears nothing for long enough closes. */
+  awaitSilence(): void {
+    for (const end of this.ends) {
+      if (!end.isOpen || !this.isBlockedTo(end.node)) continue;
+      const silenceMs = SHORTEST_SILENCE_MS + below(this.random, LONGEST_SILENCE_MS - SHORTEST_SILENCE_MS);
+      this.world.after(silenceMs, () => {
+        if (this.isBlockedTo(end.node)) end.close();
+      });
+    }
+  }
+
+  /** What was held up by a partition goes on. */
+  flow(): void {
+    for (const end of this.ends) if (!this.isBlockedTo(end.node)) end.flow();
+  }
+
+  #open(): void {
+    // One connection per pair: whoever still thinks that the old one is open learns better now.
+    for (const end of this.ends) if (end.isOpen) end.close(true);
+    const session = this.world.nextSession();
+    const first = new End(this, this.nodes[0], session);
+    const second = new End(this, this.nodes[1], session);
+    first.peer = second;
+    second.peer = first;
+    this.#ends = [first, second];
+    first.open();
+    second.open();
+  }
+}
+
+export class End {
+  readonly link: Link;
+  readonly node: SimNode;
+  readonly session: number;
+  peer!: End;
+  isOpen = true;
+  readonly #told = new Told();
+  readonly #decoder = new Decoder();
+  /** What a partition holds up, and whether the end of the connection is held up behind it. */
+  #held: Uint8Array[] = [];
+  #isEndHeld = false;
+  #batch: Delivery | null = null;
+  #sentAtMs = -1;
+  #arrivalMs = 0;
+  /** When a slow link is free again. */
+  #freeAtMs = 0;
+
+  constructor(link: Link, node: SimNode, session: number) {
+    this.link = link;
+    this.node = node;
+    this.session = session;
+  }
+
+  get #world(): World {
+    return this.link.world;
+  }
+
+  open(): void {
+    this.node.ends.set(this.peer.node.name, this);
+    const { name } = this.peer.node;
+    const newestEpochOfYou = this.node.newestEpochOf(name);
+    const { instance, protocol } = this.#world;
+    this.#send(encodeChannel({ channel: CHANNEL, instance, protocol: protocol.name, newestEpochOfYou }), false);
+  }
+
+  /** Closes this end, and the other when it hears of it. @param atOnce the other is closed by somebody else */
+  close(atOnce = false): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.#held = [];
+    this.node.endClosed(this);
+    if (!atOnce) {
+      const { peer } = this;
+      const atMs = Math.max(this.#arrivalMs, this.#world.nowMs + this.#latency());
+      this.#world.at(atMs, () => peer.#hearEnd());
+    }
+    this.link.dial();
+  }
+
+  /** The node is gone: nobody here is told. @param silently nor is the other side, before it finds out by itself */
+  vanish(silently: boolean): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.#held = [];
+    const { peer } = this;
+    const delayMs = silently ? SHORTEST_SILENCE_MS + below(this.link.random, LONGEST_SILENCE_MS) : this.#latency();
+    this.#world.after(delayMs, () => peer.#hearEnd());
+    this.link.dial();
+  }
+
+  /** Sends a frame, and before it the numbers of origins that it needs. */
+  send(frame: EncodedFrame): void {
+    if (!this.isOpen) return;
+    const origins = this.#told.missing(frame);
+    if (origins !== undefined) this.#send(origins, false);
+    this.#send(frame.bytes, frame.droppable);
+  }
+
+  /** The number of an origin is given up. */
+  forget(number: number): void {
+    const bytes = this.#told.forget(number);
+    if (bytes !== undefined && this.isOpen) this.#send(bytes, false);
+  }
+
+  #latency(): number {
+    const { nature, random } = this.link;
+    return nature.jitterMs === 0 ? nature.delayMs : nature.delayMs + below(random, nature.jitterMs + 1);
+  }
+
+  #send(bytes: Uint8Array, droppable: boolean): void {
+    const { link } = this;
+    const world = this.#world;
+    const { nowMs } = world;
+    if (droppable && link.nature.drops > 0 && link.random() < link.nature.drops) {
+      world.trace.note(nowMs, 7, this.node.index, this.peer.node.index);
+      return;
+    }
+    if (link.rate === Infinity && this.#freeAtMs <= nowMs) {
+      // What is sent in one step arrives together, as what is written to a socket in one turn does.
+      if (this.#sentAtMs === nowMs && this.#batch !== null && !this.#batch.arrived) {
+        this.#batch.frames.push(bytes);
+        return;
+      }
+      this.#arrivalMs = Math.max(nowMs + this.#latency(), this.#arrivalMs);
+    } else {
+      const startMs = Math.max(nowMs, this.#freeAtMs);
+      if ((startMs - nowMs) * link.rate + bytes.length > QUEUE_BYTES) {
+        if (!droppable) world.after(0, () => this.close());
+        return;
+      }
+      this.#freeAtMs = startMs + bytes.length / link.rate;
+      this.#arrivalMs = Math.max(Math.ceil(this.#freeAtMs) + this.#latency(), this.#arrivalMs);
+    }
+    this.#sentAtMs = nowMs;
+    const delivery: Delivery = { frames: [bytes], arrived: false };
+    this.#batch = delivery;
+    const { peer } = this;
+    world.at(this.#arrivalMs, () => peer.#arrive(delivery));
+  }
+
+  #arrive(delivery: Delivery): void {
+    delivery.arrived = true;
+    if (!this.isOpen) return;
+    const { frames } = delivery;
+    if (this.link.isBlockedTo(this.node)) {
+      for (const frame of frames) this.#held.push(frame);
+      return;
+    }
+    this.#read(frames);
+  }
+
+  #read(frames: readonly Uint8Array[]): void {
+    if (this.node.isRunning) this.#readNow(frames);
+    else this.node.whenRunning(() => this.#readNow(frames));
+  }
+
+  #hearEnd(): void {
+    if (!this.isOpen) return;
+    if (this.link.isBlockedTo(this.node)) this.#isEndHeld = true;
+    else this.node.whenRunning(() => this.close());
+  }
+
+  flow(): void {
+    if (!this.isOpen) return;
+    const held = this.#held;
+    this.#held = [];
+    if (held.length > 0) this.#read(held);
+    if (this.#isEndHeld) this.node.whenRunning(() => this.close());
+  }
+
+  #readNow(frames: readonly Uint8Array[]): void {
+    if (!this.isOpen) return;
+    const { link, node } = this;
+    const world = this.#world;
+    const { trace } = world;
+    const from = this.peer.node;
+    trace.note(world.nowMs, 1, node.index, from.index);
+    const { corruption } = link.nature;
+    const corrupted = corruption > 0 && link.random() < corruption ? below(link.random, frames.length) : -1;
+    const batch: Received[] = [];
+    for (let i = 0; i < frames.length; i++) {
+      const frame = frames[i] as Uint8Array;
+      if (i === corrupted) {
+        this.#readCorrupted(frame);
+        break;
+      }
+      trace.bytes(frame);
+      const incoming = this.#decode(frame);
+      if (incoming === null) continue;
+      if (incoming.type === 'gossip') batch.push({ from: from.name, message: incoming.message });
+      else if (incoming.type === 'channel')
+        node.peerArrived({ name: from.name, session: this.session, epochOfUs: incoming.newestEpochOfYou });
+      if (trace.isPrinted)
+        trace.line(world.nowMs, `${node.name} ← ${from.name}  ${described(incoming)}  ${frame.length} B`);
+    }
+    if (batch.length > 0) node.take(this, batch);
+    if (corrupted >= 0) this.close();
+  }
+
+  #decode(frame: Uint8Array): Incoming | null {
+    try {
+      return this.#decoder.decode(frame);
+    } catch (error) {
+      this.#world.observer.broken(this.node, 0, `a frame of ${this.peer.node.name} was not understood: ${String(error)}`);
+      return null;
+    }
+  }
+
+  /**
+   * A bit flips. The decoder may take the frame for another good one, since nothing in a frame sums it up; it must not
+   * fail in any other way than by rejecting it. What is below (the sums of TCP and TLS) ends the connection even so.
+   */
+  #readCorrupted(frame: Uint8Array): void {
+    const { random } = this.link;
+    const copy = frame.slice();
+    const at = below(random, copy.length);
+    copy[at] = (copy[at] as number) ^ (1 << below(random, 8));
+    try {
+      this.#decoder.decode(copy);
+    } catch (error) {
+      if (!isGossipError(error) || (error as GossipError).code !== 'FRAME_MALFORMED')
+        this.#world.observer.broken(this.node, 0, `a corrupted frame was not rejected but threw ${String(error)}`);
+    }
+  }
+}
+
+function described(incoming: Incoming): string {
+  return incoming.type === 'gossip' ? summary(incoming.message) : incoming.type;
+}
+
+/** A message in a few words, for people. */
+export function summary(message: Message): string {
+  const dots = (list: readonly { origin: { key: string }; intervals: readonly number[] }[]): string =>
+    list.map(({ origin, intervals }) => `${origin.key}:${intervals.join(',')}`).join(' ');
+  switch (message.type) {
+    case 'chunk':
+    case 'updates':
+      return `${message.type} ${message.updates.map((update) => `${update.id}${update.value === undefined ? '✝' : ''}=${update.sequence}.${update.origin.key}`).join(' ')}`;
+    case 'contexts':
+      return `contexts invitation ${message.invitation} answer ${message.answer} ${dots(message.dots)}`;
+    case 'end':
+      return `end ${message.invitation}/${message.index} claims ${dots(message.claim)}`;
+    case 'announce':
+    case 'ask':
+    case 'gone':
+    case 'refused':
+      return `${message.type} ${dots(message.dots)}`;
+    case 'feedback':
+      return `feedback known ${dots(message.known)} news ${dots(message.news)}`;
+    case 'live-dots':
+      return `live-dots ${dots(message.dots)} context ${dots(message.context)}`;
+    default:
+      return message.type;
+  }
+}

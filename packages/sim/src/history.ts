@@ -1,0 +1,255 @@
+/**
+ * A history: what a seed makes of a world, storm after storm, and what the oracles object to.
+ *
+ * Invariants
+ *  1. The same options give the same history to the last byte: see `trace`.
+ *  2. It ends with the first violation, or when its minutes are over and it is quiet.
+ */
+
+import { encodeValue } from '@grapevine/wire';
+import { allFaults, type FaultName, faultsWithout } from './faults.ts';
+import { crowd } from './crowd.ts';
+import { areEqual, inspect, inspectAll } from './oracles/quiet-oracles.ts';
+import { StepOracles } from './oracles/step-oracles.ts';
+import { type Operation, planStorm, type PlanOptions } from './plan.ts';
+import { type ProtocolName, type Setting, settingOf } from './setting.ts';
+import { Trace } from './trace.ts';
+import type { Violation } from './violation.ts';
+import { World } from './world.ts';
+
+export interface HistoryOptions {
+  readonly seed: number;
+  readonly nodes: number;
+  /** Virtual minutes; the last quiet time comes on top. */
+  readonly minutes: number;
+  /** @default chosen by the seed */
+  readonly protocol?: ProtocolName | undefined;
+  /** Only the operations of these numbers are carried out. @default all */
+  readonly only?: ReadonlySet<number> | undefined;
+  /** Faults that are left out. @default none */
+  readonly without?: readonly FaultName[] | undefined;
+  /** Gets every line of the trace. @default none is made */
+  readonly print?: ((line: string) => void) | undefined;
+}
+
+export interface HistoryReport {
+  readonly seed: number;
+  /** `null`: all is well. */
+  readonly violation: Violation | null;
+  /** Hash over everything that happened. */
+  readonly trace: string;
+  readonly happenings: number;
+  readonly virtualMs: number;
+  /** The longest time from healing to equality, in cycles of the protocol; 0 for pure rumor mongering. */
+  readonly cyclesToEqual: number;
+  readonly quietTimes: number;
+  readonly writes: number;
+  /** Operations that were carried out. */
+  readonly operations: readonly number[];
+  /** Messages asked for, by type. */
+  readonly messages: Readonly<Record<string, number>>;
+}
+
+/** Nothing of what expires is in any sum: let it go first, so that equal sums mean equal content. */
+const EXPIRY_MS = 5500;
+/** Cycles within which all must be equal after all has healed. An invitation that leads nowhere costs four or more. */
+const CYCLES_TO_EQUAL = 120;
+const LEAST_TO_EQUAL_MS = 90_000;
+const REST_MS = 8000;
+const SILENCE_MS = 3000;
+const FORGET_AFTER_MS = 86_400_000;
+
+export function runHistory(options: HistoryOptions): HistoryReport {
+  return new History(options).run();
+}
+
+class History {
+  readonly #options: HistoryOptions;
+  readonly #setting: Setting;
+  readonly #plan: PlanOptions;
+  readonly #world: World;
+  readonly #oracles: StepOracles;
+  readonly #trace: Trace;
+  readonly #operations: number[] = [];
+  /** What ends an operation that is still going on, by its number. */
+  readonly #healing = new Map<number, () => void>();
+  #violation: Violation | null = null;
+  #written = 0;
+  #cyclesToEqual = 0;
+  #quietTimes = 0;
+
+  constructor(options: HistoryOptions) {
+    const { seed, nodes, without, protocol, print } = options;
+    this.#options = options;
+    this.#setting = settingOf(seed, nodes, protocol ?? null);
+    const { maxDriftMs, tombstoneTtlMs, protocolName, edges, ids, large } = this.#setting;
+    const faults = faultsWithout(without ?? [], allFaults);
+    this.#plan = { seed, nodes, faults, ids, large, maxDriftMs };
+    this.#trace = new Trace(print ?? null);
+    this.#oracles = new StepOracles({
+      object: this.#object,
+      repairs: protocolName !== 'rumor',
+      tombstoneTtlMs,
+      forgetAfterMs: FORGET_AFTER_MS,
+    });
+    this.#world = new World({
+      seed,
+      nodes,
+      edges,
+      protocol: this.#setting.protocol,
+      faults,
+      replica: { maxDriftMs, maxUpdateBytes: 2 ** 20, forgetAfterMs: FORGET_AFTER_MS },
+      observer: this.#oracles,
+      trace: this.#trace,
+    });
+  }
+
+  run(): HistoryReport {
+    const world = this.#world;
+    world.start();
+    if (this.#setting.crowd > 0) crowd(world, this.#setting.crowd);
+    const untilMs = 60_000 * this.#options.minutes;
+    for (let storm = 0; world.nowMs < untilMs && !world.isOver; storm++) {
+      this.#storm(storm);
+      this.#heal();
+      this.#quiet();
+    }
+    return {
+      seed: this.#options.seed,
+      violation: this.#violation,
+      trace: this.#trace.hash,
+      happenings: this.#trace.count,
+      virtualMs: world.nowMs,
+      cyclesToEqual: this.#cyclesToEqual,
+      quietTimes: this.#quietTimes,
+      writes: this.#oracles.ledger.count,
+      operations: this.#operations,
+      messages: this.#oracles.messages,
+    };
+  }
+
+  readonly #object = (rule: number, oracle: string, text: string): void => {
+    if (this.#violation !== null) return;
+    this.#violation = { rule, oracle, text, atMs: this.#world.nowMs };
+    this.#world.isOver = true;
+    this.#trace.line(this.#world.nowMs, `violation of rule ${rule} (${oracle}): ${text}`);
+  };
+
+  #storm(number: number): void {
+    const world = this.#world;
+    const { durationMs, operations } = planStorm(this.#plan, number);
+    const { only } = this.#options;
+    for (const planned of operations) {
+      if (only !== undefined && !only.has(planned.number)) continue;
+      world.after(planned.atMs, () => {
+        this.#operations.push(planned.number);
+        this.#carryOut(planned.operation, planned.number);
+      });
+    }
+    world.run(durationMs);
+  }
+
+  #carryOut(operation: Operation, number: number): void {
+    const world = this.#world;
+    const { nodes } = world;
+    const { trace } = world;
+    if (trace.isPrinted) trace.line(world.nowMs, `#${number} ${JSON.stringify(operation)}`);
+    const during = (forMs: number, end: () => void): void => {
+      this.#healing.set(number, end);
+      world.after(forMs, () => this.#end(number));
+    };
+    switch (operation.type) {
+      case 'write': {
+        const { node, id, bytes, expiresInMs } = operation;
+        const text = `v${++this.#written}`;
+        const value = encodeValue(bytes === 0 ? text : text.padEnd(bytes, '.'));
+        nodes[node]?.write(`id${id}`, value, expiresInMs === 0 ? undefined : expiresInMs);
+        return;
+      }
+      case 'remove':
+        return nodes[operation.node]?.write(`id${operation.id}`, undefined);
+      case 'break':
+        return world.linkOf(operation.a, operation.b)?.break();
+      case 'partition': {
+        const members = new Set(operation.members);
+        world.block(members, operation.way, 1);
+        return during(operation.forMs, () => world.block(members, operation.way, -1));
+      }
+      case 'crash':
+        return nodes[operation.node]?.whenRunning(() => nodes[operation.node]?.crash());
+      case 'restart': {
+        const node = nodes[operation.node];
+        if (node === undefined || !node.isUp) return;
+        node.die(operation.silent);
+        return during(operation.forMs, () => node.boot());
+      }
+      case 'pause': {
+        const node = nodes[operation.node];
+        if (node === undefined || !node.isUp || !node.isRunning) return;
+        node.pause();
+        return during(operation.forMs, () => node.continue());
+      }
+      case 'jump': {
+        const node = nodes[operation.node];
+        if (node === undefined) return;
+        node.skewMs += operation.byMs;
+        return during(operation.forMs, () => {
+          node.skewMs -= operation.byMs;
+        });
+      }
+      case 'slow': {
+        const link = world.linkOf(operation.a, operation.b);
+        if (link === undefined) return;
+        link.rate = operation.rate;
+        return during(operation.forMs, () => {
+          link.rate = Infinity;
+        });
+      }
+      default:
+        operation satisfies never;
+    }
+  }
+
+  #end(number: number): void {
+    const end = this.#healing.get(number);
+    if (end === undefined) return;
+    this.#healing.delete(number);
+    end();
+  }
+
+  #heal(): void {
+    for (const number of [...this.#healing.keys()]) this.#end(number);
+  }
+
+  #quiet(): void {
+    const world = this.#world;
+    const { nodes } = world;
+    const { deltaMs, protocolName } = this.#setting;
+    const healedMs = world.nowMs;
+    if (protocolName === 'rumor') {
+      world.run(EXPIRY_MS);
+      if (!world.isOver) for (const node of nodes) inspect(node, this.#object);
+      this.#quietTimes++;
+      return;
+    }
+    world.run(EXPIRY_MS + Math.min(this.#setting.maxDriftMs, 12_000));
+    const limitMs = Math.max(CYCLES_TO_EQUAL * deltaMs, LEAST_TO_EQUAL_MS);
+    const isRestored = (): boolean => world.links.every((link) => link.isUp) && areEqual(nodes);
+    while (!world.isOver && !isRestored()) {
+      if (world.nowMs - healedMs > limitMs)
+        this.#object(3, 'unequal', `not equal by sum ${limitMs} ms (${limitMs / deltaMs} cycles) after all has healed`);
+      world.run(250);
+    }
+    if (world.isOver) return;
+    this.#cyclesToEqual = Math.max(this.#cyclesToEqual, (world.nowMs - healedMs) / deltaMs);
+    world.run(REST_MS);
+    this.#oracles.isQuiet = true;
+    world.run(SILENCE_MS);
+    this.#oracles.isQuiet = false;
+    if (world.isOver) return;
+    for (const node of nodes) inspect(node, this.#object);
+    inspectAll(nodes, this.#oracles.ledger, this.#object);
+    this.#oracles.settle((nodes[0] as (typeof nodes)[number]).replica.context);
+    this.#quietTimes++;
+  }
+}

@@ -1,0 +1,343 @@
+/**
+ * A simulated node: a replica, the machine of its protocol, and what a shell does around them.
+ *
+ * Invariants
+ *  1. A machine is called once at a time, with its own node's clock; what it asks for happens afterwards.
+ *  2. What arrived comes before any other input. After every input subscribers are told.
+ *  3. Nothing of a former machine reaches a new one: no timer, no verdict. The replica does, but not a node's death.
+ *
+ * Source: DESIGN sections 2 and 4; the instance actor does the same.
+ */
+
+import {
+  below,
+  type Bytes,
+  type Effects,
+  type GossipError,
+  type Machine,
+  type Message,
+  type Offer,
+  type Origin,
+  type Peer,
+  type Random,
+  type Received,
+  Replica,
+  type Update,
+  visible,
+} from '@grapevine/core';
+import { Encoder } from '@grapevine/wire';
+import { CHANNEL, type End } from './connection.ts';
+import { type Habit, judge } from './habit.ts';
+import type { Input } from './observer.ts';
+import type { World } from './world.ts';
+
+/** 2026-01-01T00:00:00Z: where virtual time starts on a clock that is right, in milliseconds. */
+export const START_MS = 1767225600000;
+
+export interface NodeNature {
+  readonly skewMs: number;
+  readonly gatherMs: number;
+  /** How its handler judges; `null`: it has none. */
+  readonly habit: Habit | null;
+}
+
+export class SimNode implements Effects {
+  readonly world: World;
+  readonly index: number;
+  readonly name: string;
+  readonly nature: NodeNature;
+  readonly random: Random;
+  /** How far its clock is ahead of true time, in milliseconds. */
+  skewMs: number;
+  /** False while it is dead. */
+  isUp = true;
+  /** The open ends of its connections, by the peer's name. */
+  readonly ends: Map<string, End> = new Map<string, End>();
+  /** Whom its machine can speak to. */
+  readonly peers: Map<string, Peer> = new Map<string, Peer>();
+  /** What a subscriber has put together from the changes alone. */
+  readonly told: Map<string, Bytes> = new Map<string, Bytes>();
+  replica!: Replica;
+  machine!: Machine;
+  /** Counts its machines. */
+  incarnation = 0;
+  #encoder = new Encoder();
+  #timers = new Map<string, number>();
+  #arrived: Received[] = [];
+  #isGathering = false;
+  /** What waits for a stopped process; `null`: it runs. */
+  #waiting: (() => void)[] | null = null;
+  #forgotten: Origin[] = [];
+  #epochs = 0;
+
+  constructor(world: World, index: number, nature: NodeNature, random: Random) {
+    this.world = world;
+    this.index = index;
+    this.name = `n${String(index).padStart(2, '0')}`;
+    this.nature = nature;
+    this.random = random;
+    this.skewMs = nature.skewMs;
+  }
+
+  /** This node's own clock: wall-clock milliseconds. */
+  get nowMs(): number {
+    return START_MS + this.world.nowMs + this.skewMs;
+  }
+
+  get isRunning(): boolean {
+    return this.#waiting === null;
+  }
+
+  // Its life.
+
+  /** Starts for the first time, or again after its death, with nothing. */
+  boot(): void {
+    this.isUp = true;
+    this.#encoder = new Encoder();
+    this.#newReplica();
+    this.#newMachine();
+    this.#collectFor(this.incarnation);
+    this.#do('start', () => this.machine.start(this.nowMs));
+  }
+
+  /** The instance crashes and is started again with the replica that it had. */
+  crash(): void {
+    if (!this.isUp) return;
+    this.world.log(this, 'instance crashes');
+    this.#newMachine();
+    this.world.observer.crashed(this);
+    this.#collectFor(this.incarnation);
+    this.#do('start', () => {
+      this.machine.start(this.nowMs);
+      this.machine.peersChanged([...this.peers.values()], this.nowMs);
+    });
+  }
+
+  /** Dies, with all that it holds. @param silently its peers are not told by its kernel */
+  die(silently: boolean): void {
+    if (!this.isUp) return;
+    this.world.log(this, silently ? 'dies silently' : 'dies');
+    this.isUp = false;
+    this.incarnation++;
+    this.#waiting = null;
+    this.#arrived = [];
+    this.peers.clear();
+    this.told.clear();
+    const ends = [...this.ends.values()];
+    this.ends.clear();
+    for (const end of ends) end.vanish(silently);
+  }
+
+  /** As SIGSTOP: nothing happens here, and what arrives waits. */
+  pause(): void {
+    if (!this.isUp) return;
+    this.world.log(this, 'is stopped');
+    this.#waiting ??= [];
+  }
+
+  /** As SIGCONT. */
+  continue(): void {
+    const waiting = this.#waiting;
+    if (waiting === null) return;
+    this.world.log(this, 'goes on');
+    this.#waiting = null;
+    for (const act of waiting) this.whenRunning(act);
+  }
+
+  whenRunning(act: () => void): void {
+    if (this.#waiting === null) act();
+    else this.#waiting.push(act);
+  }
+
+  // Inputs.
+
+  write(id: string, value: Bytes | undefined, expiresInMs?: number): void {
+    if (!this.isUp || !this.isRunning) return;
+    const { nowMs } = this;
+    this.#do('add', () => {
+      this.replica.write(id, value, expiresInMs === undefined ? undefined : nowMs + expiresInMs, nowMs);
+    });
+  }
+
+  /** It knows from the beginning what `admit` gives to its replica. */
+  known(admit: () => void): void {
+    this.#do('start', admit);
+  }
+
+  peerArrived(peer: Peer): void {
+    this.peers.set(peer.name, peer);
+    this.#do('peers', () => this.machine.peersChanged([...this.peers.values()], this.nowMs));
+  }
+
+  /** One of its ends has been closed. */
+  endClosed(end: End): void {
+    const { name } = end.peer.node;
+    if (this.ends.get(name) === end) this.ends.delete(name);
+    this.whenRunning(() => {
+      if (!this.isUp || this.peers.get(name)?.session !== end.session) return;
+      this.peers.delete(name);
+      this.#do('peers', () => this.machine.peersChanged([...this.peers.values()], this.nowMs));
+    });
+  }
+
+  /** Messages have come in. */
+  take(end: End, batch: readonly Received[]): void {
+    const { name } = end.peer.node;
+    if (this.peers.get(name)?.session !== end.session) return;
+    for (const received of batch) {
+      const { message } = received;
+      if (!this.world.protocol.accepts(message))
+        this.world.observer.broken(this, 0, `${name} sent a ${message.type}, which is none of the protocol's`);
+      this.world.observer.received(end, message);
+      this.#arrived.push(received);
+    }
+    if (this.nature.gatherMs === 0) return this.#do('receive', () => undefined);
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    const { incarnation } = this;
+    this.world.after(below(this.random, this.nature.gatherMs + 1), () => {
+      this.#isGathering = false;
+      this.#later(incarnation, 'receive', () => undefined);
+    });
+  }
+
+  // Effects.
+
+  send(to: string | readonly string[], message: Message): void {
+    const { observer } = this.world;
+    observer.sending(this, message);
+    let frame;
+    for (const name of typeof to === 'string' ? [to] : to) {
+      const end = this.ends.get(name);
+      if (end === undefined || end.session !== this.peers.get(name)?.session) continue;
+      frame ??= this.#encoder.encode(CHANNEL, message);
+      observer.sent(end, message);
+      end.send(frame);
+    }
+  }
+
+  offer(offer: Offer): void {
+    this.world.observer.offered(this, offer);
+    const { incarnation } = this;
+    const { verdict, delayMs } = judge(this.nature.habit as Habit, offer, this.random);
+    this.world.after(delayMs, () => {
+      this.#later(incarnation, 'judged', () => {
+        this.world.observer.judging(this, offer, verdict);
+        this.machine.judged(offer.number, verdict, this.nowMs);
+      });
+    });
+  }
+
+  setTimer(timer: string, delayMs: number): void {
+    const token = (this.#timers.get(timer) ?? 0) + 1;
+    this.#timers.set(timer, token);
+    const timers = this.#timers;
+    const { incarnation } = this;
+    this.world.after(delayMs, () => {
+      if (timers.get(timer) !== token) return;
+      this.#later(incarnation, 'tick', () => this.machine.tick(timer, this.nowMs));
+    });
+  }
+
+  report(error: GossipError): void {
+    this.world.observer.reported(this, error);
+  }
+
+  /** The highest epoch that it knows of a node's name; 0: none. */
+  newestEpochOf(name: string): number {
+    let newest = 0;
+    for (const { origin, intervals } of this.replica.context.origins())
+      if (origin.name === name && intervals.length > 0 && origin.epoch > newest) newest = origin.epoch;
+    return newest;
+  }
+
+  /** One input, what arrived before it, and what follows from it. */
+  #do(input: Input, act: () => void): void {
+    const { observer, trace } = this.world;
+    trace.note(this.world.nowMs, 2, this.index, this.replica.context.sum.low);
+    observer.stepping(this, input);
+    try {
+      if (this.#arrived.length > 0) {
+        const batch = this.#arrived;
+        this.#arrived = [];
+        this.machine.receive(batch, this.nowMs);
+      }
+      act();
+      while (this.replica.hasFresh) this.machine.add(this.replica.takeFresh(), this.nowMs);
+    } catch (error) {
+      observer.broken(this, 0, `the machine threw at '${input}': ${error instanceof Error ? error.stack : String(error)}`);
+    }
+    const { changes } = this.replica;
+    const told = changes.length === 0 ? noChanges : changes.splice(0);
+    for (const update of told) {
+      const value = visible(update);
+      if (value === undefined) this.told.delete(update.id);
+      else this.told.set(update.id, value);
+    }
+    observer.stepped(this, input, told);
+    if (this.#forgotten.length > 0) this.#forgetNumbers();
+  }
+
+  #later(incarnation: number, input: Input, act: () => void): void {
+    if (incarnation !== this.incarnation) return;
+    if (this.#waiting === null) return this.#do(input, act);
+    this.#waiting.push(() => {
+      if (incarnation === this.incarnation) this.#do(input, act);
+    });
+  }
+
+  #collectFor(incarnation: number): void {
+    const { gcMs } = this.world.protocol;
+    if (gcMs === false) return;
+    this.world.after(gcMs, () => {
+      if (incarnation !== this.incarnation) return;
+      this.#later(incarnation, 'collect', () => this.machine.collect(this.nowMs));
+      this.#collectFor(incarnation);
+    });
+  }
+
+  #newReplica(): void {
+    const { world } = this;
+    // A clock that was set back gives a lower epoch, and its peers correct it; the very same millisecond twice it may not
+    // give, as no process starts twice in one.
+    const epoch = this.nowMs + this.#epochs++;
+    const replica = new Replica({ name: this.name, epoch, ...world.replicaOptions });
+    replica.observed = true;
+    this.replica = replica;
+    this.#forgotten = [];
+    const { context } = replica;
+    const forget = context.forget.bind(context);
+    context.forget = (origin) => {
+      this.#forgotten.push(origin);
+      forget(origin);
+    };
+    world.observer.replicaMade(this, replica);
+  }
+
+  #newMachine(): void {
+    this.incarnation++;
+    this.#timers = new Map();
+    this.#isGathering = false;
+    this.#arrived = [];
+    this.replica.withdrawn = null;
+    this.machine = this.world.protocol.create({
+      self: this.name,
+      replica: this.replica,
+      effects: this,
+      random: this.random,
+      judged: this.nature.habit !== null,
+    });
+  }
+
+  /** An origin that this node forgot leaves the numbering too. */
+  #forgetNumbers(): void {
+    for (const origin of this.#forgotten) {
+      if (this.replica.context.find(origin) !== undefined) continue;
+      const number = this.#encoder.forget(origin);
+      if (number !== undefined) for (const end of this.ends.values()) end.forget(number);
+    }
+    this.#forgotten = [];
+  }
+}
+
+const noChanges: readonly Update[] = [];

@@ -1,0 +1,137 @@
+/**
+ * The oracles of quiet times: when everything has healed, all must agree, and everything is checked anew from nothing.
+ *
+ * Invariants watched, by the numbers of docs/algorithm.md
+ *  2. What a context has of an id is held where its newest has a value.
+ *  3. `entropy` and `hybrid` replicas are equal by content and by sum; the newest value that is known anywhere is what
+ *     all hold; sums are what a sum over everything gives.
+ *  4. Nothing is held that the remover had seen, whose store lives.
+ *  6. Where there is no handler, readers see all.
+ *  9. No rumor is infective any more, nothing waits.
+ */
+
+import {
+  epidemicStatus,
+  hashInterval,
+  hashNumber,
+  isNewer,
+  outlives,
+  type Replica,
+  sameSum,
+  type Sum,
+  type Update,
+  visible,
+} from '@grapevine/core';
+import type { Ledger } from '../ledger.ts';
+import type { SimNode } from '../node.ts';
+import type { Object as Objection } from '../violation.ts';
+
+/** Whether all are equal by sum: of contexts, and of what is live beyond any clock. */
+export function areEqual(nodes: readonly SimNode[]): boolean {
+  const [first, ...rest] = nodes as [SimNode, ...SimNode[]];
+  const { sum } = first.replica.context;
+  if (!rest.every(({ replica }) => sameSum(replica.context.sum, sum))) return false;
+  const horizonMs = horizonOf(nodes);
+  const live = first.replica.store.liveSum(horizonMs);
+  return rest.every(({ replica }) => sameSum(replica.store.liveSum(horizonMs), live));
+}
+
+/** Later than what any node's own horizon can be. */
+function horizonOf(nodes: readonly SimNode[]): number {
+  let horizonMs = 0;
+  for (const { nowMs, replica } of nodes) horizonMs = Math.max(horizonMs, nowMs + replica.maxDriftMs);
+  return horizonMs;
+}
+
+/** What must be true of one replica at any time. */
+export function inspect(node: SimNode, object: Objection): void {
+  const { replica } = node;
+  const sum: Sum = { low: 0, high: 0 };
+  for (const { origin, intervals } of replica.context.origins())
+    for (let i = 0; i < intervals.length; i += 2) {
+      const [first, last] = [intervals[i] as number, intervals[i + 1] as number];
+      sum.low = (sum.low + hashInterval(origin.low, first, last)) | 0;
+      sum.high = (sum.high + hashInterval(origin.high, first, last)) | 0;
+      if (first > last || (i > 0 && first <= (intervals[i - 1] as number) + 1))
+        object(2, 'intervals', `${node.name}: the intervals of ${origin.key} are not maximal`);
+    }
+  if (!sameSum(sum, replica.context.sum)) object(3, 'sums', `${node.name}: the sum of its context is not its context's`);
+  const live: Sum = { low: 0, high: 0 };
+  const horizonMs = node.nowMs + replica.maxDriftMs;
+  let seen = 0;
+  let before = 0;
+  for (const update of replica.store) {
+    if (update.arrival <= before) object(3, 'order', `${node.name}: ${update.id} is not in order of arrival`);
+    before = update.arrival;
+    if (outlives(update, horizonMs)) {
+      live.low = (live.low + hashNumber(update.origin.low, update.sequence)) | 0;
+      live.high = (live.high + hashNumber(update.origin.high, update.sequence)) | 0;
+    }
+    if (replica.store.byDot(update.origin, update.sequence) !== update)
+      object(2, 'index', `${node.name}: ${update.id} is not found by its dot`);
+    if (!replica.context.has(update.origin, update.sequence))
+      object(2, 'stored-unclaimed', `${node.name} holds ${update.id}, which is not in its context`);
+    const value = visible(update);
+    if (value === undefined) continue;
+    seen++;
+    if (node.told.get(update.id) !== value)
+      object(0, 'subscriber', `${node.name}: subscribers and readers disagree on ${update.id}`);
+  }
+  if (seen !== node.told.size) object(0, 'subscriber', `${node.name}: subscribers know ${node.told.size} ids, readers see ${seen}`);
+  if (!sameSum(live, replica.store.liveSum(horizonMs)))
+    object(3, 'sums', `${node.name}: the sum of what is live is not that of its live updates`);
+}
+
+/** What must be true of all together when everything has healed and come to rest. */
+export function inspectAll(nodes: readonly SimNode[], ledger: Ledger, object: Objection): void {
+  const [first, ...rest] = nodes as [SimNode, ...SimNode[]];
+  const horizonMs = horizonOf(nodes);
+  const live = liveOf(first.replica, horizonMs);
+  for (const { name, replica } of rest) {
+    const other = liveOf(replica, horizonMs);
+    if (other.size !== live.size) object(3, 'content', `${name} holds ${other.size} live ids, ${first.name} ${live.size}`);
+    for (const [id, { origin, sequence }] of other) {
+      const same = live.get(id);
+      if (same === undefined || same.sequence !== sequence || same.origin.key !== origin.key)
+        object(3, 'content', `${name} holds ${sequence}.${origin.key} of ${id}, and ${first.name} does not`);
+    }
+  }
+  for (const { name, nature, replica, machine } of nodes) {
+    const status = epidemicStatus(machine);
+    if (status !== undefined && status.infective > 0)
+      object(9, 'infective', `${name} still has ${status.infective} infective rumors`);
+    if (machine.backlog > 0) object(9, 'backlog', `${name} still has ${machine.backlog} updates under judgement`);
+    if (nature.habit !== null) continue;
+    for (const update of replica.store)
+      if (update.view !== undefined) object(6, 'hidden', `${name} hides ${update.id}, and has no handler`);
+  }
+  inspectLedger(nodes, ledger, object);
+}
+
+function liveOf(replica: Replica, horizonMs: number): Map<string, Update> {
+  const live = new Map<string, Update>();
+  for (const update of replica.store) if (outlives(update, horizonMs)) live.set(update.id, update);
+  return live;
+}
+
+function inspectLedger(nodes: readonly SimNode[], ledger: Ledger, object: Objection): void {
+  const { context, store } = (nodes[0] as SimNode).replica;
+  const living = new Set(nodes.map(({ replica }) => replica));
+  for (const [id, writes] of ledger.ids()) {
+    const known = writes.filter(({ update: { origin, sequence } }) => context.has(origin, sequence));
+    const held = store.get(id);
+    const final = held?.value === undefined ? undefined : held;
+    let newest: Update | undefined;
+    for (const { update } of known) if (newest === undefined || isNewer(update, newest)) newest = update;
+    if (newest !== undefined && newest.value !== undefined && newest.expiresAt === undefined && final === undefined)
+      object(3, 'newest-lost', `the newest value of ${id}, ${newest.sequence}.${newest.origin.key}, is known and held by nobody`);
+    if (final === undefined) continue;
+    const newer = known.filter(({ update }) => isNewer(update, final));
+    const made = ledger.find(final.origin, final.sequence);
+    const remover = newer.find(({ seen, replica }) => made !== undefined && seen.has(made) && living.has(replica));
+    if (remover !== undefined)
+      object(4, 'came-back', `${id}, ${final.sequence}.${final.origin.key}, came back: the writer of ${remover.update.sequence}.${remover.update.origin.key} had seen it`);
+    if (newer.length > 0 && newer.every(({ update }) => update.value !== undefined && update.expiresAt === undefined))
+      object(1, 'older-held', `${id} is held as ${final.sequence}.${final.origin.key}, and a newer value is known`);
+  }
+}

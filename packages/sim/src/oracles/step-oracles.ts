@@ -1,0 +1,400 @@
+/**
+ * The oracles after every event: what each single step must leave true, checked on what the step touched.
+ *
+ * Invariants watched, by the numbers of docs/algorithm.md
+ *  1. A dot is one write, as it was made; only a newer version takes the place of another; a write is newer than all
+ *     that its writer has stored; what is stamped too far ahead is not stored.
+ *  2. A dot that enters a context is stored in that same step, or was superseded, removed or has expired; it exists.
+ *  3. A sweep drops nothing that is the newest of its id; no value goes to a peer that said it has it.
+ *  5. What expired is no more visible after a tick or a collection, and is never sent on.
+ *  6. A verdict decides what readers see; what is hidden is never pushed; feedback tells the truth about the batch.
+ *  9. After a collection no tombstone is older than its time, and no origin is kept that is long gone.
+ *  And a subscriber who was told every change sees what readers see.
+ *
+ * They hang on the four doors through which a replica changes: set and drop of its store, extend and forget of its
+ * context. So they miss nothing, and cost by what changes.
+ */
+
+import {
+  type Bytes,
+  type Context,
+  Context as Dots,
+  type Dots as DotList,
+  type GossipError,
+  isExpired,
+  isNewer,
+  type Message,
+  type Offer,
+  type Origin,
+  type Replica,
+  stampAt,
+  subtract,
+  type Update,
+  type Verdict,
+  visible,
+  wallOf,
+} from '@grapevine/core';
+import type { End } from '../connection.ts';
+import { Ledger } from '../ledger.ts';
+import type { SimNode } from '../node.ts';
+import type { Input, Observer } from '../observer.ts';
+import type { Object as Objection } from '../violation.ts';
+
+export interface StepOracleOptions {
+  readonly object: Objection;
+  /** Whether the protocol repairs by anti-entropy. Pure rumor mongering forgets and closes gaps (rule 7). */
+  readonly repairs: boolean;
+  readonly tombstoneTtlMs: number;
+  readonly forgetAfterMs: number;
+}
+
+/** What is known of a node beyond its replica. */
+class Watched {
+  /** The greatest stamp that it stored. */
+  stamp = 0;
+  /** What readers must see of the updates under judgement, or judged in this step. */
+  expected = new Map<Update, Bytes | undefined | 'as before'>();
+  /** Dots that readers here do not see, as told by verdicts. */
+  hidden = new Dots();
+  openOffer = 0;
+  /** Ids that this step touched. */
+  readonly touched = new Set<string>();
+  /** Dots that entered the context in this step. */
+  readonly entered: { origin: Origin; first: number; last: number }[] = [];
+}
+
+/** What was said on an end of a connection. */
+class Heard {
+  invitation = 0;
+  invited: DotList = [];
+  context: Context | null = null;
+  /** Dots that the peer announced, told or asked for. */
+  readonly has = new Dots();
+  readonly asked = new Dots();
+}
+
+export class StepOracles implements Observer {
+  readonly ledger: Ledger = new Ledger();
+  readonly #options: StepOracleOptions;
+  readonly #watched = new Map<SimNode, Watched>();
+  readonly #heard = new WeakMap<End, Heard>();
+  /** The latest time that any clock has shown. */
+  #latestMs = 0;
+  /** Messages other than comparisons are noted while this is set. */
+  isQuiet = false;
+  readonly messages: Record<string, number> = {};
+  #input: Input = 'start';
+
+  constructor(options: StepOracleOptions) {
+    this.#options = options;
+  }
+
+  replicaMade(node: SimNode, replica: Replica): void {
+    const watched = new Watched();
+    this.#watched.set(node, watched);
+    const { store, context } = replica;
+    const set = store.set.bind(store);
+    store.set = (update, former, nowMs): void => {
+      this.#onSet(node, watched, update, former, nowMs);
+      set(update, former, nowMs);
+    };
+    const storeDrop = store.drop.bind(store);
+    store.drop = (update): void => {
+      watched.touched.add(update.id);
+      storeDrop(update);
+    };
+    const drop = replica.drop.bind(replica);
+    replica.drop = (update): void => {
+      this.#onDrop(node, update);
+      drop(update);
+    };
+    const extend = context.extend.bind(context);
+    context.extend = (seen, first, last): void => {
+      this.#onExtend(node, watched, seen.origin, subtract([first, last], seen.intervals));
+      extend(seen, first, last);
+    };
+    const write = replica.write.bind(replica);
+    replica.write = (id, value, expiresAt, nowMs): Update => {
+      const { stamp } = watched;
+      const update = write(id, value, expiresAt, nowMs);
+      if (update.stamp <= stamp)
+        this.#object(1, 'clock', `${node.name} wrote ${name(update)} with a stamp that it had stored already`);
+      return update;
+    };
+  }
+
+  stepping(node: SimNode, input: Input): void {
+    this.#input = input;
+    const { nowMs } = node;
+    if (nowMs > this.#latestMs) this.#latestMs = nowMs;
+  }
+
+  stepped(node: SimNode, input: Input, told: readonly Update[]): void {
+    const watched = this.#of(node);
+    const { replica } = node;
+    for (const { id } of told) watched.touched.add(id);
+    for (const id of watched.touched) {
+      const update = replica.store.get(id);
+      const seen = update === undefined ? undefined : visible(update);
+      if (node.told.get(id) !== seen)
+        this.#object(0, 'subscriber', `${node.name}: subscribers were told ${show(node.told.get(id))} of ${id}, readers see ${show(seen)}`);
+      if (update !== undefined && !replica.context.has(update.origin, update.sequence))
+        this.#object(2, 'stored-unclaimed', `${node.name} holds ${name(update)}, which is not in its context`);
+    }
+    watched.touched.clear();
+    watched.entered.length = 0;
+    if (watched.openOffer === 0 && watched.expected.size > 0) watched.expected.clear();
+    if (input === 'collect') this.#collected(node);
+  }
+
+  sending(node: SimNode, message: Message): void {
+    this.messages[message.type] = (this.messages[message.type] ?? 0) + 1;
+    if (this.isQuiet && message.type !== 'hashes' && message.type !== 'pull')
+      this.#object(3, 'silence', `${node.name} is not silent: it sends ${message.type}`);
+    if (message.type === 'announce') return this.#pushed(node, message.dots, 'announces');
+    if (message.type === 'feedback') return this.#fedBack(node, message.known, message.news);
+    if (message.type !== 'updates' && message.type !== 'chunk') return;
+    const isRumor = message.type === 'updates' && message.cause !== 'answer';
+    for (const update of message.updates) {
+      if (isExpired(update)) this.#object(5, 'expired-sent', `${node.name} sends on ${name(update)}, which has expired`);
+      if (isRumor && this.#of(node).hidden.has(update.origin, update.sequence))
+        this.#object(6, 'hidden-pushed', `${node.name} pushes ${name(update)}, which it hides`);
+    }
+  }
+
+  sent(end: End, message: Message): void {
+    if (message.type === 'chunk') {
+      const heard = this.#heardOn(end);
+      if (heard.invitation !== message.invitation) return;
+      const context = (heard.context ??= Dots.of(heard.invited));
+      for (const update of message.updates)
+        if (update.value !== undefined && context.has(update.origin, update.sequence))
+          this.#object(3, 'sent-again', `${end.node.name} sends ${end.peer.node.name} ${name(update)}, which it said it has`);
+    } else if (message.type === 'updates') {
+      const heard = this.#heardOn(end);
+      for (const update of message.updates) {
+        if (message.cause === 'answer' && !heard.asked.has(update.origin, update.sequence))
+          this.#object(3, 'unasked', `${end.node.name} answers ${end.peer.node.name} with ${name(update)}, unasked`);
+        if (message.cause !== 'answer' && heard.has.has(update.origin, update.sequence))
+          this.#object(3, 'pushed-again', `${end.node.name} pushes ${end.peer.node.name} ${name(update)}, which it said it has`);
+      }
+    }
+  }
+
+  received(end: End, message: Message): void {
+    // `end` is the receiver's: what comes in over it is what its peer says.
+    switch (message.type) {
+      case 'contexts':
+        if (message.invitation === 0) return;
+        Object.assign(this.#heardOn(end), { invitation: message.invitation, invited: message.dots, context: null });
+        return;
+      case 'announce':
+        return this.#heardOn(end).has.addAll(message.dots);
+      case 'ask':
+        return this.#heardOn(end).asked.addAll(message.dots);
+      case 'updates':
+        for (const { origin, sequence } of message.updates) this.#heardOn(end).has.add(origin, sequence);
+        return;
+      default:
+    }
+  }
+
+  offered(node: SimNode, offer: Offer): void {
+    const watched = this.#of(node);
+    if (watched.openOffer !== 0) this.#object(6, 'two-offers', `${node.name} offers a batch while another is open`);
+    watched.openOffer = offer.number;
+    for (const update of offer.updates)
+      if (node.replica.context.has(update.origin, update.sequence))
+        this.#object(2, 'offered-claimed', `${node.name} offers ${name(update)}, which is in its context`);
+  }
+
+  judging(node: SimNode, offer: Offer, verdict: Verdict): void {
+    const watched = this.#of(node);
+    if (watched.openOffer === offer.number) watched.openOffer = 0;
+    watched.expected = new Map();
+    for (const update of offer.updates) {
+      const kept =
+        verdict.type === 'keep-all'
+          ? update.value
+          : verdict.type === 'keep' || verdict.type === 'reset'
+            ? verdict.kept.get(update.id)
+            : undefined;
+      watched.expected.set(update, kept ?? 'as before');
+      if (kept === undefined) watched.hidden.add(update.origin, update.sequence);
+    }
+  }
+
+  crashed(node: SimNode): void {
+    const watched = this.#of(node);
+    watched.openOffer = 0;
+    watched.expected.clear();
+    // A new machine has heard nothing yet, even on connections that live on.
+    for (const end of node.ends.values()) this.#heard.delete(end);
+  }
+
+  reported(_node: SimNode, _error: GossipError): void {
+    // What a machine reports is for humans.
+  }
+
+  broken(_node: SimNode, rule: number, what: string): void {
+    this.#object(rule, 'contract', what);
+  }
+
+  /** Everything is equal: what is over is forgotten here. */
+  settle(context: Context): void {
+    this.ledger.settle(context);
+    for (const watched of this.#watched.values()) watched.hidden = new Dots();
+  }
+
+  get latestMs(): number {
+    return this.#latestMs;
+  }
+
+  #of(node: SimNode): Watched {
+    return this.#watched.get(node) as Watched;
+  }
+
+  #heardOn(end: End): Heard {
+    let heard = this.#heard.get(end);
+    if (heard === undefined) this.#heard.set(end, (heard = new Heard()));
+    return heard;
+  }
+
+  #object(rule: number, oracle: string, text: string): void {
+    this.#options.object(rule, oracle, text);
+  }
+
+  // The doors.
+
+  #onSet(node: SimNode, watched: Watched, update: Update, former: Update | undefined, nowMs: number): void {
+    watched.touched.add(update.id);
+    const { replica } = node;
+    const { origin, sequence } = update;
+    let write = this.ledger.find(origin, sequence);
+    if (write === undefined) {
+      // What is there from the beginning has been written in a former life.
+      if (this.#input !== 'start' && origin.key !== replica.origin.key)
+        this.#object(1, 'unwritten', `${node.name} stores ${name(update)}, which nobody wrote`);
+      this.ledger.enter(update, replica, replica.context);
+      write = this.ledger.find(origin, sequence);
+    } else if (former !== undefined && former.origin === origin && former.sequence === sequence) {
+      // It expired: a tombstone of the same dot takes its place.
+      if (update.value !== undefined || update.expiresAt === undefined || update.expiresAt > nowMs)
+        this.#object(5, 'expiry', `${node.name} replaces ${name(update)} by itself before its time`);
+      return;
+    } else if (this.#input === 'add' && this.#isOwnWrite(update, replica)) {
+      this.#object(1, 'dot-twice', `${node.name} gives the dot of ${name(write.update)} to ${name(update)}`);
+    }
+    const made = write?.update as Update;
+    const isTombstoneByTime = update.value === undefined && update.expiresAt !== undefined;
+    if (
+      made.id !== update.id ||
+      made.stamp !== update.stamp ||
+      made.expiresAt !== update.expiresAt ||
+      (made.value !== update.value && !isTombstoneByTime)
+    )
+      this.#object(1, 'dot-twice', `${node.name} stores ${name(update)}, which was written as ${name(made)}`);
+    if (former !== undefined && isNewer(former, update))
+      this.#object(1, 'older-wins', `${node.name} replaces ${name(former)} by ${name(update)}, which is older`);
+    if (update.stamp > watched.stamp) {
+      watched.stamp = update.stamp;
+      if (update.stamp > stampAt(nowMs + replica.maxDriftMs) && origin.key !== replica.origin.key)
+        this.#object(1, 'far-ahead', `${node.name} stores ${name(update)}, stamped ${wallOf(update.stamp) - nowMs} ms ahead`);
+    }
+    const expected = watched.expected.get(update);
+    if (expected === undefined || update.value === undefined) return;
+    const right = expected === 'as before' ? (former === undefined ? undefined : visible(former)) : expected;
+    if (visible(update) !== right)
+      this.#object(6, 'verdict', `${node.name} shows ${show(visible(update))} of ${name(update)}, judged to be ${show(right)}`);
+  }
+
+  #isOwnWrite({ origin, sequence }: Update, replica: Replica): boolean {
+    return origin.key === replica.origin.key && !replica.context.has(origin, sequence);
+  }
+
+  #onDrop(node: SimNode, update: Update): void {
+    if (!this.#options.repairs || update.value === undefined) return;
+    if (update.expiresAt !== undefined && update.expiresAt <= this.#latestMs) return;
+    const newest = this.ledger.newestOf(update.id);
+    if (newest === undefined || !isNewer(newest.update, update))
+      this.#object(3, 'newest-dropped', `${node.name} drops ${name(update)}, the newest of its id`);
+  }
+
+  #onExtend(node: SimNode, watched: Watched, origin: Origin, entered: readonly number[]): void {
+    for (let i = 0; i < entered.length; i += 2) {
+      const first = entered[i] as number;
+      const last = entered[i + 1] as number;
+      watched.entered.push({ origin, first, last });
+      for (let sequence = first; sequence <= last; sequence++) this.#onEnter(node, origin, sequence);
+    }
+  }
+
+  #onEnter(node: SimNode, origin: Origin, sequence: number): void {
+    const write = this.ledger.find(origin, sequence);
+    if (write === undefined) {
+      this.#object(2, 'unwritten-claimed', `${node.name} claims ${sequence}.${origin.key}, which nobody wrote`);
+      return;
+    }
+    const { update } = write;
+    const { store } = node.replica;
+    if (!this.#options.repairs || store.byDot(origin, sequence) !== undefined || update.value === undefined) return;
+    const held = store.get(update.id);
+    if (held !== undefined && isNewer(held, update)) return;
+    if (update.expiresAt !== undefined && update.expiresAt <= this.#latestMs) return;
+    const newest = this.ledger.newestOf(update.id);
+    if (newest === undefined || !isNewer(newest.update, update))
+      this.#object(2, 'claimed-unstored', `${node.name} claims ${name(update)}, which it does not hold and nothing has superseded`);
+  }
+
+  // What is said.
+
+  #pushed(node: SimNode, dots: DotList, does: string): void {
+    const { hidden } = this.#of(node);
+    if (hidden.isEmpty) return;
+    for (const { origin, intervals } of hidden.common(dots)) {
+      for (let i = 0; i < intervals.length; i += 2) {
+        const update = node.replica.store.byDot(origin, intervals[i] as number);
+        if (update !== undefined && update.value !== undefined)
+          this.#object(6, 'hidden-pushed', `${node.name} ${does} ${name(update)}, which it hides`);
+      }
+    }
+  }
+
+  /** Without a handler a batch is answered in the step that stored it: known is what was there before, news what was not. */
+  #fedBack(node: SimNode, known: DotList, news: DotList): void {
+    if (node.nature.habit !== null) return;
+    const { entered } = this.#of(node);
+    const inStep = new Dots();
+    for (const { origin, first, last } of entered) inStep.add(origin, first, last);
+    const wronglyKnown = [...inStep.common(known), ...node.replica.refused.lacking(node.replica.context.lacking(known))];
+    if (wronglyKnown.length > 0)
+      this.#object(6, 'feedback', `${node.name} says that it knew ${wronglyKnown[0]?.intervals[0]}.${wronglyKnown[0]?.origin.key}, which it did not`);
+    const wronglyNew = inStep.lacking(node.replica.context.common(news));
+    if (wronglyNew.length > 0)
+      this.#object(6, 'feedback', `${node.name} says that ${wronglyNew[0]?.intervals[0]}.${wronglyNew[0]?.origin.key} was news, which it was not`);
+  }
+
+  #collected(node: SimNode): void {
+    const { replica, nowMs } = node;
+    const { tombstoneTtlMs, forgetAfterMs, repairs } = this.#options;
+    const next = replica.store.nextExpiryMs;
+    if (next !== undefined && next <= nowMs)
+      this.#object(5, 'expired-kept', `${node.name} holds what expired ${nowMs - next} ms ago`);
+    if (!repairs) return;
+    if (replica.store.tombstonesUpTo(nowMs - tombstoneTtlMs - 1).length > 0)
+      this.#object(9, 'tombstones', `${node.name} keeps tombstones beyond their time`);
+    for (const { origin, newest } of replica.context.origins()) {
+      if (newest === 0 || wallOf(newest) >= nowMs - forgetAfterMs) continue;
+      if (origin.name === node.name || node.peers.has(origin.name) || replica.store.holdsAnyOf(origin)) continue;
+      this.#object(9, 'origins', `${node.name} keeps the origin ${origin.key}, which is long gone`);
+    }
+  }
+}
+
+function name(update: Update): string {
+  return `${update.id}${update.value === undefined ? ' (removed)' : ''} ${update.sequence}.${update.origin.key}`;
+}
+
+function show(value: Bytes | undefined): string {
+  return value === undefined ? 'nothing' : JSON.stringify(value.slice(0, 20));
+}

@@ -1,0 +1,114 @@
+/**
+ * What is done to a world: storms of writes and faults, each of which a quiet time follows.
+ *
+ * Invariants
+ *  1. A storm depends on the seed and its own number alone, never on what happened before; so operations can be left
+ *     out, and the others stay what they are.
+ *  2. Every operation is over when its storm is.
+ */
+
+import { below, type Random } from '@grapevine/core';
+import { chance, pick, type Range, stream, within } from './chance.ts';
+import type { Faults } from './faults.ts';
+
+export type Operation =
+  | { readonly type: 'write'; readonly node: number; readonly id: number; readonly bytes: number; readonly expiresInMs: number }
+  | { readonly type: 'remove'; readonly node: number; readonly id: number }
+  | { readonly type: 'break'; readonly a: number; readonly b: number }
+  | {
+      readonly type: 'partition';
+      readonly members: readonly number[];
+      readonly way: 'both' | 'in' | 'out';
+      readonly forMs: number;
+    }
+  | { readonly type: 'crash'; readonly node: number }
+  | { readonly type: 'restart'; readonly node: number; readonly silent: boolean; readonly forMs: number }
+  | { readonly type: 'pause'; readonly node: number; readonly forMs: number }
+  | { readonly type: 'jump'; readonly node: number; readonly byMs: number; readonly forMs: number }
+  | { readonly type: 'slow'; readonly a: number; readonly b: number; readonly rate: number; readonly forMs: number };
+
+export interface Planned {
+  /** 1,000 × the storm's number and its own number in it: what `--only` names. */
+  readonly number: number;
+  /** Milliseconds after the beginning of the storm. */
+  readonly atMs: number;
+  readonly operation: Operation;
+}
+
+export interface Storm {
+  readonly durationMs: number;
+  /** In order of time. */
+  readonly operations: readonly Planned[];
+}
+
+export interface PlanOptions {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly faults: Faults;
+  /** How many ids there are. */
+  readonly ids: number;
+  /** Share of writes that are large. */
+  readonly large: number;
+  readonly maxDriftMs: number;
+}
+
+const DURATIONS_MS: Range = [4000, 40000];
+const LARGE_BYTES = 30000;
+
+export function planStorm(options: PlanOptions, number: number): Storm {
+  const { seed, nodes, faults } = options;
+  const random = stream(seed, 4, number);
+  const durationMs = within(random, DURATIONS_MS);
+  const operations: { atMs: number; operation: Operation }[] = [];
+  const put = (operation: Operation, atMs = below(random, durationMs)): void => {
+    operations.push({ atMs, operation });
+  };
+  const forMs = (): number => 200 + below(random, chance(random, 0.5) ? 3000 : durationMs);
+  const node = (): number => below(random, nodes);
+
+  // Writes come scattered and in bursts; some storms are busy, some all but idle.
+  const writes = within(random, [1, chance(random, 0.3) ? 8 * nodes : 3 * nodes]);
+  for (let i = 0; i < writes; ) {
+    const atMs = below(random, durationMs);
+    const writer = node();
+    const burst = chance(random, 0.1) ? within(random, [2, 12]) : 1;
+    for (let j = 0; j < burst; j++, i++) put(writeOf(options, random, writer), atMs);
+  }
+  for (let i = within(random, [0, 2 * nodes]); i > 0; i--) put({ type: 'remove', node: node(), id: below(random, options.ids) });
+
+  const times = (range: Range): number => (chance(random, 0.4) ? 0 : within(random, range));
+  for (let i = times([faults.breaks[0] * nodes, faults.breaks[1] * nodes]); i > 0; i--) put({ type: 'break', a: node(), b: node() });
+  for (let i = times(faults.partitions); i > 0; i--)
+    put({ type: 'partition', members: someOf(random, nodes), way: pick(random, ways), forMs: forMs() });
+  for (let i = times(faults.crashes); i > 0; i--) put({ type: 'crash', node: node() });
+  for (let i = times(faults.restarts); i > 0; i--)
+    put({ type: 'restart', node: node(), silent: chance(random, 0.5), forMs: forMs() });
+  for (let i = times(faults.pauses); i > 0; i--) put({ type: 'pause', node: node(), forMs: forMs() });
+  for (let i = times(faults.jumps); i > 0; i--) {
+    const far = chance(random, 0.4) ? options.maxDriftMs + 6000 : options.maxDriftMs / 2;
+    put({ type: 'jump', node: node(), byMs: Math.floor((2 * random() - 1) * Math.min(far, 12000)), forMs: forMs() });
+  }
+  for (let i = times(faults.slowLinks); i > 0; i--)
+    put({ type: 'slow', a: node(), b: node(), rate: within(random, [1, 40]), forMs: forMs() });
+
+  operations.sort((a, b) => a.atMs - b.atMs);
+  return {
+    durationMs,
+    operations: operations.map(({ atMs, operation }, index) => ({ number: 1000 * number + index, atMs, operation })),
+  };
+}
+
+const ways = ['both', 'both', 'in', 'out'] as const;
+
+function writeOf({ ids, large }: PlanOptions, random: Random, node: number): Operation {
+  const bytes = chance(random, large) ? LARGE_BYTES : 0;
+  const expiresInMs = chance(random, 0.15) ? 200 + below(random, 5000) : 0;
+  return { type: 'write', node, id: below(random, ids), bytes, expiresInMs };
+}
+
+/** At least one of them, and not all. */
+function someOf(random: Random, nodes: number): number[] {
+  const share = random();
+  const members = Array.from({ length: nodes }, (_, index) => index).filter(() => random() < share);
+  return members.length === 0 || members.length === nodes ? [below(random, nodes)] : members;
+}

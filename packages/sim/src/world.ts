@@ -1,0 +1,133 @@
+/**
+ * A world of nodes in virtual time: everything that happens in it is determined by its options and its seed.
+ *
+ * Invariants
+ *  1. No I/O, no real clock, no chance but the seed's.
+ *  2. Time moves only from one happening to the next; at one time, what was asked for first happens first.
+ *  3. What runs in it are the machines and the codec that ship, not models of them.
+ */
+
+import type { Protocol, ReplicaOptions } from '@grapevine/core';
+import { shareWithin, stream, within } from './chance.ts';
+import { Link } from './connection.ts';
+import { type Act, EventQueue } from './event-queue.ts';
+import type { Faults } from './faults.ts';
+import { SimNode } from './node.ts';
+import type { Observer } from './observer.ts';
+import type { Trace } from './trace.ts';
+
+/** Who dials whom. */
+export type Edges = readonly (readonly [number, number])[];
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly edges: Edges;
+  readonly protocol: Protocol;
+  readonly faults: Faults;
+  readonly replica: Omit<ReplicaOptions, 'name' | 'epoch'>;
+  readonly observer: Observer;
+  readonly trace: Trace;
+}
+
+export class World {
+  readonly instance: string = 'sim';
+  readonly protocol: Protocol;
+  readonly observer: Observer;
+  readonly trace: Trace;
+  readonly replicaOptions: Omit<ReplicaOptions, 'name' | 'epoch'>;
+  readonly nodes: readonly SimNode[];
+  readonly links: readonly Link[];
+  readonly seed: number;
+  /** Virtual milliseconds since the world began. */
+  nowMs = 0;
+  /** Set when nothing more shall happen: a violation was found. */
+  isOver = false;
+  readonly #queue = new EventQueue();
+  readonly #linkOf = new Map<number, Link>();
+  #sessions = 0;
+
+  constructor(options: WorldOptions) {
+    const { seed, faults, edges } = options;
+    this.seed = seed;
+    this.protocol = options.protocol;
+    this.observer = options.observer;
+    this.trace = options.trace;
+    this.replicaOptions = options.replica;
+    const natures = stream(seed, 1);
+    const judging = shareWithin(natures, faults.handlers);
+    this.nodes = Array.from({ length: options.nodes }, (_, index) => {
+      const random = stream(seed, 2, index);
+      const skewMs = within(random, faults.skewMs);
+      const gatherMs = random() < 0.6 ? 0 : within(random, faults.gatherMs);
+      const habit = random() < judging ? { delayMs: within(random, [0, 400]), refusals: 0.5 * random() } : null;
+      return new SimNode(this, index, { skewMs, gatherMs, habit }, random);
+    });
+    this.links = edges.map(([a, b], index) => {
+      const random = stream(seed, 3, index);
+      const nature = {
+        delayMs: within(random, faults.delayMs),
+        jitterMs: within(random, faults.jitterMs),
+        drops: random() < 0.5 ? 0 : shareWithin(random, faults.drops),
+        corruption: random() < 0.5 ? 0 : shareWithin(random, faults.corruption),
+      };
+      const link = new Link(this, [this.nodes[a] as SimNode, this.nodes[b] as SimNode], nature, random);
+      this.#linkOf.set(a * options.nodes + b, link);
+      this.#linkOf.set(b * options.nodes + a, link);
+      return link;
+    });
+  }
+
+  /** Boots all nodes, and dials. */
+  start(): void {
+    for (const node of this.nodes) node.boot();
+    for (const link of this.links) link.dial();
+  }
+
+  /** The link between two nodes, if they are to be connected at all. */
+  linkOf(a: number, b: number): Link | undefined {
+    const { length } = this.nodes;
+    return a < length && b < length ? this.#linkOf.get(a * length + b) : undefined;
+  }
+
+  nextSession(): number {
+    return ++this.#sessions;
+  }
+
+  at(atMs: number, act: Act): void {
+    this.#queue.put(atMs, act);
+  }
+
+  after(delayMs: number, act: Act): void {
+    this.#queue.put(this.nowMs + delayMs, act);
+  }
+
+  /** Lets time pass, with all that happens in it, unless the world is over. */
+  run(durationMs: number): void {
+    const until = this.nowMs + durationMs;
+    const queue = this.#queue;
+    while (queue.nextMs <= until && !this.isOver) {
+      this.nowMs = queue.nextMs;
+      queue.take()();
+    }
+    if (!this.isOver) this.nowMs = until;
+  }
+
+  /** Lets nothing pass from `members` to the others (`out`), from the others to them (`in`), or either (`both`). */
+  block(members: ReadonlySet<number>, way: 'both' | 'in' | 'out', by: 1 | -1): void {
+    for (const link of this.links) {
+      const [a, b] = link.nodes;
+      if (members.has(a.index) === members.has(b.index)) continue;
+      const outward = members.has(a.index) ? 0 : 1;
+      if (way !== 'in') link.blocks[outward] += by;
+      if (way !== 'out') link.blocks[1 - outward] = (link.blocks[1 - outward] as number) + by;
+      if (by > 0) link.awaitSilence();
+      else link.flow();
+    }
+  }
+
+  log(node: SimNode, text: string): void {
+    this.trace.note(this.nowMs, 3, node.index, text.length);
+    if (this.trace.isPrinted) this.trace.line(this.nowMs, `${node.name} ${text}`);
+  }
+}
