@@ -26,7 +26,7 @@ describe('docs/options.md', () => {
   const rowsOf = (title: string): Map<string, string> => {
     const section = page('options.md').split(`## \`${title}(options)\``)[1]?.split('\n## ')[0] ?? '';
     return new Map(
-      [...section.matchAll(/^\| `(\w+)` \| [^|]* \| ([^|]*) \|/gm)].map(([, name, value]) => [
+      [...section.matchAll(/^\| `(\w+)` \|[^|]*\|([^|]*)\|/gm)].map(([, name, value]) => [
         name as string,
         (value as string).trim().replaceAll('`', ''),
       ]),
