@@ -197,6 +197,24 @@ describe('a transfer', () => {
     expect(Object.keys(b.live)).toHaveLength(5);
   });
 
+  test.each([entropy({ level: 0 }), hybrid()])(
+    'that ends after a sleep so long that the node rejoined empty claims nothing ($name)',
+    (protocol) => {
+      const network = new Network({ protocol, seed: 1, latencyMs: () => 10, replica: { forgetAfterMs: 60000 } });
+      const [a, b] = [network.node('a'), network.node('b')];
+      for (let i = 0; i < 6; i++) addLarge(a, `id${i}`);
+      network.run(2000);
+      network.connect(a, b);
+      network.until(() => receivedBy(network, 'b', 'chunk').length === 3);
+      b.stop();
+      network.run(100000);
+      b.continue();
+      network.run(10000);
+      expect(Object.keys(b.live)).toHaveLength(6);
+      expect(b.live).toEqual(a.live);
+    },
+  );
+
   test('that stands still is given up, and another peer is invited', () => {
     const network = aNetwork();
     const [a, b, c] = [network.node('a'), network.node('b'), network.node('c')];

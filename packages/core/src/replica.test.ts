@@ -244,6 +244,18 @@ describe('a former life of this node', () => {
     expect(snapshot.get('x')).toBe('present');
   });
 
+  test('is whatever this one wrote before a sleep so long that it rejoined empty', () => {
+    const replica = aReplica({ forgetAfterMs: 1000 });
+    replica.wake(NOW);
+    const first = replica.write('x', 'first', undefined, NOW);
+    const second = replica.write('x', 'second', undefined, NOW);
+    expect(replica.wake(NOW + 1001)).toBe(true);
+    expect([replica.store.size, replica.context.isEmpty]).toEqual([0, true]);
+    // A peer that was cut off still has the first of them.
+    for (const update of [first, second]) receive(replica, [copyOf(update)], keepAll, NOW + 1001);
+    expect(replica.get('x')).toBe('second');
+  });
+
   test('gives back what this one has not written, and what it has removed if it is newer', () => {
     const replica = aReplica();
     replica.write('y', undefined, undefined, NOW);

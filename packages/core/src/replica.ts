@@ -339,6 +339,7 @@ export class Replica {
     this.#held.clear();
     this.#heldDots.removeAll(this.#heldDots.dots());
     this.#fresh = [];
+    this.#lives.clear();
     this.adoptEpoch(Math.max(nowMs, this.#origin.epoch + 1));
     return true;
   }

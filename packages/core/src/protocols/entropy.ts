@@ -153,6 +153,7 @@ class EntropyMachine implements Machine {
   }
 
   receive(batch: readonly Received[], nowMs: number): void {
+    this.#wake(nowMs);
     for (const { from, message } of batch) if (isExchangeMessage(message)) this.#exchange.receive(from, message, nowMs);
     this.#expiry.schedule(nowMs);
   }
@@ -163,6 +164,7 @@ class EntropyMachine implements Machine {
   }
 
   tick(timer: string, nowMs: number): void {
+    this.#wake(nowMs);
     if (timer === 'expiry') return this.#expiry.tick(nowMs);
     const { effects, random } = this.#environment;
     const { delta, level } = this.#options;
@@ -171,8 +173,8 @@ class EntropyMachine implements Machine {
   }
 
   collect(nowMs: number): void {
-    const { replica, effects } = this.#environment;
-    if (replica.wake(nowMs)) effects.report(slept(replica));
+    const { replica } = this.#environment;
+    this.#wake(nowMs);
     replica.expire(nowMs);
     replica.collectTombstones(this.#options.tombstoneTtl, nowMs);
     replica.forgetOrigins((name) => this.#sessions.has(name), nowMs);
@@ -187,5 +189,13 @@ class EntropyMachine implements Machine {
       arrived.filter((name) => this.#environment.self < name),
       nowMs,
     );
+  }
+
+  /** Before anything is heard or said: what slept too long must neither take up old claims nor spread what it held. */
+  #wake(nowMs: number): void {
+    const { replica, effects } = this.#environment;
+    if (!replica.wake(nowMs)) return;
+    this.#exchange.abandon();
+    effects.report(slept(replica));
   }
 }

@@ -119,6 +119,12 @@ export class Exchange {
     if (this.#incoming?.peer === peer) this.#incoming = null;
   }
 
+  /** Ends all transfers, both ways: the store that they speak of is no more. */
+  abandon(): void {
+    this.#outgoing.clear();
+    this.#incoming = null;
+  }
+
   receive(from: string, message: ExchangeMessage, nowMs: number): void {
     switch (message.type) {
       case 'hashes':

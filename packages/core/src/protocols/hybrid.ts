@@ -101,6 +101,7 @@ class HybridMachine implements Machine {
   }
 
   receive(batch: readonly Received[], nowMs: number): void {
+    this.#wake(nowMs);
     const rumors = batch.filter(({ message }) => isRumorMessage(message));
     if (rumors.length > 0) this.#epidemic.receive(rumors, nowMs);
     for (const { from, message } of batch) if (isExchangeMessage(message)) this.#exchange.receive(from, message, nowMs);
@@ -114,6 +115,7 @@ class HybridMachine implements Machine {
   }
 
   tick(timer: string, nowMs: number): void {
+    this.#wake(nowMs);
     if (timer === 'expiry') this.#expiry.tick(nowMs);
     else if (timer === 'mail') this.#mail.tick(this.#sessions.names, nowMs);
     else if (timer === 'cycle') this.#cycle(nowMs);
@@ -121,9 +123,9 @@ class HybridMachine implements Machine {
   }
 
   collect(nowMs: number): void {
-    const { replica, effects } = this.#environment;
+    const { replica } = this.#environment;
     const { rumor, entropy } = this.#options;
-    if (replica.wake(nowMs)) effects.report(slept(replica));
+    this.#wake(nowMs);
     replica.expire(nowMs);
     if (entropy.gc !== false) replica.collectTombstones(entropy.tombstoneTtl, nowMs);
     if (rumor.gc !== false) this.#epidemic.collect(nowMs);
@@ -142,6 +144,14 @@ class HybridMachine implements Machine {
       arrived.filter((name) => this.#environment.self < name),
       nowMs,
     );
+  }
+
+  /** Before anything is heard or said: what slept too long must neither take up old claims nor spread what it held. */
+  #wake(nowMs: number): void {
+    const { replica, effects } = this.#environment;
+    if (!replica.wake(nowMs)) return;
+    this.#exchange.abandon();
+    effects.report(slept(replica));
   }
 
   #cycle(nowMs: number): void {
