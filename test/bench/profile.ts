@@ -35,6 +35,8 @@ function selfTimes({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): 
     times.set(name, (times.get(name) ?? 0) + (timeDeltas[index] as number) / 1e3);
   });
   times.delete('(idle)');
+  // What the inspector itself takes to start.
+  times.delete('dispatch');
   return [...times].map(([name, ms]) => ({ name, ms })).sort((a, b) => b.ms - a.ms);
 }
 
