@@ -61,9 +61,9 @@ class Agent {
   async run(asked: Promise<void>): Promise<void> {
     const { url } = this.#grapevine;
     this.#print({ event: 'ready', at: wallMs(), node: this.#grapevine.name, url, pid: process.pid });
-    const printed = [this.#printMembers(), ...[...this.#gossips.values()].map((gossip) => this.#printChanges(gossip))];
+    const printing = [this.#printMembers(), ...[...this.#gossips.values()].map((gossip) => this.#printChanges(gossip))];
     const stopVitals = this.#writeVitals();
-    const failed = Promise.all(printed);
+    const failed = Promise.all(printing);
     // A node that only dials, and whom nobody answers, lives on too.
     const heldOpen = setInterval(() => undefined, 2 ** 30);
     try {
@@ -118,7 +118,12 @@ class Agent {
           this.#print({ event: change.type, ...common, id: change.id, origin: change.origin.name });
           break;
         case 'deadletter':
-          this.#print({ event: 'deadletter', ...common, ...printed(change.letter), error: String(change.letter.error) });
+          this.#print({
+            event: 'deadletter',
+            ...common,
+            ...printed(change.letter),
+            error: String(change.letter.error),
+          });
           break;
         default:
           change satisfies never;
@@ -177,7 +182,12 @@ function stopAsked(): Promise<void> {
   });
 }
 
-function printed({ id, value, origin, expiresAt }: {
+function printed({
+  id,
+  value,
+  origin,
+  expiresAt,
+}: {
   readonly id: string;
   readonly value: unknown;
   readonly origin: { readonly name: string };

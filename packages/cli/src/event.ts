@@ -34,7 +34,11 @@ export type AgentEvent =
   | (InGossip & PrintedEntry & { readonly event: 'update' })
   | (InGossip & { readonly event: 'removed' | 'expired'; readonly id: string; readonly origin: string })
   /** `id` is the node that came or went. */
-  | (Common & { readonly event: 'nodeup' | 'nodedown'; readonly id: string; readonly value: { readonly url: string | null } })
+  | (Common & {
+      readonly event: 'nodeup' | 'nodedown';
+      readonly id: string;
+      readonly value: { readonly url: string | null };
+    })
   | (InGossip & PrintedEntry & { readonly event: 'deadletter'; readonly error: string })
   /** The answer to `{"status": true}`, one for each gossip. */
   | (InGossip & { readonly event: 'status' } & GossipStatus);
@@ -53,9 +57,10 @@ function detail(event: AgentEvent): string {
     case 'ready':
       return `${event.node} ${event.url === null ? 'does not listen' : `listens on ${event.url}`}`;
     case 'snapshot':
-      return [`${event.gossip}: ${event.entries.length} ids`, ...event.entries.map((entry) => `  ${shown(entry)}`)].join(
-        '\n',
-      );
+      return [
+        `${event.gossip}: ${event.entries.length} ids`,
+        ...event.entries.map((entry) => `  ${shown(entry)}`),
+      ].join('\n');
     case 'update':
       return `${event.gossip}: ${shown(event)}`;
     case 'removed':

@@ -1,1 +1,1 @@
-export {};
+export type { AgentEvent, PrintedEntry } from './event.ts';

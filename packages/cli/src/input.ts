@@ -5,7 +5,8 @@
  *
  * Invariants
  *  1. Writes are made in the order of their lines, and the next chunk is read when those of the last one are stored.
- *  2. A bad line is answered with its number and costs nothing else, its neighbours in a batch included.
+ *  2. A bad line is answered with its number, after those before it, and costs nothing else: its neighbours in a batch
+ *     are written.
  */
 import { type Gossip, isGossipError } from 'grapevine';
 
@@ -52,6 +53,7 @@ export class Input {
         if (command.type === 'add') await this.#collect(command, number);
         else await this.#one(command);
       } catch (error) {
+        await this.#flush();
         this.#complain(number, error);
       }
     }

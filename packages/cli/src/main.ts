@@ -118,7 +118,10 @@ function program(): Command {
       new Option('--protocol <name>', 'how its updates spread').choices(Object.keys(protocols)).default('hybrid'),
     )
     .addOption(
-      new Option('--option <key=value>', 'an option of the protocol, such as rounds=4 or rumor.rounds=4; may be repeated')
+      new Option(
+        '--option <key=value>',
+        'an option of the protocol, such as rounds=4 or rumor.rounds=4; may be repeated',
+      )
         .argParser(pair)
         .default(noOptions(), 'the defaults of the protocol'),
     )

@@ -121,7 +121,7 @@ export class Feed<T> implements AsyncIterableIterator<T> {
     const failure = this.#failure;
     this.#failure = null;
     if (failure === null) return Promise.resolve({ done: true, value: undefined });
-    return Promise.reject(failure.error as Error);
+    return Promise.reject(failure.error);
   }
 
   #offer(items: readonly T[]): void {

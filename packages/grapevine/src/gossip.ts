@@ -106,7 +106,10 @@ export class Gossip {
    * @returns the versions in the order of the entries, once all are stored here
    * @throws as `add`
    */
-  async addMany(entries: Iterable<readonly [id: string, value: unknown]>, options: AddOptions = {}): Promise<Written[]> {
+  async addMany(
+    entries: Iterable<readonly [id: string, value: unknown]>,
+    options: AddOptions = {},
+  ): Promise<Written[]> {
     const versions = await this.#write((replyTo) => addMany(entries, { ...options, replyTo }));
     return versions.map((version) => ({ version }));
   }

@@ -50,11 +50,9 @@ export class AgentProcess {
 
   constructor({ name, script, args }: AgentProcessOptions) {
     this.name = name;
-    const child = spawn(
-      process.execPath,
-      [script, 'agent', '--json', '--exit-on-end', '--name', name, ...args],
-      { stdio: 'pipe' },
-    );
+    const child = spawn(process.execPath, [script, 'agent', '--json', '--exit-on-end', '--name', name, ...args], {
+      stdio: 'pipe',
+    });
     this.#child = child;
     this.pid = child.pid ?? 0;
     running.add(child);

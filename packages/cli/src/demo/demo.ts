@@ -16,7 +16,16 @@ import type { Vitals } from '../vitals.ts';
 import { wallMs } from '../wall-clock.ts';
 import { Cluster, PATIENCE_MS, PRESENCE, UPDATES } from './cluster.ts';
 import { Sample } from './sample.ts';
-import { colours, type Episode, noColours, type Paint, renderEpisode, renderScene, type Scene, type Tone } from './scene.ts';
+import {
+  colours,
+  type Episode,
+  noColours,
+  type Paint,
+  renderEpisode,
+  renderScene,
+  type Scene,
+  type Tone,
+} from './scene.ts';
 import { Screen } from './screen.ts';
 import { hasPassed, renderSummary, type Summary } from './summary.ts';
 
@@ -97,7 +106,6 @@ class Demo {
     this.#tell('plain', `starting ${this.#names.length} processes`);
     for (const name of this.#names) {
       // One after the other: each is told the addresses of those before it.
-      // oxlint-disable-next-line no-await-in-loop
       const agent = await this.#cluster.start(name);
       if (name === this.#watched)
         agent.on('update', ({ gossip, id, at }) => void (gossip === PRESENCE && this.#heardMs.set(id, at)));
@@ -105,7 +113,9 @@ class Demo {
     }
     const { agents } = this.#cluster;
     const others = agents.length - 1;
-    await this.#expect('every process to know every other', () => agents.every(({ members }) => members.size === others));
+    await this.#expect('every process to know every other', () =>
+      agents.every(({ members }) => members.size === others),
+    );
     for (const [index, agent] of agents.entries()) {
       const share = Math.ceil(STOCK / agents.length);
       const first = index * share;
@@ -128,11 +138,9 @@ class Demo {
     while (this.#elapsedMs() < endMs) {
       const id = `update-${++this.#written}`;
       // The next one is written when the last one is everywhere: that is what is measured.
-      // oxlint-disable-next-line no-await-in-loop
       const latencyMs = await this.#cluster.measure(id);
       if (latencyMs === undefined) this.#tell('bad', `${id} was not everywhere in ${PATIENCE_MS / 1000} s`);
       else this.#sample.add(latencyMs);
-      // oxlint-disable-next-line no-await-in-loop
       await pause(Math.min(PACE_MS, Math.max(0, endMs - this.#elapsedMs())));
     }
   }
@@ -180,13 +188,11 @@ class Demo {
     if (!(await this.#cluster.until(complete))) return false;
     const deadlineMs = performance.now() + PATIENCE_MS;
     while (performance.now() < deadlineMs) {
-      // oxlint-disable-next-line no-await-in-loop
       const states = await Promise.all(agents.map((agent) => agent.status(UPDATES)));
       if (new Set(states.map(({ hash }) => hash)).size === 1) {
         this.#tell('good', `all ${agents.length} replicas are equal`);
         return true;
       }
-      // oxlint-disable-next-line no-await-in-loop
       await pause(100);
     }
     return false;
@@ -197,7 +203,8 @@ class Demo {
     const lost = agents.reduce((sum, agent) => sum + this.#cluster.lacking(agent), 0);
     const crashed = await this.#cluster.leave();
     for (const agent of agents)
-      if (crashed.includes(agent.name)) process.stderr.write(`${agent.name} did not leave orderly: ${agent.complaints}\n`);
+      if (crashed.includes(agent.name))
+        process.stderr.write(`${agent.name} did not leave orderly: ${agent.complaints}\n`);
     const figure = (percent: number): number | null => rounded(this.#sample.percentile(percent));
     return {
       nodes: agents.length,

@@ -37,9 +37,18 @@ export function renderSummary(summary: Summary, paint: Paint): string[] {
   const { nodes, updates, delivered, lost, p50Ms, p99Ms, maxMs, measured, noticedMs, caughtUpMs, equal } = summary;
   const count = (value: number): string => value.toLocaleString('en');
   const rows: readonly (readonly [string, string])[] = [
-    ['updates', `${count(updates)} written, ${count(delivered)} of ${count(updates * nodes)} copies delivered, ${count(lost)} lost`],
-    ['everywhere', `after ${show(p50Ms)} (p50), ${show(p99Ms)} (p99), ${show(maxMs)} at most; ${count(measured)} measured`],
-    ['killed node', noticedMs === null ? 'not noticed by all the others' : `noticed by all the others after ${show(noticedMs)}`],
+    [
+      'updates',
+      `${count(updates)} written, ${count(delivered)} of ${count(updates * nodes)} copies delivered, ${count(lost)} lost`,
+    ],
+    [
+      'everywhere',
+      `after ${show(p50Ms)} (p50), ${show(p99Ms)} (p99), ${show(maxMs)} at most; ${count(measured)} measured`,
+    ],
+    [
+      'killed node',
+      noticedMs === null ? 'not noticed by all the others' : `noticed by all the others after ${show(noticedMs)}`,
+    ],
     ['restarted', caughtUpMs === null ? 'did not catch up' : `had everything again after ${show(caughtUpMs)}`],
     ['replicas', equal ? `all ${nodes} equal, by content and by hash` : 'differ'],
   ];

@@ -1,0 +1,194 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterEach, describe, expect, test } from '@jest/globals';
+
+import { type Agent, agreed, connected, endAgents, script, startAgent, until } from './agents.ts';
+
+afterEach(endAgents);
+
+const lineCount = 5000;
+
+/** Runs the command to its end, with this input. */
+async function run(args: readonly string[], input = ''): Promise<{ code: number; out: string; err: string }> {
+  const child = spawn(process.execPath, [script, ...args], { stdio: 'pipe' });
+  let [out, err] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+  child.stdin.end(input);
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, out, err };
+}
+
+const said = (agent: Agent, event: string): number => agent.events.filter((one) => one.event === event).length;
+
+describe('agents', () => {
+  test('say first that they are ready, and where', async () => {
+    const a = await startAgent({ name: 'a' });
+    expect(a.events[0]).toMatchObject({
+      event: 'ready',
+      node: 'a',
+      url: expect.stringMatching(/^ws:\/\/127\.0\.0\.1:\d+$/),
+    });
+    await until('a snapshot', () => said(a, 'snapshot') === 1);
+  });
+
+  test('exchange what is added, removed and expires', async () => {
+    const a = await startAgent({ name: 'a' });
+    const b = await startAgent({ name: 'b', peers: [a] });
+    const c = await startAgent({ name: 'c', listen: null, peers: [a, b] });
+    await connected(a, b, c);
+    expect(c.events[0]).toMatchObject({ event: 'ready', url: null });
+    a.add('flag', { on: true });
+    b.add('soon gone', 1, { expiresIn: 300 });
+    c.add('removed', [1, 2]);
+    await until('b has all', () => b.replica().has('flag') && b.replica().has('removed'));
+    b.remove('removed');
+    await until('all heard the end of it', () =>
+      [a, b, c].every((agent) => said(agent, 'removed') === 1 && said(agent, 'expired') === 1),
+    );
+    expect([...(await agreed([a, b, c]))]).toEqual([['flag', { on: true }]]);
+    expect(c.events.find((event) => event.event === 'update' && event.id === 'flag')).toMatchObject({
+      at: expect.any(Number),
+      node: 'c',
+      gossip: 'grapevine',
+      value: { on: true },
+      origin: 'a',
+    });
+    await a.leave();
+    await until('the others noticed', () => [b, c].every((agent) => !agent.members.includes('a')));
+    expect(b.events.findLast((event) => event.event === 'nodedown')).toMatchObject({ node: 'b', id: 'a' });
+  });
+
+  test('keep gossips apart, and take the first when a line names none', async () => {
+    const gossips = ['flags', 'presence'];
+    const a = await startAgent({ name: 'a', gossips });
+    const b = await startAgent({ name: 'b', gossips, peers: [a] });
+    a.add('x', 1);
+    a.add('x', 2, { gossip: 'presence' });
+    a.add('x', 3, { gossip: 'unknown' });
+    await until('b has both', () => b.replica('flags').has('x') && b.replica('presence').has('x'));
+    expect([b.replica('flags').get('x'), b.replica('presence').get('x')]).toEqual([1, 2]);
+    await until('the third is answered', () => a.complaints.includes('line 3: no gossip "unknown"'));
+  });
+
+  test('answer a bad line with its number, and carry out all others', async () => {
+    const a = await startAgent({ name: 'a' });
+    const lines = [
+      '{"id": "first", "value": 1}',
+      'nonsense',
+      '',
+      '{"id": 7, "value": 1}',
+      '{"id": "", "value": 1}',
+      '{"id": "second", "value": 2}',
+      '{"id": "x", "expiresin": 5, "value": 2}',
+      '{"id": "x"}',
+      '[]',
+      '{"id": "x", "value": 1, "expiresIn": -1}',
+      `{"id": "large", "value": "${'x'.repeat(2 ** 20)}"}`,
+      '{"id": "third", "value": 3}',
+    ];
+    a.writeText(lines.join('\n'));
+    await until('the last line is carried out', () => a.replica().has('third'));
+    expect([...a.replica().keys()]).toEqual(['first', 'second', 'third']);
+    const answered = (): string[] => a.complaints.match(/^line \d+: ./gm) ?? [];
+    await until('all are answered', () => answered().length === 8);
+    expect(answered().map((line) => Number.parseInt(line.slice(5), 10))).toEqual([2, 4, 5, 7, 8, 9, 10, 11]);
+    expect(a.complaints.split('\n').filter((line) => line !== '' && !line.startsWith('line '))).toEqual([]);
+  });
+
+  test('take thousands of lines at once, in their order, and print each change', async () => {
+    const a = await startAgent({ name: 'a' });
+    const b = await startAgent({ name: 'b', peers: [a] });
+    await connected(a, b);
+    a.addMany(Array.from({ length: lineCount }, (_, i) => [`id-${i % 100}`, i]));
+    const last = lineCount - 1;
+    await until('both have the last', () => [a, b].every((agent) => agent.replica().get(`id-${last % 100}`) === last));
+    const values = a.events.flatMap((event) => (event.event === 'update' ? [event.value] : []));
+    expect(values.join()).toBe(Array.from({ length: lineCount }, (_, i) => i).join());
+    expect((await agreed([a, b])).size).toBe(100);
+  });
+
+  test('leave at SIGTERM with exit code 0 once all is printed, and what they wrote is elsewhere', async () => {
+    const a = await startAgent({ name: 'a' });
+    const b = await startAgent({ name: 'b', peers: [a] });
+    await connected(a, b);
+    a.addMany(Array.from({ length: lineCount }, (_, i) => [`id-${i}`, i]));
+    await until('a is at it', () => said(a, 'update') > 0);
+    expect(await a.leave()).toEqual({ code: 0, signal: null });
+    const printed = a.replica().size;
+    await until('b holds what a printed', () => b.replica().size >= printed);
+    for (const [id, value] of a.replica()) expect(b.replica().get(id)).toBe(value);
+    expect(a.complaints).toBe('');
+  });
+
+  test('leave at SIGINT, and at the end of their input only when told to', async () => {
+    const a = await startAgent({ name: 'a' });
+    const b = await startAgent({ name: 'b' });
+    b.add('x', 1);
+    b.endInput();
+    a.signal('SIGINT');
+    expect(await a.exited).toEqual({ code: 0, signal: null });
+    expect(await b.exited).toEqual({ code: 0, signal: null });
+    expect(b.replica().get('x')).toBe(1);
+  });
+
+  test('stay when their input ends and nobody told them to leave', async () => {
+    const child = spawn(process.execPath, [script, 'agent', '--name', 'a', '--listen', '0', '--json'], {
+      stdio: 'pipe',
+    });
+    let out = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+    child.stdin.end('{"id": "x", "value": 1}\n');
+    const other = await startAgent({ name: 'b', peers: [await urlOf(child, () => out)] });
+    await until('its write is here', () => other.replica().has('x'));
+    expect(child.exitCode).toBeNull();
+    child.kill('SIGTERM');
+    expect(await once(child, 'close')).toEqual([0, null]);
+  });
+
+  test('tell people in words', async () => {
+    const { code, out } = await run(
+      ['agent', '--name', 'a', '--exit-on-end'],
+      '{"id": "flag", "value": {"on": true}}\n',
+    );
+    expect(code).toBe(0);
+    expect(out).toMatch(/^\d\d:\d\d:\d\d\.\d{3} ready {6}a does not listen\n/);
+    expect(out).toContain('update     grapevine: flag = {"on":true} (a)\n');
+  });
+});
+
+describe('the command', () => {
+  test('lists everything that is wrong with the options of a protocol, exit code 2', async () => {
+    const { code, out, err } = await run(['agent', '--name', 'a', '--option', 'rounds=x', '--option', 'rumor.foo=1']);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(/^2 options are wrong: .*'rounds'.*'rumor\.foo'/);
+  });
+
+  test('lists everything that is wrong with a node, exit code 2', async () => {
+    const { code, err } = await run(['agent', '--name', 'a', '--listen', 'abc', '--max-drift-ms', '-5', '--peer', 'x']);
+    expect(code).toBe(2);
+    expect(err).toMatch(/'(listen|maxDriftMs|peers)/);
+  });
+
+  test('rejects what it does not know, exit code 2', async () => {
+    expect(await run(['agent'])).toMatchObject({ code: 2, err: expect.stringContaining("'--name <name>'") });
+    expect(await run(['agent', '--name', 'a', '--protocol', 'telepathy'])).toMatchObject({ code: 2 });
+    expect(await run(['agent', '--name', 'a', '--option', 'rounds'])).toMatchObject({ code: 2 });
+    expect(await run(['demo', '--for', '20'])).toMatchObject({ code: 2, err: expect.stringContaining('20s') });
+    expect(await run(['--help'])).toMatchObject({ code: 0, out: expect.stringContaining('agent') });
+  });
+
+  test('names cause and cure of a port in use, exit code 1', async () => {
+    const a = await startAgent({ name: 'a' });
+    const { port } = new URL(a.url);
+    const { code, err } = await run(['agent', '--name', 'b', '--listen', port]);
+    expect(code).toBe(1);
+    expect(err).toContain(port);
+  });
+});
+
+/** The URL in the first line of an agent. */
+async function urlOf(child: ReturnType<typeof spawn>, out: () => string): Promise<string> {
+  while (!out().includes('\n')) await once(child.stdout as NodeJS.ReadableStream, 'data');
+  return (JSON.parse(out().split('\n')[0] as string) as { url: string }).url;
+}
