@@ -35,6 +35,8 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
   #transport: Transport;
   #wanted: readonly string[] = [];
   #relistenMs = relistenMinMs;
+  /** What could not be dialled since it was last connected: said aloud once, not at every try. */
+  readonly #unreachable = new Set<string>();
 
   constructor(node: Node, self: Self<TransportMessage>) {
     this.#node = node;
@@ -148,6 +150,7 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
       'connection opened',
     );
     const { name, epoch, url } = peer;
+    if (url !== null) this.#unreachable.delete(url);
     if (node.trackerRef !== null) tell(node.trackerRef, { type: 'connected', member: { name, epoch, url } });
   }
 
@@ -170,8 +173,11 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
   }
 
   dialFailed(url: string, error: GossipError, nextAttemptInMs: number | null): void {
+    const { logger } = this.#self;
     const fields = { err: error, node: this.#node.options.name, url, nextAttemptInMs };
-    if (nextAttemptInMs === null) this.#self.logger.error(fields, error.message);
-    else this.#self.logger.debug(fields, error.message);
+    if (nextAttemptInMs === null) logger.error(fields, error.message);
+    else if (this.#unreachable.has(url)) logger.debug(fields, error.message);
+    else logger.warn(fields, `${error.message}; it is dialled on`);
+    this.#unreachable.add(url);
   }
 }
