@@ -128,13 +128,9 @@ export class Agent {
     this.#process.endInput();
   }
 
-  /** What it says of a gossip: counters and hash. */
-  async status(gossip: string = 'grapevine'): Promise<Extract<AgentEvent, { event: 'status' }>> {
-    const answer = this.#process.status(gossip);
-    const before = this.#process.exited.then(() => {
-      throw new Error(`${this.name} ended before it told its status: ${this.complaints}`);
-    });
-    return Promise.race([answer, before]);
+  /** What it says of a gossip: counters and hash. Rejects when it ends before it answers. */
+  status(gossip: string = 'grapevine'): Promise<Extract<AgentEvent, { event: 'status' }>> {
+    return this.#process.status(gossip);
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -47,6 +47,7 @@ class Agent {
   readonly #grapevine: Grapevine;
   readonly #options: AgentOptions;
   readonly #gossips: ReadonlyMap<string, Gossip>;
+  readonly #input: Input;
   readonly #output = new Output(process.stdout);
   readonly #show: (event: AgentEvent) => string;
 
@@ -56,6 +57,13 @@ class Agent {
     this.#show = options.json ? showJson : showText;
     const names = new Set(options.vitals === undefined ? options.gossips : [...options.gossips, options.vitals]);
     this.#gossips = new Map([...names].map((name) => [name, grapevine.gossip(name, options.gossip)]));
+    this.#input = new Input({
+      gossips: this.#gossips,
+      answerStatus: () => this.#printStatus(),
+      complain: (line, problem) => process.stderr.write(`line ${line}: ${problem}\n`),
+    });
+    // Whoever started this process may be gone before it: then nobody is there to complain to.
+    process.stderr.on('error', () => undefined);
   }
 
   async run(asked: Promise<void>): Promise<void> {
@@ -71,6 +79,7 @@ class Agent {
     } finally {
       stopVitals();
       process.stdin.destroy();
+      await this.#input.idle();
       await this.#grapevine.leave();
       clearInterval(heldOpen);
     }
@@ -80,13 +89,8 @@ class Agent {
 
   /** Settles when the node shall end because of its input. */
   async #readInput(): Promise<void> {
-    const input = new Input({
-      gossips: this.#gossips,
-      answerStatus: () => this.#printStatus(),
-      complain: (line, problem) => process.stderr.write(`line ${line}: ${problem}\n`),
-    });
     try {
-      await input.read(process.stdin.setEncoding('utf8') as AsyncIterable<string>);
+      await this.#input.read(process.stdin.setEncoding('utf8') as AsyncIterable<string>);
     } catch {
       // An input that cannot be read, or that was taken away while leaving, has ended.
     }

@@ -34,6 +34,7 @@ export class Input {
   readonly #options: InputOptions;
   readonly #splitter = new LineSplitter();
   #batch: Batch | null = null;
+  #busy: Promise<void> = Promise.resolve();
 
   constructor(options: InputOptions) {
     this.#options = options;
@@ -41,8 +42,16 @@ export class Input {
 
   /** Carries out all lines until the text ends. */
   async read(chunks: AsyncIterable<string>): Promise<void> {
-    for await (const chunk of chunks) await this.#carryOut(this.#splitter.push(chunk));
+    for await (const chunk of chunks) {
+      this.#busy = this.#carryOut(this.#splitter.push(chunk));
+      await this.#busy;
+    }
     await this.#carryOut(this.#splitter.end());
+  }
+
+  /** Resolves when all that was read so far has been carried out. */
+  async idle(): Promise<void> {
+    await this.#busy;
   }
 
   async #carryOut(lines: readonly Line[]): Promise<void> {

@@ -113,14 +113,17 @@ export class AgentProcess {
     return () => this.listeners.delete(filtered);
   }
 
-  /** @returns what it says of a gossip; never settles when the process dies before it answers */
+  /** @returns what it says of a gossip. Rejects when the process ends before it answers */
   status(gossip: string): Promise<EventOf<'status'>> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const stop = this.on('status', (event) => {
         if (event.gossip !== gossip) return;
         stop();
         resolve(event);
       });
+      void this.exited.then(() =>
+        reject(new Error(`${this.name} ended before it told its status: ${this.complaints}`)),
+      );
       this.write({ status: true });
     });
   }

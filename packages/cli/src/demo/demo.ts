@@ -166,14 +166,16 @@ class Demo {
       return null;
     }
     const noticedMs = Math.max(0, lastMs - killedMs);
-    this.#tell('plain', `all ${others.length} others noticed within ${noticedMs.toFixed(1)} ms, and go on`);
+    const who = others.length === 1 ? 'the other one' : `all ${others.length} others`;
+    this.#tell('plain', `${who} noticed within ${noticedMs.toFixed(1)} ms, and go on`);
     return noticedMs;
   }
 
   /** @returns how long the killed node took to hold everything again, in milliseconds */
   async #restart(): Promise<number | null> {
-    this.#tell('plain', `${this.#victim} is started again, empty`);
-    const caughtUpMs = await this.#cluster.restart(this.#victim);
+    this.#tell('plain', `${this.#victim} is started again, with nothing`);
+    // One that cannot be started has not caught up; why not is told with its end.
+    const caughtUpMs = await this.#cluster.restart(this.#victim).catch(() => undefined);
     const ids = this.#cluster.agent(this.#victim).replica(UPDATES).size.toLocaleString('en');
     if (caughtUpMs === undefined) this.#tell('bad', `${this.#victim} holds only ${ids} ids`);
     else this.#tell('good', `${this.#victim} caught up: ${ids} ids, ${caughtUpMs.toFixed(0)} ms after it was ready`);
@@ -185,14 +187,18 @@ class Demo {
     const { agents, written } = this.#cluster;
     const complete = (): boolean =>
       agents.every((agent) => agent.replica(UPDATES).size === written.size && this.#cluster.lacking(agent) === 0);
-    if (!(await this.#cluster.until(complete))) return false;
+    if (!(await this.#cluster.until(complete)) || !(await this.#hashesMeet())) return false;
+    this.#tell('good', `all ${agents.length} replicas are equal`);
+    return true;
+  }
+
+  async #hashesMeet(): Promise<boolean> {
+    const { agents } = this.#cluster;
     const deadlineMs = performance.now() + PATIENCE_MS;
     while (performance.now() < deadlineMs) {
-      const states = await Promise.all(agents.map((agent) => agent.status(UPDATES)));
-      if (new Set(states.map(({ hash }) => hash)).size === 1) {
-        this.#tell('good', `all ${agents.length} replicas are equal`);
-        return true;
-      }
+      const states = await Promise.allSettled(agents.map((agent) => agent.status(UPDATES)));
+      const hashes = new Set(states.map((state) => (state.status === 'fulfilled' ? state.value.hash : state)));
+      if (hashes.size === 1) return true;
       await pause(100);
     }
     return false;
@@ -245,7 +251,7 @@ class Demo {
     const { latency, rows } = scene;
     if (latency === undefined) return;
     const text = `${rows.filter(({ up }) => up).length} of ${rows.length} up; ${latency.count} updates, p50 ${latency.p50Ms.toFixed(2)} ms, p99 ${latency.p99Ms.toFixed(2)} ms`;
-    process.stderr.write(`${renderEpisode({ atMs: scene.elapsedMs, text, tone: 'dim' }, this.paint)}\n`);
+    process.stderr.write(`${renderEpisode({ atMs: this.#elapsedMs(), text, tone: 'dim' }, this.paint)}\n`);
   }
 
   #scene(): Scene {
