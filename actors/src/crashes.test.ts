@@ -69,7 +69,7 @@ describe('a crash', () => {
   });
 
   test('of a link closes its connection, which is dialled anew', async () => {
-    const [{ session }] = nodeView(one).links as [{ session: number }];
+    const session = nodeView(one).links[0]?.session as number;
     injectFault(actorAt(one, ['transport', 'link two']) as Ref<never>, new Error('injected'));
     await until(() => nodeView(one).links.some((link) => link.session > session));
     await until(() => gossipView(ours).peers.length === 1 && gossipView(theirs).peers.length === 1);

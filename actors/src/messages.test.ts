@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { decodeValue } from '@grapevine/wire';
 
-import { add, addMany, remove } from './messages.ts';
+import { add, addMany, remove, subscribe } from './messages.ts';
 
 describe('add', () => {
   test('encodes the value at once, so that later changes of it are not gossiped', () => {
@@ -20,6 +20,10 @@ describe('add', () => {
   test.each([[''], ['x'.repeat(4097)], ['half \ud800 a character'], [7 as never]])('refuses the id %j', (id) => {
     for (const make of [() => add(id, 1), () => remove(id), () => addMany([[id, 1]])])
       expect(make).toThrow(expect.objectContaining({ code: 'ID_INVALID' }));
+  });
+
+  test('is as strict as subscribe, which takes references only', () => {
+    expect(() => subscribe(undefined as never)).toThrow(expect.objectContaining({ code: 'ACTOR_GONE' }));
   });
 
   test('takes ids of other scripts', () => {

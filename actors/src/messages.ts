@@ -124,8 +124,13 @@ export function remove(id: string, { replyTo }: ReplyOptions = {}): Remove {
   return { type: 'remove', id, bytes: undefined, expiresIn: undefined, replyTo };
 }
 
-/** Subscribes an actor, to a gossip instance or to a node: first it is told all there is, then every change. */
+/**
+ * Subscribes an actor, to a gossip instance or to a node: first it is told all there is, then every change.
+ * @throws GossipError ACTOR_GONE when this is no reference at all
+ */
 export function subscribe<E>(subscriber: Ref<E>): Subscribe<E> {
+  if (typeof subscriber !== 'object' || (subscriber as unknown) === null)
+    throw new GossipError('ACTOR_GONE', 'Only an actor can subscribe: give its reference.', { fault: 'caller' });
   return { type: 'subscribe', subscriber };
 }
 
