@@ -6,6 +6,7 @@
  *  2. It ends with the first violation, or when its minutes are over and it is quiet.
  */
 
+import { epidemicStatus } from '@grapevine/core';
 import { encodeValue } from '@grapevine/wire';
 import { allFaults, type FaultName, faultsWithout } from './faults.ts';
 import { crowd } from './crowd.ts';
@@ -14,6 +15,7 @@ import { StepOracles } from './oracles/step-oracles.ts';
 import { type Operation, planStorm, type PlanOptions } from './plan.ts';
 import { type ProtocolName, type Setting, settingOf } from './setting.ts';
 import { Trace } from './trace.ts';
+import type { SimNode } from './node.ts';
 import type { Violation } from './violation.ts';
 import { World } from './world.ts';
 
@@ -55,7 +57,9 @@ const EXPIRY_MS = 5500;
 /** Cycles within which all must be equal after all has healed. An invitation that leads nowhere costs four or more. */
 const CYCLES_TO_EQUAL = 120;
 const LEAST_TO_EQUAL_MS = 90_000;
-const REST_MS = 8000;
+/** Within so many cycles nobody spreads a rumor any more that everybody knows. */
+const REST_CYCLES = 100;
+const REST_MS = 4000;
 const SILENCE_MS = 3000;
 const FORGET_AFTER_MS = 86_400_000;
 
@@ -242,6 +246,8 @@ class History {
     }
     if (world.isOver) return;
     this.#cyclesToEqual = Math.max(this.#cyclesToEqual, (world.nowMs - healedMs) / deltaMs);
+    const rest = REST_CYCLES * deltaMs;
+    for (let waited = 0; !world.isOver && waited < rest && nodes.some(isInfective); waited += 250) world.run(250);
     world.run(REST_MS);
     this.#oracles.isQuiet = true;
     world.run(SILENCE_MS);
@@ -252,4 +258,8 @@ class History {
     this.#oracles.settle((nodes[0] as (typeof nodes)[number]).replica.context);
     this.#quietTimes++;
   }
+}
+
+function isInfective({ machine }: SimNode): boolean {
+  return (epidemicStatus(machine)?.infective ?? 0) > 0;
 }

@@ -6,6 +6,7 @@ export * from './history.ts';
 export * from './node.ts';
 export * from './observer.ts';
 export * from './setting.ts';
+export * from './shrink.ts';
 export * from './trace.ts';
 export * from './violation.ts';
 export * from './world.ts';

@@ -67,14 +67,14 @@ export function planStorm(options: PlanOptions, number: number): Storm {
   const node = (): number => below(random, nodes);
 
   // Writes come scattered and in bursts; some storms are busy, some all but idle.
-  const writes = within(random, [1, chance(random, 0.3) ? 8 * nodes : 3 * nodes]);
+  const writes = within(random, [1, chance(random, 0.15) ? 6 * nodes : 3 + Math.ceil(1.5 * nodes)]);
   for (let i = 0; i < writes; ) {
     const atMs = below(random, durationMs);
     const writer = node();
     const burst = chance(random, 0.1) ? within(random, [2, 12]) : 1;
     for (let j = 0; j < burst; j++, i++) put(writeOf(options, random, writer), atMs);
   }
-  for (let i = within(random, [0, 2 * nodes]); i > 0; i--) put({ type: 'remove', node: node(), id: below(random, options.ids) });
+  for (let i = within(random, [0, nodes]); i > 0; i--) put({ type: 'remove', node: node(), id: below(random, options.ids) });
 
   const times = (range: Range): number => (chance(random, 0.4) ? 0 : within(random, range));
   for (let i = times([faults.breaks[0] * nodes, faults.breaks[1] * nodes]); i > 0; i--) put({ type: 'break', a: node(), b: node() });

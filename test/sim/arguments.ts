@@ -1,0 +1,79 @@
+/** The arguments of the commands that run seeds. */
+import { parseArgs } from 'node:util';
+import { allFaults, type FaultName, type ProtocolName } from '@grapevine/sim';
+
+export interface SeedArguments {
+  readonly from: number;
+  readonly seeds: number;
+  readonly nodes: number;
+  readonly minutes: number;
+  readonly workers: number;
+  readonly protocol: ProtocolName | undefined;
+  readonly only: ReadonlySet<number> | undefined;
+  readonly without: readonly FaultName[];
+  readonly trace: boolean;
+}
+
+export const usage = `npm run simulate:seeds -- [options]
+
+  --seeds N        how many seeds (100)
+  --from S         the first seed (1)
+  --seed S         this seed alone
+  --nodes N        nodes in each world (20)
+  --minutes M      virtual minutes of each history (10)
+  --protocol P     rumor, entropy or hybrid (chosen by the seed)
+  --without F,…    faults to leave out: ${Object.keys(allFaults).join(', ')}
+  --only N,…       only the operations of these numbers; "none" for none
+  --workers W      threads (2)
+  --trace          print all that happens; for a single seed
+`;
+
+/** @throws Error that says which argument is wrong */
+export function readArguments(args: readonly string[]): SeedArguments {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seeds: { type: 'string', default: '100' },
+      from: { type: 'string', default: '1' },
+      seed: { type: 'string' },
+      nodes: { type: 'string', default: '20' },
+      minutes: { type: 'string', default: '10' },
+      workers: { type: 'string', default: '2' },
+      protocol: { type: 'string' },
+      without: { type: 'string', default: '' },
+      only: { type: 'string' },
+      trace: { type: 'boolean', default: false },
+    },
+  });
+  const { protocol, seed, only } = values;
+  if (protocol !== undefined && !['rumor', 'entropy', 'hybrid'].includes(protocol))
+    throw new Error(`--protocol must be rumor, entropy or hybrid, not '${protocol}'.`);
+  const without = values.without.split(',').filter((name) => name !== '');
+  for (const name of without)
+    if (!Object.hasOwn(allFaults, name))
+      throw new Error(`--without: there is no fault '${name}'; there are ${Object.keys(allFaults).join(', ')}.`);
+  return {
+    from: whole('from', seed ?? values.from, 0),
+    seeds: seed === undefined ? whole('seeds', values.seeds, 1) : 1,
+    nodes: whole('nodes', values.nodes, 2),
+    minutes: number('minutes', values.minutes),
+    workers: whole('workers', values.workers, 1),
+    protocol: protocol as ProtocolName | undefined,
+    only: only === undefined ? undefined : new Set(only === 'none' ? [] : only.split(',').map(Number)),
+    without: without as FaultName[],
+    trace: values.trace,
+  };
+}
+
+function number(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`--${name} must be a number above 0, not '${text}'.`);
+  return value;
+}
+
+function whole(name: string, text: string, least: number): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new Error(`--${name} must be a whole number, at least ${least}, not '${text}'.`);
+  return value;
+}
