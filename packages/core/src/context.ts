@@ -55,13 +55,41 @@ export function bucketOf(origin: Origin): number {
   return origin.low & (CONTEXT_BUCKETS - 1);
 }
 
+/** What has been added to a context since some moment: cheap to note, and made a set only where somebody asks. */
+export class Journal {
+  readonly #origins: Origin[] = [];
+  /** `[first, last]` of each note, beside its origin. */
+  readonly #bounds: number[] = [];
+
+  note(origin: Origin, first: number, last: number): void {
+    const end = this.#bounds.length - 1;
+    if (this.#origins[this.#origins.length - 1] === origin && this.#bounds[end] === first - 1) {
+      this.#bounds[end] = last;
+      return;
+    }
+    this.#origins.push(origin);
+    this.#bounds.push(first, last);
+  }
+
+  /** What of `dots` has not been noted. */
+  lacking(dots: Dots): Dots {
+    if (this.#origins.length === 0 || dots.length === 0) return dots;
+    const noted = new Context();
+    for (const [i, origin] of this.#origins.entries())
+      noted.add(origin, this.#bounds[2 * i] as number, this.#bounds[2 * i + 1]);
+    return noted.lacking(dots);
+  }
+}
+
 export class Context {
   readonly #origins = new Map<string, Seen>();
   readonly sum: Sum = { low: 0, high: 0 };
   /** Lanes side by side: low of bucket b at 2b, high at 2b + 1. Made when first asked for. */
   #bucketSums: Int32Array | null = null;
-  /** Every dot that is added here is added there too; `null` for none. */
-  journal: Context | null = null;
+  /** Grows with every change: equal numbers at two times, equal contexts. */
+  version: number = 0;
+  /** Is told of every dot that is added here; `null` for none. */
+  journal: Journal | null = null;
 
   static of(dots: Dots): Context {
     const context = new Context();
@@ -114,7 +142,7 @@ export class Context {
     this.#sumUp(seen, from, length, -1, true);
     addInterval(intervals, first, last);
     this.#sumUp(seen, from, intervals.length, 1, true);
-    this.journal?.add(seen.origin, first, last);
+    this.journal?.note(seen.origin, first, last);
   }
 
   addAll(dots: Dots): void {
@@ -139,8 +167,7 @@ export class Context {
 
   removeAll(dots: Dots): void {
     for (const { origin, intervals } of dots) {
-      for (let i = 0; i < intervals.length; i += 2)
-        this.remove(origin, intervals[i] as number, intervals[i + 1] as number);
+      for (let i = 0; i < intervals.length; i += 2) this.remove(origin, intervals[i] as number, intervals[i + 1]);
     }
   }
 
@@ -195,6 +222,7 @@ export class Context {
   }
 
   #sumUp(seen: Seen, from: number, to: number, sign: 1 | -1, total: boolean): void {
+    if (total) this.version++;
     const { origin, intervals } = seen;
     const buckets = this.#bucketSums;
     for (let i = from; i < to; i += 2) {

@@ -21,7 +21,7 @@ export interface Arrival extends Screened {
 
 interface Waiting {
   readonly screened: Screened;
-  readonly then: (arrival: Arrival, nowMs: number) => void;
+  readonly stored: (arrival: Arrival, nowMs: number) => void;
 }
 
 const nothing: Screened = { news: [], known: [], refused: [], left: [] };
@@ -49,25 +49,25 @@ export class Intake {
     return this.#backlog;
   }
 
-  /** Takes in a batch; `then` is called when all of it, and all before it, has been stored. */
-  receive(updates: readonly Update[], nowMs: number, then: (arrival: Arrival, nowMs: number) => void): void {
+  /** Takes in a batch; `stored` is called when all of it, and all before it, has been stored. */
+  receive(updates: readonly Update[], nowMs: number, stored: (arrival: Arrival, nowMs: number) => void): void {
     const { replica, effects, judged } = this.#environment;
     const screened = replica.screen(updates, this.pending, nowMs, (error) => effects.report(error));
     const { news } = screened;
     if (this.#queue.length === 0 && !(judged && news.some((update) => update.value !== undefined))) {
-      then({ ...screened, kept: news.length === 0 ? [] : replica.admit(news, keepAll, nowMs) }, nowMs);
+      stored({ ...screened, kept: news.length === 0 ? [] : replica.admit(news, keepAll, nowMs) }, nowMs);
       return;
     }
     for (const update of news) this.pending.add(update.origin, update.sequence);
     this.#backlog += news.length;
-    this.#queue.push({ screened, then });
+    this.#queue.push({ screened, stored });
     if (this.#open === 0) this.#next(nowMs);
   }
 
   /** Calls `then` when all that has arrived so far is stored. */
   settled(nowMs: number, then: (nowMs: number) => void): void {
     if (this.#queue.length === 0) then(nowMs);
-    else this.#queue.push({ screened: nothing, then: (_, at) => then(at) });
+    else this.#queue.push({ screened: nothing, stored: (_, at) => then(at) });
   }
 
   /** Takes the verdict on the open offer. Any other number is stale and changes nothing. */
@@ -103,13 +103,13 @@ export class Intake {
   }
 
   #settle(waiting: Waiting, verdict: Verdict, nowMs: number): void {
-    const { screened, then } = waiting;
+    const { screened, stored } = waiting;
     const { news } = screened;
     const kept = this.#environment.replica.admit(news, verdict, nowMs);
     this.#queue.shift();
     for (const update of news) this.pending.remove(update.origin, update.sequence);
     this.#backlog -= news.length;
-    then({ ...screened, kept }, nowMs);
+    stored({ ...screened, kept }, nowMs);
   }
 }
 

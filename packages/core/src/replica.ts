@@ -109,6 +109,11 @@ export class Replica {
     return this.#origin;
   }
 
+  /** Grows with every change that a peer could notice: of the context, or of what is live. */
+  get version(): number {
+    return this.context.version + this.store.version;
+  }
+
   /** What readers see under an id: its bytes, or `undefined`. */
   get(id: string): Bytes | undefined {
     const update = this.store.get(id);
@@ -312,7 +317,7 @@ export class Replica {
     const epochs = new Map<string, number>();
     for (const { origin } of this.context.origins())
       if (origin.epoch > (epochs.get(origin.name) ?? 0)) epochs.set(origin.name, origin.epoch);
-    for (const { origin, newest } of [...this.context.origins()]) {
+    for (const { origin, newest } of this.context.origins()) {
       if (newest === 0 || wallOf(newest) >= nowMs - this.forgetAfterMs) continue;
       const isLatest = epochs.get(origin.name) === origin.epoch;
       if ((isLatest && (origin.name === this.name || inView(origin.name))) || this.store.holdsAnyOf(origin)) continue;
@@ -330,8 +335,8 @@ export class Replica {
     const sleptMs = nowMs - (this.#awakeMs ?? nowMs);
     this.#awakeMs = nowMs;
     if (sleptMs <= this.forgetAfterMs) return false;
-    for (const update of [...this.store]) this.drop(update);
-    for (const { origin } of [...this.context.origins()]) {
+    for (const update of this.store) this.drop(update);
+    for (const { origin } of this.context.origins()) {
       this.context.forget(origin);
       this.store.forget(origin);
     }

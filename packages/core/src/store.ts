@@ -67,6 +67,8 @@ export class Store {
   #nextExpiryMs: number | undefined;
   readonly #tombstones = new Map<Update, number>();
   #arrivals = 0;
+  /** Grows with every change of what is live. */
+  version: number = 0;
 
   /** Ids held, tombstones among them. */
   get size(): number {
@@ -120,6 +122,7 @@ export class Store {
 
   /** Takes an update out, without a trace. */
   drop(update: Update): void {
+    update.arrival = 0;
     this.#byId.delete(update.id);
     this.#indexOf(update.origin).delete(update);
     if (update.value === undefined) this.#tombstones.delete(update);
@@ -200,6 +203,7 @@ export class Store {
   }
 
   #sumUp(update: Update, sign: 1 | -1): void {
+    this.version++;
     const { origin, sequence, expiresAt } = update;
     const low = sign * hashNumber(origin.low, sequence);
     const high = sign * hashNumber(origin.high, sequence);

@@ -35,7 +35,7 @@ export class Update {
   readonly sequence: number;
   /** Wall-clock milliseconds at which every replica turns it into a tombstone by itself. */
   readonly expiresAt: number | undefined;
-  /** Where it stands in the order of arrival; the store's. */
+  /** Where it stands in the order of arrival, from 1; 0: it is in no store, or no more. The store's. */
   arrival = 0;
   /** What readers see instead; `undefined`: the update itself. The replica's. */
   view: View | undefined = undefined;

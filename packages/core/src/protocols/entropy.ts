@@ -24,7 +24,6 @@ import {
 } from '../options.ts';
 import { Intake } from '../intake.ts';
 import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
-import { sample } from '../random.ts';
 import type { Replica, Verdict } from '../replica.ts';
 import type { Update } from '../update.ts';
 import { Exchange } from './exchange.ts';
@@ -166,10 +165,9 @@ class EntropyMachine implements Machine {
   tick(timer: string, nowMs: number): void {
     this.#wake(nowMs);
     if (timer === 'expiry') return this.#expiry.tick(nowMs);
-    const { effects, random } = this.#environment;
     const { delta, level } = this.#options;
-    this.#exchange.begin(sample(random, this.#sessions.names, level === 0 ? Infinity : level), nowMs);
-    effects.setTimer('cycle', delta);
+    this.#exchange.cycle(this.#sessions.names, level, nowMs);
+    this.#environment.effects.setTimer('cycle', delta);
   }
 
   collect(nowMs: number): void {

@@ -194,8 +194,7 @@ export class Epidemic {
 
   /** The dots of what the store still holds: an update that came with what supersedes it is no rumor. */
   #current(updates: readonly Update[]): Dots {
-    const { store } = this.#environment.replica;
-    return dotsOf(updates, (update) => store.get(update.id) === update);
+    return dotsOf(updates, (update) => update.arrival > 0);
   }
 
   #infect(dots: Dots, how: Infection, nowMs: number): void {

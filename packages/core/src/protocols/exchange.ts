@@ -3,7 +3,8 @@
  * missing, sweep.
  *
  * Invariants
- *  1. Equal hashes are answered by silence.
+ *  1. Equal hashes are answered by silence, but for one echo where the peer has not heard ours: then both know, and
+ *     compare no more until one of them changes.
  *  2. A context is told as an invitation to be sent what is missing, and never more than one invitation is open: a
  *     replica takes one transfer at a time.
  *  3. A transfer's updates go in order of arrival; each chunk claims only its dots; the last frame claims the sender's
@@ -17,7 +18,7 @@
  * set", 2012; the phases of anti-entropy in Demers et al. 1987, section 1.3.
  */
 
-import { type Buckets, Context, CONTEXT_BUCKETS, countDots, type Dots } from '../context.ts';
+import { type Buckets, Context, CONTEXT_BUCKETS, countDots, type Dots, type Journal } from '../context.ts';
 import { hashNumber, type Sum, sameSum } from '../hash.ts';
 import type { Intake } from '../intake.ts';
 import type {
@@ -34,9 +35,11 @@ import type {
   Refused,
 } from '../messages.ts';
 import type { Environment } from '../protocol.ts';
+import { sample } from '../random.ts';
 import { isExpired, updateBytes } from '../replica.ts';
 import { LIVE_BUCKETS, liveBucketOf, outlives } from '../store.ts';
 import type { Update } from '../update.ts';
+import { Agreements } from './agreements.ts';
 import { BATCH_BYTES, BATCH_UPDATES } from './batches.ts';
 
 /** Chunks under way without an acknowledgement. */
@@ -45,6 +48,8 @@ const WINDOW = 8;
 const FEW_ORIGINS = 64;
 /** Up to so many live ids the sweep lists them at once; beyond, sums of buckets first. */
 const FEW_LIVE = 512;
+/** Every so many cycles even peers that are known to be equal are compared with. */
+const QUIET_CYCLES = 20;
 
 export interface ExchangeOptions {
   readonly direction: Direction;
@@ -80,23 +85,26 @@ export class Exchange {
   readonly #intake: Intake;
   readonly #options: ExchangeOptions;
   /** Dots that arrived lately, which others may get by another way: not yet worth a transfer. `null`: all are worth one. */
-  readonly #recent: (() => readonly Context[]) | null;
+  readonly #recent: (() => readonly Journal[]) | null;
   readonly #outgoing = new Map<string, Outgoing>();
   /** Per peer, what it refused on this connection. */
   readonly #refusedBy = new Map<string, Context>();
   #incoming: Incoming | null = null;
   #invitations: number;
+  readonly #agreements: Agreements;
+  #cycles = 0;
 
   constructor(
     environment: Environment,
     intake: Intake,
     options: ExchangeOptions,
-    recent: (() => readonly Context[]) | null = null,
+    recent: (() => readonly Journal[]) | null = null,
   ) {
     this.#environment = environment;
     this.#intake = intake;
     this.#options = options;
     this.#recent = recent;
+    this.#agreements = new Agreements(() => environment.replica.version);
     // A restarted instance must not take frames for its former self as its own.
     this.#invitations = Math.floor(environment.random() * 0x40000000);
   }
@@ -106,16 +114,32 @@ export class Exchange {
     return this.#incoming !== null;
   }
 
+  /**
+   * One cycle: begins an exchange with `level` peers (0: all) that may differ from us, as far as we know. With peers that
+   * are known to be equal one is begun in every twentieth cycle only, for safety's sake.
+   */
+  cycle(peers: readonly string[], level: number, nowMs: number): void {
+    this.#cycles++;
+    const { random } = this.#environment;
+    // A change is pushed by whoever has it; where nobody pushes, everybody must go on asking.
+    const differing = this.#options.direction === 'pull' ? peers : this.#agreements.unsettled(peers);
+    const among = differing.length > 0 || this.#cycles % QUIET_CYCLES !== 0 ? differing : peers;
+    this.begin(sample(random, among, level === 0 ? among.length : level), nowMs);
+  }
+
   /** Begins an exchange with these peers. */
   begin(peers: readonly string[], nowMs: number): void {
     if (!this.#isOpen(nowMs)) this.#incoming = null;
-    if (peers.length > 0) this.#environment.effects.send(peers, this.#hashes(this.#horizon(nowMs)));
+    if (peers.length === 0) return;
+    for (const peer of peers) this.#agreements.told(peer);
+    this.#environment.effects.send(peers, this.#hashes(this.#horizon(nowMs)));
   }
 
   /** Whoever is not of `present` any more, or came back on another connection, starts anew. */
   reset(peer: string): void {
     this.#outgoing.delete(peer);
     this.#refusedBy.delete(peer);
+    this.#agreements.forget(peer);
     if (this.#incoming?.peer === peer) this.#incoming = null;
   }
 
@@ -171,6 +195,9 @@ export class Exchange {
       else this.#tellContext(from, 'all', direction, nowMs);
     } else if (!sameSum(replica.store.liveSum(message.horizonMs), message.live)) {
       this.#beginSweep(from, Math.max(message.horizonMs, this.#horizon(nowMs)));
+    } else if (this.#agreements.agreed(from)) {
+      // It cannot know yet that we are equal: say so, once. Then both are silent until one of them changes.
+      this.begin([from], nowMs);
     }
   }
 
@@ -296,13 +323,12 @@ export class Exchange {
   }
 
   #nextChunk(outgoing: Outgoing): Update[] {
-    const { store } = this.#environment.replica;
     const updates: Update[] = [];
     let bytes = 0;
     for (; outgoing.next < outgoing.queue.length && updates.length < BATCH_UPDATES; outgoing.next++) {
       const update = outgoing.queue[outgoing.next] as Update;
       // Superseded since the queue was made: what superseded it is in the next queue.
-      if (store.get(update.id) !== update) continue;
+      if (update.arrival === 0) continue;
       bytes += updateBytes(update);
       if (bytes > BATCH_BYTES && updates.length > 0) break;
       updates.push(update);

@@ -9,11 +9,10 @@
  * Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", 1987, sections 1.2 to 1.5.
  */
 
-import { Context } from '../context.ts';
+import { Journal } from '../context.ts';
 import { Intake } from '../intake.ts';
 import { throwViolations, type Violation } from '../options.ts';
 import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
-import { sample } from '../random.ts';
 import type { Verdict } from '../replica.ts';
 import type { Update } from '../update.ts';
 import { isExchangeMessage, patienceMs, slept } from './entropy.ts';
@@ -51,7 +50,7 @@ class HybridMachine implements Machine {
   readonly #epidemic: Epidemic;
   readonly #exchange: Exchange;
   /** What came in during this cycle, and during the one before. */
-  #recent: readonly [Context, Context] = [new Context(), new Context()];
+  #recent: readonly [Journal, Journal] = [new Journal(), new Journal()];
 
   constructor(environment: Environment, options: ResolvedHybrid) {
     const { mail, rumor, entropy } = options;
@@ -155,11 +154,11 @@ class HybridMachine implements Machine {
   }
 
   #cycle(nowMs: number): void {
-    const { effects, random, replica } = this.#environment;
+    const { effects, replica } = this.#environment;
     const { delta, level } = this.#options.entropy;
-    this.#recent = [new Context(), this.#recent[0]];
+    this.#recent = [new Journal(), this.#recent[0]];
     replica.context.journal = this.#recent[0];
-    this.#exchange.begin(sample(random, this.#sessions.names, level === 0 ? Infinity : level), nowMs);
+    this.#exchange.cycle(this.#sessions.names, level, nowMs);
     effects.setTimer('cycle', delta);
   }
 }

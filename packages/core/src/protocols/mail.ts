@@ -43,9 +43,8 @@ export class Mail {
 
   /** The millisecond is over. */
   tick(peers: readonly string[], nowMs: number): void {
-    const { store } = this.#environment.replica;
     // What was superseded while it waited need not go: what superseded it waits behind it.
-    const updates = this.#waiting.filter((update) => store.get(update.id) === update);
+    const updates = this.#waiting.filter((update) => update.arrival > 0);
     this.#waiting = [];
     if (updates.length > 0) this.#post(updates, peers, nowMs);
   }

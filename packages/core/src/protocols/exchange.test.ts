@@ -1,0 +1,236 @@
+/** The exchange of two replicas, message by message; histories of many nodes are in test/scenario. */
+import { describe, expect, test } from '@jest/globals';
+import { Context, Journal } from '../context.ts';
+import { STAMP_EPOCH_MS, stampAt } from '../hlc.ts';
+import { Intake } from '../intake.ts';
+import type { Contexts, End, ExchangeMessage, LiveDots } from '../messages.ts';
+import { Origin } from '../origin.ts';
+import { seededRandom } from '../random.ts';
+import { Replica } from '../replica.ts';
+import { Update } from '../update.ts';
+import { Exchange } from './exchange.ts';
+
+const NOW = STAMP_EPOCH_MS + 1_000_000;
+
+interface Side {
+  readonly replica: Replica;
+  readonly exchange: Exchange;
+  young: Journal;
+  outbox: ExchangeMessage[];
+}
+
+function aSide(name: string): Side {
+  const outbox: ExchangeMessage[] = [];
+  const replica = new Replica({ name, epoch: NOW, maxDriftMs: 1000, maxUpdateBytes: 100000, forgetAfterMs: 86400000 });
+  const environment = {
+    self: name,
+    replica,
+    effects: {
+      send: (_to: string | readonly string[], message: unknown) => void outbox.push(message as ExchangeMessage),
+      offer: () => {},
+      setTimer: () => {},
+      report: () => {},
+    },
+    random: seededRandom(name.charCodeAt(0)),
+    judged: false,
+  };
+  const exchange: Exchange = new Exchange(
+    environment,
+    new Intake(environment),
+    { direction: 'push-pull', patienceMs: 5000 },
+    () => [side.young],
+  );
+  const side: Side = { replica, exchange, young: new Journal(), outbox };
+  return side;
+}
+
+/** Another object for every update: each replica takes over what it is given. */
+function carried(message: ExchangeMessage): ExchangeMessage {
+  if (message.type !== 'chunk') return message;
+  const updates = message.updates.map(
+    ({ id, value, stamp, origin, sequence, expiresAt }) =>
+      new Update(id, value, stamp, new Origin(origin.name, origin.epoch), sequence, expiresAt),
+  );
+  return { ...message, updates };
+}
+
+/** Lets both speak until nothing is left to say. @returns what was said, with its speaker */
+function converse(a: Side, b: Side, nowMs: number = NOW): [speaker: string, message: ExchangeMessage][] {
+  const said: [string, ExchangeMessage][] = [];
+  for (;;) {
+    const [from, to] = a.outbox.length > 0 ? [a, b] : [b, a];
+    const message = from.outbox.shift();
+    if (message === undefined) return said;
+    said.push([from.replica.name, message]);
+    to.exchange.receive(from.replica.name, carried(message), nowMs);
+  }
+}
+
+function exchanged(a: Side, b: Side, nowMs: number = NOW): [string, ExchangeMessage][] {
+  a.exchange.begin([b.replica.name], nowMs);
+  return converse(a, b, nowMs);
+}
+
+const typesOf = (said: readonly [string, ExchangeMessage][]): string[] =>
+  said.map(([speaker, { type }]) => `${speaker}: ${type}`);
+
+const contentOf = ({ replica }: Side): [string, string | undefined][] =>
+  [...replica.visible()]
+    .map(({ id, value }): [string, string | undefined] => [id, value])
+    .sort(([x], [y]) => (x < y ? -1 : 1));
+
+describe('an exchange', () => {
+  test('of equals is one message, and one more where the other has not heard of it', () => {
+    const [a, b] = [aSide('a'), aSide('b')];
+    expect(typesOf(exchanged(a, b))).toEqual(['a: hashes', 'b: hashes']);
+    expect(typesOf(exchanged(a, b))).toEqual(['a: hashes']);
+    expect(typesOf(exchanged(b, a))).toEqual(['b: hashes']);
+  });
+
+  test('brings each what it lacks, and nobody what it has', () => {
+    const [a, b] = [aSide('a'), aSide('b')];
+    a.replica.write('x', '1', undefined, NOW);
+    b.replica.write('y', '1', undefined, NOW);
+    exchanged(a, b);
+    a.replica.write('z', '1', undefined, NOW);
+    const said = exchanged(a, b);
+    expect(contentOf(a)).toEqual(contentOf(b));
+    expect(contentOf(a)).toHaveLength(3);
+    const values = said.flatMap(([, message]) => (message.type === 'chunk' ? message.updates : []));
+    expect(values.map(({ id }) => id)).toEqual(['z']);
+    expect(new Set(exchanged(b, a).map(([, { type }]) => type))).toEqual(new Set(['hashes']));
+  });
+
+  test('sends of an id only what is newest, and claims the rest', () => {
+    const [a, b] = [aSide('a'), aSide('b')];
+    for (let i = 0; i < 50; i++) a.replica.write('x', String(i), undefined, NOW);
+    const said = exchanged(a, b);
+    expect(said.flatMap(([, message]) => (message.type === 'chunk' ? message.updates : []))).toHaveLength(1);
+    expect(b.replica.context.sum).toEqual(a.replica.context.sum);
+  });
+
+  test('leaves what is young alone, claims nothing of it, and sweeps even so', () => {
+    const [a, b] = [aSide('a'), aSide('b')];
+    a.replica.write('removed', '1', undefined, NOW);
+    a.replica.write('stays', '1', undefined, NOW);
+    exchanged(a, b);
+    a.replica.write('removed', undefined, undefined, NOW);
+    a.replica.collectTombstones(0, NOW);
+    b.replica.claim(a.replica.context.dots(), new Context(), NOW);
+    a.replica.write('young', '1', undefined, NOW);
+    a.young.note(a.replica.origin, 4, 4);
+    const said = exchanged(b, a);
+    expect(said.some(([, { type }]) => type === 'chunk')).toBe(false);
+    const end = said.find(([, { type }]) => type === 'end')?.[1] as End;
+    expect(end.claim).toMatchObject([{ intervals: [1, 3] }]);
+    // b may not sweep by a context that it does not cover, but what it lacks comes by itself.
+    expect(said.some(([, { type }]) => type === 'live-dots')).toBe(true);
+    a.young = new Journal();
+    exchanged(b, a);
+    expect(contentOf(b)).toEqual([
+      ['stays', '1'],
+      ['young', '1'],
+    ]);
+  });
+
+  test('in which only the young differs lists nothing that is live', () => {
+    const [a, b] = [aSide('a'), aSide('b')];
+    a.replica.write('x', '1', undefined, NOW);
+    exchanged(a, b);
+    a.replica.write('young', '1', undefined, NOW);
+    a.young.note(a.replica.origin, 2, 2);
+    expect(typesOf(exchanged(b, a))).toEqual(['b: hashes', 'a: contexts', 'b: contexts', 'b: end', 'a: end']);
+  });
+});
+
+describe('the sweep', () => {
+  /** Both have `x`; then a removed it, and has forgotten the tombstone. */
+  function removed(): [Side, Side] {
+    const [a, b] = [aSide('a'), aSide('b')];
+    a.replica.write('x', '1', undefined, NOW);
+    exchanged(a, b);
+    a.replica.write('x', undefined, undefined, NOW);
+    a.replica.collectTombstones(0, NOW);
+    return [a, b];
+  }
+
+  const liveDots = (side: Side, options: Partial<LiveDots> = {}): LiveDots => ({
+    type: 'live-dots',
+    buckets: 'all',
+    dots: [],
+    context: side.replica.context.dots(),
+    horizonMs: NOW,
+    answer: false,
+    ...options,
+  });
+
+  test('drops what the other has seen and no longer holds', () => {
+    const [a, b] = removed();
+    exchanged(a, b);
+    expect(contentOf(b)).toEqual([]);
+    expect(b.replica.context.sum).toEqual(a.replica.context.sum);
+    expect(new Set(exchanged(a, b).map(([, { type }]) => type))).toEqual(new Set(['hashes']));
+  });
+
+  test('drops nothing while our own context does not cover the other’s', () => {
+    const [a, b] = removed();
+    b.exchange.receive('a', liveDots(a), NOW);
+    expect(contentOf(b)).toEqual([['x', '1']]);
+    b.replica.claim(a.replica.context.dots(), new Context(), NOW);
+    b.exchange.receive('a', liveDots(a), NOW);
+    expect(contentOf(b)).toEqual([]);
+  });
+
+  test('drops nothing that the other has not seen, or lists', () => {
+    const [a, b] = removed();
+    b.replica.claim(a.replica.context.dots(), new Context(), NOW);
+    b.replica.write('own', '1', undefined, NOW);
+    const [x] = [...b.replica.store] as [Update];
+    const dots = [{ origin: x.origin, intervals: [x.sequence, x.sequence], newest: 0 }];
+    b.exchange.receive('a', liveDots(a, { dots }), NOW);
+    expect(contentOf(b)).toHaveLength(2);
+    b.exchange.receive('a', liveDots(a), NOW);
+    expect(contentOf(b)).toEqual([['own', '1']]);
+  });
+
+  test('leaves alone what expires within maxDriftMs of the later of both clocks', () => {
+    const b = aSide('b');
+    const update = (id: string, sequence: number, expiresAt: number): Update =>
+      new Update(id, '1', stampAt(NOW), new Origin('other', 1), sequence, expiresAt);
+    b.exchange.receive(
+      'a',
+      {
+        type: 'chunk',
+        invitation: 1,
+        index: 0,
+        updates: [update('soon', 1, NOW + 5000), update('late', 2, NOW + 9000)],
+      },
+      NOW,
+    );
+    const a = aSide('a');
+    a.replica.claim(b.replica.context.dots(), new Context(), NOW);
+    // The other's clock is 6 s ahead: to it, what expires in 5 s is over.
+    b.exchange.receive('a', liveDots(a, { horizonMs: NOW + 6000 + 1000 }), NOW);
+    expect(contentOf(b).map(([id]) => id)).toEqual(['soon']);
+  });
+});
+
+describe('an invitation', () => {
+  const toldBy = (side: Side): Contexts => side.outbox.find(({ type }) => type === 'contexts') as Contexts;
+
+  test('is open to one peer at a time, and to another when that one is silent for too long', () => {
+    const [a, b, c] = [aSide('a'), aSide('b'), aSide('c')];
+    for (const { replica } of [b, c]) replica.write(replica.name, '1', undefined, NOW);
+    const invitedBy = (from: Side, nowMs: number): boolean => {
+      from.exchange.begin(['a'], nowMs);
+      a.outbox.length = 0;
+      a.exchange.receive(from.replica.name, from.outbox.pop() as ExchangeMessage, nowMs);
+      return toldBy(a).invitation > 0;
+    };
+    expect(invitedBy(b, NOW)).toBe(true);
+    expect(invitedBy(c, NOW + 5000)).toBe(false);
+    expect(invitedBy(c, NOW + 5001)).toBe(true);
+    a.exchange.reset('c');
+    expect(invitedBy(b, NOW + 5002)).toBe(true);
+  });
+});
