@@ -10,7 +10,7 @@ import { injectFault, isGone, spawnChild, statsOf, stopTree, tell } from './kern
 import { ask } from './kernel/ask.ts';
 import type { Ref } from './kernel/nact.ts';
 import { turns, until } from './kernel/testing/event-loop.ts';
-import { add, addMany, leave, type NodeMessage, remove, subscribe, type WriteReply } from './messages.ts';
+import { add, addMany, leave, type NodeMessage, remove, subscribe, unsubscribe, type WriteReply } from './messages.ts';
 import { Cluster } from './testing/cluster.ts';
 import { gossipView, nodeView } from './views.ts';
 
@@ -294,6 +294,42 @@ describe('an announcing instance', () => {
     await until(() => nodeView(one).members.length === 2);
     await turns(20);
     expect(gossipView(ours).entry(contentId(nodeup))?.origin.name).toBe('two');
+  });
+});
+
+describe('a subscriber', () => {
+  test('that comes amid changes is told each by the snapshot or as a change, never by both', async () => {
+    const gossip = spawnGossip(cluster.node('one'));
+    const early = cluster.audience(gossip);
+    await until(() => early.snapshots === 1);
+    dispatch(gossip, add('before', 1));
+    const late = cluster.audience(gossip);
+    dispatch(gossip, add('after', 2));
+    await late.has('before', 'after');
+    expect(late.changes.map(({ id }) => id)).toEqual(['after']);
+    expect(early.changes.map(({ id }) => id)).toEqual(['before', 'after']);
+  });
+
+  test('that unsubscribes is told what was before, and nothing after', async () => {
+    const gossip = spawnGossip(cluster.node('one'));
+    const audience = cluster.audience(gossip);
+    dispatch(gossip, add('before', 1));
+    dispatch(gossip, unsubscribe(audience.ref));
+    dispatch(gossip, add('after', 2));
+    await until(() => gossipView(gossip).has('after') && audience.changes.length > 0);
+    await turns(5);
+    expect(audience.changes.map(({ id }) => id)).toEqual(['before']);
+    expect(gossipView(gossip).status().subscribers).toBe(0);
+  });
+
+  test('that has stopped is forgotten', async () => {
+    const gossip = spawnGossip(cluster.node('one'));
+    const audience = cluster.audience(gossip);
+    await until(() => gossipView(gossip).status().subscribers === 1);
+    await stopTree(audience.ref);
+    dispatch(gossip, add('a', 1));
+    await until(() => gossipView(gossip).status().subscribers === 0);
+    expect(gossipView(gossip).has('a')).toBe(true);
   });
 });
 

@@ -1,15 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { type Message, Origin, stampAt, Update } from '@grapevine/core';
+import { encodeValue } from '@grapevine/wire';
 import { dispatch, spawn, start, stop } from 'nact';
 
 import { actorAt, spawnGossip } from './grapevine.ts';
 import type { Handler, PushMessage } from './push.ts';
-import { injectFault, statsOf } from './kernel/actor.ts';
+import { injectFault, statsOf, tell } from './kernel/actor.ts';
 import type { Ref } from './kernel/nact.ts';
 import { until } from './kernel/testing/event-loop.ts';
 import { add, addMany, type GossipMessage, type NodeMessage, remove } from './messages.ts';
 import type { GossipOptions } from './options.ts';
 import { type Audience, Cluster } from './testing/cluster.ts';
-import { gossipView } from './views.ts';
+import { gossipView, nodeView } from './views.ts';
 
 let system: Ref<never>;
 let cluster: Cluster;
@@ -248,6 +250,29 @@ describe('a handler', () => {
     answers[1]?.('ok');
     await audience.has('a');
     expect(audience.changes).toHaveLength(1);
+  });
+
+  test('whose verdict meets a new incarnation of the instance does not judge what that one has offered', async () => {
+    const origin = new Origin('writer', 1);
+    const later = new Update('later', encodeValue(2), stampAt(Date.now()), origin, 1, undefined);
+    await judgedBy((received) => {
+      if (!received.has('a')) return 'ok';
+      // The crash comes first, then what arrived, then this verdict, on an offer of the same number.
+      injectFault(reader, new Error('injected'));
+      const message: Message = { type: 'updates', cause: 'mail', updates: [later] };
+      const session = nodeView(judging).links[0]?.session;
+      tell(reader, {
+        type: 'inbound',
+        from: 'writer',
+        session,
+        batch: [{ from: 'writer', message }],
+        frameBytes: 9,
+      } as never);
+      return 'ignore';
+    });
+    dispatch(writer, add('a', 1));
+    await audience.has('later');
+    expect(audience.content.get('later')).toBe(2);
   });
 
   test('whose instance crashes with an offer open is asked anew, and its late answer is void', async () => {
