@@ -93,6 +93,8 @@ export class Exchange {
   #invitations: number;
   readonly #agreements: Agreements;
   #cycles = 0;
+  /** When a sweep was last begun although contexts differed. */
+  #sweptMs: number = -Infinity;
 
   constructor(
     environment: Environment,
@@ -382,8 +384,20 @@ export class Exchange {
       // What was refused once and is claimed now without having come is held by the sender no more.
       replica.refused.removeAll(claim);
       replica.claim(claim, this.#intake.pending, settledMs);
-      if (!this.#isLiveAs(message)) this.#beginSweep(from, Math.max(message.horizonMs, this.#horizon(settledMs)));
+      if (this.#isLiveAs(message) || !this.#isSweepDue(message, settledMs)) return;
+      this.#beginSweep(from, Math.max(message.horizonMs, this.#horizon(settledMs)));
     });
+  }
+
+  /**
+   * Whether a difference in what is live is worth a sweep now. Where contexts are equal, always. In a busy cluster they
+   * never are, and what was just overwritten differs at every instant: there once in a while is enough.
+   */
+  #isSweepDue(end: End, nowMs: number): boolean {
+    if (sameSum(this.#environment.replica.context.sum, end.context)) return true;
+    if (nowMs >= this.#sweptMs && nowMs < this.#sweptMs + this.#options.patienceMs) return false;
+    this.#sweptMs = nowMs;
+    return true;
   }
 
   /** Whether what is live here, of what the peer's context has, is what is live there. */
