@@ -31,7 +31,19 @@ export async function burst({ quick, runs, seed, protocols, profile }: Settings)
     }
   const tables = [
     table(
-      ['N', 'S', 'who', 'wall ms', '× floor', 'delivered per CPU-second', '× floor', 'bytes a delivery', 'lost'],
+      [
+        'N',
+        'S',
+        'who',
+        'wall ms',
+        '× floor',
+        'delivered per CPU-second',
+        '× floor',
+        'again: wall × floor',
+        'again: per CPU-second × floor',
+        'bytes a delivery',
+        'lost',
+      ],
       rows,
     ),
   ];
@@ -44,31 +56,55 @@ export async function burst({ quick, runs, seed, protocols, profile }: Settings)
       'Node 0 adds S updates, ids `k12345` and values `{ value: 12345 }`, one `add` message each, in one go; the clock ' +
       'stops when the last of N processes has told a subscriber of all of them. Delivered per CPU-second counts the ' +
       'updates that arrived at the other N − 1 processes against the CPU time of all N together. Bytes are those ' +
-      'written to all sockets, framing included, per delivery.',
+      'written to all sockets, framing included, per delivery. The processes are fresh, so that compiling what runs for ' +
+      'the first time is in the figures; "again" is a second burst of S other ids among the same processes. Every ' +
+      'receiver is checked to hold the right values. Pure rumor mongering may lose: that is its nature.',
     tables,
     bounds,
   };
 }
 
-/** One burst among fresh processes. */
+/** Two bursts among the same processes: the first meets them fresh, the second with what it ran compiled. */
 function measure(entrant: Entrant, { size, updates }: Load, options: CrewOptions): Promise<Sample> {
   return Crew.run(entrant, size, options, async (crew) => {
     await pass(SETTLE_MS);
-    const before = await crew.read();
-    const arrivals = crew.arrivals(updates);
-    const startedAt = await crew.writer.call('add', 0, updates);
-    const times = await arrivals;
-    const after = await crew.read();
-    const held = await Promise.all(crew.receivers.map((member) => member.call('held')));
-    const delivered = held.reduce((sum, count) => sum + count, 0);
-    if (times !== undefined) await verify(crew, entrant, updates);
+    const first = await burstOf(crew, 0, updates);
+    // The rest of a first burst that was not whole must not count for the second.
+    const second = first.lost > 0 ? nothing : await pass(SETTLE_MS).then(() => burstOf(crew, updates, updates));
+    if (first.lost + second.lost === 0) await verify(crew, entrant, 2 * updates);
     return {
-      wallMs: times === undefined ? NaN : Math.max(...times) - startedAt,
-      perCpuSecond: (delivered / (after.cpuMs - before.cpuMs)) * 1e3,
-      bytes: (after.bytesOut - before.bytesOut) / delivered,
-      lost: updates * (size - 1) - delivered,
+      ...first,
+      warmWallMs: second.wallMs,
+      warmPerCpuSecond: second.perCpuSecond,
+      lost: first.lost + second.lost,
     };
   });
+}
+
+interface Outcome {
+  readonly wallMs: number;
+  readonly perCpuSecond: number;
+  readonly bytes: number;
+  readonly lost: number;
+}
+
+const nothing: Outcome = { wallMs: NaN, perCpuSecond: NaN, bytes: NaN, lost: 0 };
+
+/** Node 0 adds so many updates to those that all hold. */
+async function burstOf(crew: Crew, held: number, updates: number): Promise<Outcome> {
+  const before = await crew.read();
+  const arrivals = crew.arrivals(held + updates);
+  const startedAt = await crew.writer.call('add', held, updates);
+  const times = await arrivals;
+  const after = await crew.read();
+  const holdings = await Promise.all(crew.receivers.map((member) => member.call('held')));
+  const delivered = holdings.reduce((sum, count) => sum + count - held, 0);
+  return {
+    wallMs: times === undefined ? NaN : Math.max(...times) - startedAt,
+    perCpuSecond: (delivered / (after.cpuMs - before.cpuMs)) * 1e3,
+    bytes: (after.bytesOut - before.bytesOut) / delivered,
+    lost: updates * crew.receivers.length - delivered,
+  };
 }
 
 /** Whoever holds as many ids as were written holds the right values. */
@@ -88,6 +124,8 @@ function row(entrant: Entrant, { size, updates }: Load, results: Results): strin
     figures(results.ratio(entrant, 'wallMs')),
     figures(results.spread(entrant, 'perCpuSecond')),
     figures(results.ratio(entrant, 'perCpuSecond')),
+    figures(results.ratio(entrant, 'warmWallMs')),
+    figures(results.ratio(entrant, 'warmPerCpuSecond')),
     figures(results.spread(entrant, 'bytes')),
     figures(results.spread(entrant, 'lost')),
   ];

@@ -23,7 +23,7 @@ export const floor: Entrant = { label: 'floor', module: 'floor', protocol: 'none
 export const grapevine = (protocol: string): Entrant => ({ label: protocol, module: 'grapevine', protocol });
 
 /** Long after anything here should have arrived. */
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 30_000;
 
 export interface CrewOptions {
   readonly seed: number;
@@ -138,7 +138,7 @@ export class Crew {
     return { member, startedAt };
   }
 
-  /** @returns when each of the members held `count` ids, or `undefined` if not all do in a minute */
+  /** @returns when each of the members held `count` ids, or `undefined` if not all do in half a minute */
   async arrivals(count: number, members: readonly Member[] = this.receivers): Promise<number[] | undefined> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {

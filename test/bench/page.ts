@@ -6,7 +6,7 @@
  *  2. A section says of which machine, versions, seed and day it is: sections may be of different runs.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import type { Spread } from './statistics.ts';
 
@@ -103,7 +103,7 @@ export function writeSection(path: string, section: Section, provenance: string)
   writeFileSync(path, `${[preface, ...body].join('\n\n')}\n`);
 }
 
-/** One line: machine, versions, seed, day. */
+/** One line: machine and how busy it was with other things, versions, seed, day. */
 export function provenanceOf({ runs, seed }: { readonly runs: number; readonly seed: number }): string {
   const versionOf = (name: string): string =>
     `${name} ${(JSON.parse(readFileSync(`node_modules/${name}/package.json`, 'utf8')) as { version: string }).version}`;
@@ -116,6 +116,7 @@ export function provenanceOf({ runs, seed }: { readonly runs: number; readonly s
     ...['ws', 'msgpackr', 'nact', '@grapevine/actors'].map(versionOf),
     `${runs} runs`,
     `seed ${seed}`,
+    `load of the machine before ${figure(loadavg()[0] as number)}`,
     new Date().toISOString().slice(0, 10),
   ].join(' · ');
 }

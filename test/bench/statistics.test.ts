@@ -48,6 +48,11 @@ test('a spread is the median with the extremes', () => {
   expect(spread([3, 1, 10])).toEqual({ median: 3, min: 1, max: 10 });
 });
 
+test('a run that did not finish is in no spread', () => {
+  expect(spread([NaN, 3, 1])).toEqual({ median: 2, min: 1, max: 3 });
+  expect(spread([NaN]).median).toBeNaN();
+});
+
 test('ratios are taken run by run, and runs without a floor are left out', () => {
   expect(ratios([2, 9, 5], [1, 3])).toEqual([2, 3]);
 });

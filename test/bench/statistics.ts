@@ -3,7 +3,8 @@
  *
  * Invariants
  *  1. No function sorts or changes what it is given.
- *  2. Nothing measured is no number: every statistic of an empty list is NaN, so that it cannot pass for a result.
+ *  2. A run that did not finish is NaN; spreads leave it out, and say so by nothing but what it lost.
+ *  3. Nothing measured is no number: every statistic of an empty list is NaN, so that it cannot pass for a result.
  */
 
 /** The middle value; of an even number of values the mean of the two in the middle. */
@@ -30,8 +31,9 @@ export interface Spread {
 }
 
 export function spread(values: readonly number[]): Spread {
-  if (values.length === 0) return { median: NaN, min: NaN, max: NaN };
-  return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
+  const finished = values.filter((value) => !Number.isNaN(value));
+  if (finished.length === 0) return { median: NaN, min: NaN, max: NaN };
+  return { median: median(finished), min: Math.min(...finished), max: Math.max(...finished) };
 }
 
 /** Ratios run by run, so that what slows a whole run cancels out. Runs that only one side has are left out. */
