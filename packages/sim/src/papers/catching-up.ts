@@ -9,7 +9,17 @@
  * Source: Demers et al. 1987, section 1.3, on comparing databases by checksums and recent updates.
  */
 
-import { entropy, keepAll, type Message, Origin, type Received, stampAt, Update, seededRandom, sample } from '@grapevine/core';
+import {
+  entropy,
+  keepAll,
+  type Message,
+  Origin,
+  type Received,
+  stampAt,
+  Update,
+  seededRandom,
+  sample,
+} from '@grapevine/core';
 import { copyOf, indexOf, type Network, peerOf, Site } from './site.ts';
 import { Traffic } from './traffic.ts';
 
@@ -45,7 +55,10 @@ export function catchUp(setup: CatchingUp): CaughtUp {
   );
   const lacked = new Set(missingOf(setup));
   pair.hold(0, updates);
-  pair.hold(1, updates.filter((_, index) => !lacked.has(index)));
+  pair.hold(
+    1,
+    updates.filter((_, index) => !lacked.has(index)),
+  );
   const { bytes, messages, values, equal } = pair.meet();
   const alone = new Traffic(true);
   const chunk = updates.filter((_, index) => lacked.has(index));

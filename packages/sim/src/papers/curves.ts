@@ -44,8 +44,18 @@ export function curvesOf(runs: readonly Spread[], stepsOfCycle: boolean): Curves
   for (const time of times) {
     const held = arrivals.map((each) => countUpTo(each, time) / each.length);
     const lost = removals.map((each) => countUpTo(each, time) / each.length);
-    susceptible.push(shareOf(time, held.map((share) => 1 - share)));
-    infective.push(shareOf(time, held.map((share, run) => share - (lost[run] as number))));
+    susceptible.push(
+      shareOf(
+        time,
+        held.map((share) => 1 - share),
+      ),
+    );
+    infective.push(
+      shareOf(
+        time,
+        held.map((share, run) => share - (lost[run] as number)),
+      ),
+    );
     removed.push(shareOf(time, lost));
   }
   return { susceptible, infective, removed };

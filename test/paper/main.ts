@@ -1,0 +1,47 @@
+/**
+ * The papers as experiments: runs the plan and writes docs/papers.md, its charts and docs/papers/results.json.
+ *
+ * Run from the top of the repository by `npm run papers`; with `-- --page` only the page and the charts are made anew, of
+ * the results that are there.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { catchUp, curvesOf, runAll, summarise, type Summary } from '@grapevine/sim';
+import { charts } from './charts.ts';
+import { renderPage } from './page.ts';
+import { experiments, HELD_UPDATES, missingUpdates, SEED, table1Setup } from './plan.ts';
+import { runPool } from './pool.ts';
+import type { Results } from './results.ts';
+
+const docs = join(resolve(), 'docs');
+const folder = join(docs, 'papers');
+const resultsFile = join(folder, 'results.json');
+
+mkdirSync(folder, { recursive: true });
+if (!process.argv.includes('--page')) writeFileSync(resultsFile, `${JSON.stringify(await run(), rounded, 1)}\n`);
+const results = JSON.parse(readFileSync(resultsFile, 'utf8')) as Results;
+for (const [name, svg] of charts(results)) writeFileSync(join(folder, `${name}.svg`), svg);
+writeFileSync(join(docs, 'papers.md'), renderPage(results));
+
+async function run(): Promise<Results> {
+  const beganMs = performance.now();
+  const figures = await runPool(experiments(), (blocks, all) => {
+    const seconds = Math.round((performance.now() - beganMs) / 1000);
+    process.stderr.write(process.stderr.isTTY ? `\r${blocks} of ${all} blocks, ${seconds} s` : '');
+  });
+  const summaries: Record<string, Summary> = {};
+  for (const [key, each] of figures) summaries[key] = summarise(each);
+  const courses = [1, 2].map((k) => [`k${k}`, curvesOf([...runAll({ ...table1Setup(k), runs: 100 })], true)] as const);
+  const catchingUp = (['newest', 'scattered'] as const).flatMap((where) =>
+    missingUpdates.map((missing) => {
+      const setup = { total: HELD_UPDATES, missing, where, seed: SEED };
+      return { ...setup, ...catchUp(setup) };
+    }),
+  );
+  return { seed: SEED, node: process.version, summaries, curves: Object.fromEntries(courses), catchingUp };
+}
+
+/** Six digits are more than any experiment is sure of. */
+function rounded(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
+}
