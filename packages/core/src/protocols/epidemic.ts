@@ -20,7 +20,8 @@ import type { Intake } from '../intake.ts';
 import type { Announce, Feedback, Updates } from '../messages.ts';
 import type { Environment, Received } from '../protocol.ts';
 import { sample } from '../random.ts';
-import type { Update } from '../update.ts';
+import type { Origin } from '../origin.ts';
+import { hiddenView, type Update } from '../update.ts';
 import { answer, Asks } from './asks.ts';
 import { inBatches } from './batches.ts';
 import { dotFrames, dotsOf, without } from './dots.ts';
@@ -72,6 +73,8 @@ export class Epidemic {
   readonly #removed: Removed;
   /** Own writes that nobody has been sent yet. */
   readonly #unsent = new Context();
+  /** What becomes infective with the next cycle, as it came: nothing needs to know its dots before. */
+  #later: (readonly Update[])[] = [];
   /** Due at once: for the first time, and once more because somebody found it news. */
   #first = new Context();
   #again = new Context();
@@ -105,6 +108,7 @@ export class Epidemic {
   }
 
   get status(): EpidemicStatus {
+    this.#promote();
     return { infective: this.#infective.count, removed: this.#removed.count, runs: this.#infective.runCount };
   }
 
@@ -116,6 +120,7 @@ export class Epidemic {
 
   /** Spreads what this node has just come to hold. What was superseded meanwhile is left out. */
   infect(updates: readonly Update[], how: Infection, nowMs: number): void {
+    if (how === 'relay-later') return this.#defer(updates, nowMs);
     this.#infect(this.#current(updates), how, nowMs);
     if (!this.#isCoalescing) this.#lead(nowMs);
   }
@@ -143,9 +148,12 @@ export class Epidemic {
     const heard: Heard[] = [];
     for (const { from, message } of batch) {
       if (message.type !== 'updates' && message.type !== 'announce') continue;
+      if (message.type === 'updates' && message.cause === 'mail') continue;
       const dots = message.type === 'updates' ? dotsOf(message.updates) : message.dots;
       heard.push({ from, message, dots, lacked: this.#asks.lacked(dots) });
     }
+    for (const { message } of batch)
+      if (message.type === 'updates' && message.cause === 'mail') this.#mailed(message.updates, nowMs);
     const news = new Context();
     for (const { from, message, dots, lacked } of heard) {
       if (message.type === 'updates') this.#updates(from, message, { dots, lacked, news }, nowMs);
@@ -192,9 +200,40 @@ export class Epidemic {
     this.proceed(nowMs);
   }
 
-  /** The dots of what the store still holds: an update that came with what supersedes it is no rumor. */
+  /** Takes direct mail. Nobody waits for feedback to it, so nothing has to be known of its dots but whose they are. */
+  #mailed(updates: readonly Update[], nowMs: number): void {
+    let origin: Origin | null = null;
+    for (const update of updates) {
+      if (update.origin === origin) continue;
+      origin = update.origin;
+      this.#asks.mailed(origin, nowMs);
+    }
+    this.#intake.receive(updates, nowMs, ({ news, kept }, at) => {
+      this.infect(kept, this.#relayed('mail'), at);
+      if (kept.length < news.length) this.retire(without(dotsOf(news), dotsOf(kept)), at);
+    });
+  }
+
+  /** Leaves updates for the next cycle. */
+  #defer(updates: readonly Update[], nowMs: number): void {
+    if (updates.length === 0) return;
+    this.#later.push(updates);
+    this.#cycle(nowMs);
+  }
+
+  /** Makes infective what has waited, and is still there to be seen. */
+  #promote(): void {
+    if (this.#later.length === 0) return;
+    for (const updates of this.#later) this.#infective.add(this.#current(updates));
+    this.#later = [];
+  }
+
+  /**
+   * The dots of what the store still holds: an update that came with what supersedes it is no rumor, nor is one that a
+   * handler has hidden since.
+   */
   #current(updates: readonly Update[]): Dots {
-    return dotsOf(updates, (update) => update.arrival > 0);
+    return dotsOf(updates, (update) => update.arrival > 0 && update.view !== hiddenView);
   }
 
   #infect(dots: Dots, how: Infection, nowMs: number): void {
@@ -207,7 +246,6 @@ export class Epidemic {
 
   #updates(from: string, { cause, updates }: Updates, { dots, lacked, news }: Judged, nowMs: number): void {
     if (cause === 'answer') this.#asks.answered(from, dots, nowMs);
-    if (cause === 'mail') for (const { origin } of dots) this.#asks.mailed(origin, nowMs);
     this.#intake.receive(updates, nowMs, ({ kept }, at) => {
       const current = this.#current(kept);
       this.#infect(current, this.#relayed(cause), at);
@@ -246,6 +284,7 @@ export class Epidemic {
 
   /** Answers a pull by what is infective here. */
   #tell(to: string, nowMs: number): void {
+    this.#promote();
     const dots = this.#infective.dots();
     if (dots.length === 0) return;
     for (const frame of dotFrames(dots))
@@ -292,7 +331,12 @@ export class Epidemic {
 
   /** Starts the next cycle, unless nothing would happen in it: idle nodes do not wake up. */
   #cycle(nowMs: number): void {
-    if (this.#isCycling || this.#peers.length === 0 || (!this.#pulls && this.#infective.isEmpty)) return;
+    if (
+      this.#isCycling ||
+      this.#peers.length === 0 ||
+      (!this.#pulls && this.#infective.isEmpty && this.#later.length === 0)
+    )
+      return;
     this.#isCycling = true;
     const { delta } = this.#options;
     const elapsedMs = (((nowMs - this.#phaseMs) % delta) + delta) % delta;
@@ -303,6 +347,7 @@ export class Epidemic {
     this.#isCycling = false;
     this.#phaseMs = nowMs;
     this.#inFlight.clear();
+    this.#promote();
     this.#countPulled(nowMs);
     if (this.#peers.length > 0) {
       this.#first = new Context();
