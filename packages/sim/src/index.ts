@@ -10,3 +10,7 @@ export * from './shrink.ts';
 export * from './trace.ts';
 export * from './violation.ts';
 export * from './world.ts';
+export * from './papers/catching-up.ts';
+export * from './papers/curves.ts';
+export * from './papers/experiment.ts';
+export * from './papers/spread.ts';
