@@ -309,7 +309,11 @@ export class Replica {
 
   /** Collects tombstones that arrived `ttlMs` ago or earlier: the sweep makes that safe with no coordination. */
   collectTombstones(ttlMs: number, nowMs: number): void {
-    for (const tombstone of this.store.tombstonesUpTo(nowMs - ttlMs)) this.store.drop(tombstone);
+    for (const tombstone of this.store.tombstonesUpTo(nowMs - ttlMs)) {
+      this.store.drop(tombstone);
+      // Announced any longer, it would be asked for, and be gone.
+      this.withdrawn?.(tombstone);
+    }
   }
 
   /** Forgets origins that are long gone (DESIGN rule 9). Of a node that is there, its former lives are gone too. */
