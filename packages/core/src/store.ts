@@ -94,12 +94,10 @@ export class Store {
     return this.#byOrigin.get(origin.key)?.get(sequence);
   }
 
-  /** Whether any live update of this origin is held. */
+  /** Whether any update of this origin is held, tombstones among them. */
   holdsAnyOf(origin: Origin): boolean {
     const index = this.#byOrigin.get(origin.key);
-    if (index === undefined) return false;
-    for (const page of index.pages.values()) for (const update of page) if (update?.value !== undefined) return true;
-    return false;
+    return index !== undefined && index.pages.size > 0;
   }
 
   /** All updates in order of arrival. */
