@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 
 import { type Agent, agreed, connected, endAgents, script, startAgent, until } from './agents.ts';
 
+// Each starts some processes; on a busy machine that alone takes seconds.
+jest.setTimeout(60_000);
 afterEach(endAgents);
 
 const lineCount = 5000;

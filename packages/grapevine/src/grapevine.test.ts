@@ -313,6 +313,7 @@ describe('a grapevine', () => {
     await node.close();
     await node.close();
     await node.leave();
+    await node[Symbol.asyncDispose]();
     for (const use of [
       () => flags.add('x', 1),
       () => flags.addMany([]),

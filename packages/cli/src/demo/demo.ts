@@ -25,6 +25,7 @@ import {
   renderScene,
   type Scene,
   type Tone,
+  WIDTH,
 } from './scene.ts';
 import { Screen } from './screen.ts';
 import { hasPassed, renderSummary, type Summary } from './summary.ts';
@@ -77,7 +78,8 @@ class Demo {
     this.#names = Array.from({ length: options.nodes }, (_, index) => `node-${index + 1}`);
     this.#watched = 'node-1';
     this.#victim = this.#names[Math.floor(options.nodes / 2)] as string;
-    const onTerminal = !options.json && process.stdout.isTTY;
+    // A line that wraps would break the picture, which is then told line by line instead.
+    const onTerminal = !options.json && process.stdout.isTTY && process.stdout.columns > WIDTH;
     this.paint = onTerminal && process.env['NO_COLOR'] === undefined ? colours : noColours;
     this.#screen = onTerminal ? new Screen(process.stdout) : null;
   }
