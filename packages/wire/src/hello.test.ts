@@ -52,7 +52,7 @@ describe('the hello', () => {
     ['epoch', 5, -1],
     ['epoch', 5, 2n ** 60n],
     ['url', 6, 'no url'],
-    ['url', 6, undefined],
+    ['url', 6, false],
     ['capabilities', 7, 'zstd'],
     ['capabilities', 7, ['']],
     ['capabilities', 7, Array.from({ length: 65 }, () => 'x')],
@@ -64,11 +64,13 @@ describe('the hello', () => {
 
   test('of garbage is a problem, not a throw', () => {
     const whole = encodeHello(hello);
-    const garbage = [
+    const garbage: Uint8Array[] = [
       new Uint8Array(),
       Uint8Array.of(0xc1),
       Uint8Array.of(0xdd, 0xff, 0xff, 0xff, 0xff),
       pack([1, 1, 1]),
+      // A msgpackr record, which would define a structure in the decoder.
+      Uint8Array.of(0xd4, 0x72, 0x40, 0x91, 0xa1, 0x61, 0x01),
       pack('hello'),
       pack({}),
     ];

@@ -10,6 +10,7 @@
  *
  * Source: DESIGN section 8.
  */
+import { skipValue } from './well-formed.ts';
 import { Packr } from 'msgpackr';
 
 /** The versions of the protocol that one node speaks, both ends included. */
@@ -109,7 +110,9 @@ export function chooseVersion(ours: VersionRange, theirs: VersionRange): number 
   return highest >= Math.max(ours.min, theirs.min) ? highest : null;
 }
 
+/** What a stranger sends is checked before it is built: no records, no extension, no declared giant. */
 function unpack(frame: Uint8Array): unknown {
+  if (skipValue(frame, 0, frame.length) !== frame.length) return undefined;
   try {
     return packr.unpack(frame);
   } catch {
