@@ -166,6 +166,7 @@ export class Replica {
    */
   screen(updates: readonly Update[], pending: Context, nowMs: number, report: (error: GossipError) => void): Screened {
     const limit = stampAt(nowMs + this.maxDriftMs);
+    const awaiting = pending.isEmpty ? null : pending;
     let news: Update[] | null = null;
     let known: Context | null = null;
     let refused: Context | null = null;
@@ -179,7 +180,10 @@ export class Replica {
         seen = this.context.find(origin);
       }
       const { sequence } = update;
-      if ((seen !== undefined && hasNumber(seen.intervals, sequence)) || pending.has(update.origin, sequence)) {
+      if (
+        (seen !== undefined && hasNumber(seen.intervals, sequence)) ||
+        awaiting?.has(update.origin, sequence) === true
+      ) {
         known ??= new Context();
         known.add(update.origin, sequence);
       } else if (update.id.length + (update.value?.length ?? 0) > this.maxUpdateBytes) {
@@ -282,10 +286,18 @@ export class Replica {
     );
   }
 
-  /** Takes up a peer's claim, without what this replica holds back, refuses or still has under judgement. */
-  claim(dots: Dots, pending: Context, nowMs: number): void {
+  /**
+   * Takes up a peer's claim, without what this replica holds back, refuses or still has under judgement, nor what it would
+   * forget at once.
+   * @param inView as for `forgetOrigins`
+   */
+  claim(dots: Dots, pending: Context, nowMs: number, inView: (name: string) => boolean = () => false): void {
     const oldest = stampAt(nowMs - this.forgetAfterMs);
-    const fresh = dots.filter((entry) => entry.newest >= oldest || this.context.find(entry.origin) !== undefined);
+    const epochs = latestEpochs(this.context.origins(), dots);
+    const fresh = dots.filter(
+      ({ origin, newest }) =>
+        newest >= oldest || this.context.find(origin) !== undefined || this.#isThere(origin, epochs, inView),
+    );
     const claimed = pending.lacking(this.refused.lacking(this.#heldDots.lacking(fresh)));
     // Only what is new here: what is claimed again has not arrived again, and must not look young in the journal.
     this.context.addAll(this.context.lacking(claimed));
@@ -318,16 +330,18 @@ export class Replica {
 
   /** Forgets origins that are long gone (DESIGN rule 9). Of a node that is there, its former lives are gone too. */
   forgetOrigins(inView: (name: string) => boolean, nowMs: number): void {
-    const epochs = new Map<string, number>();
-    for (const { origin } of this.context.origins())
-      if (origin.epoch > (epochs.get(origin.name) ?? 0)) epochs.set(origin.name, origin.epoch);
+    const epochs = latestEpochs(this.context.origins());
     for (const { origin, newest } of this.context.origins()) {
       if (newest === 0 || wallOf(newest) >= nowMs - this.forgetAfterMs) continue;
-      const isLatest = epochs.get(origin.name) === origin.epoch;
-      if ((isLatest && (origin.name === this.name || inView(origin.name))) || this.store.holdsAnyOf(origin)) continue;
+      if (this.#isThere(origin, epochs, inView) || this.store.holdsAnyOf(origin)) continue;
       this.context.forget(origin);
       this.store.forget(origin);
     }
+  }
+
+  /** Whether it is the latest known life of a node that is there. */
+  #isThere({ name, epoch }: Origin, epochs: ReadonlyMap<string, number>, inView: (name: string) => boolean): boolean {
+    return epochs.get(name) === epoch && (name === this.name || inView(name));
   }
 
   /**
@@ -452,6 +466,15 @@ function tombstoneOf(update: Update): Update {
 /** Whether a tombstone came from expiry: such a one is never sent on. */
 export function isExpired(update: Update): boolean {
   return update.value === undefined && update.expiresAt !== undefined;
+}
+
+/** The latest epoch of each name among these origins. */
+function latestEpochs(...sets: readonly Iterable<{ readonly origin: Origin }>[]): ReadonlyMap<string, number> {
+  const epochs = new Map<string, number>();
+  for (const set of sets)
+    for (const { origin } of set)
+      if (origin.epoch > (epochs.get(origin.name) ?? 0)) epochs.set(origin.name, origin.epoch);
+  return epochs;
 }
 
 function newestById(updates: readonly Update[]): Map<string, Update> {

@@ -132,6 +132,7 @@ class EntropyMachine implements Machine {
     this.#exchange = new Exchange(environment, this.#intake, {
       direction: options.direction,
       patienceMs: patienceMs(options.delta),
+      inView: (name) => this.#sessions.has(name),
     });
     this.#expiry = new Expiry(environment);
     this.#sessions = new Sessions(environment);

@@ -55,6 +55,8 @@ export interface ExchangeOptions {
   readonly direction: Direction;
   /** Milliseconds without progress after which an invitation is withdrawn. */
   readonly patienceMs: number;
+  /** Whether a node of this name can be spoken to now. @default nobody can */
+  readonly inView?: (name: string) => boolean;
 }
 
 /** A transfer to a peer. */
@@ -383,7 +385,7 @@ export class Exchange {
       const { replica } = this.#environment;
       // What was refused once and is claimed now without having come is held by the sender no more.
       replica.refused.removeAll(claim);
-      replica.claim(claim, this.#intake.pending, settledMs);
+      replica.claim(claim, this.#intake.pending, settledMs, this.#options.inView);
       if (this.#isLiveAs(message) || !this.#isSweepDue(message, settledMs)) return;
       this.#beginSweep(from, Math.max(message.horizonMs, this.#horizon(settledMs)));
     });

@@ -70,7 +70,11 @@ class HybridMachine implements Machine {
     this.#exchange = new Exchange(
       environment,
       this.#intake,
-      { direction: entropy.direction, patienceMs: patienceMs(entropy.delta) },
+      {
+        direction: entropy.direction,
+        patienceMs: patienceMs(entropy.delta),
+        inView: (name) => this.#sessions.has(name),
+      },
       () => this.#recent,
     );
   }
