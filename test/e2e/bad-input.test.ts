@@ -8,7 +8,8 @@ import { describe, expect, test } from '@jest/globals';
 import { encodeHello } from '@grapevine/wire';
 import { WebSocket } from 'ws';
 
-import { type Agent, expectAgreement, onStage, until } from './processes.ts';
+import { type Agent } from './agents.ts';
+import { complained, expectAgreement, onStage, portOf } from './stage.ts';
 
 const limitMs = 60_000;
 
@@ -16,13 +17,20 @@ describe('what an agent is asked for', () => {
   test(
     'every option of the protocol that is wrong is named, with what would be right, and the exit code is 2',
     onStage(async (stage) => {
-      const wrong = ['rounds=0', 'level=-1', 'delta=soon', 'removal=never', 'eager=true', 'direction=pull', 'shard=3'];
-      const args = wrong.flatMap((option) => ['--option', option]);
-      const agent = stage.spawn({ name: 'a', protocol: 'rumor', args });
+      const options = {
+        rounds: 0,
+        level: -1,
+        delta: 'soon',
+        removal: 'never',
+        eager: true,
+        direction: 'pull',
+        shard: 3,
+      };
+      const agent = stage.spawn({ name: 'a', protocol: 'rumor', options });
       expect((await agent.exited).code).toBe(2);
       for (const named of ['rounds', 'level', 'delta', 'removal', 'eager', 'shard'])
-        expect(agent.stderr).toContain(`'${named}'`);
-      expect(agent.stderr).toMatch(/milliseconds/);
+        expect(agent.complaints).toContain(`'${named}'`);
+      expect(agent.complaints).toMatch(/milliseconds/);
       expect(agent.url).toBe('');
     }),
     limitMs,
@@ -31,10 +39,10 @@ describe('what an agent is asked for', () => {
   test(
     'every option of the node that is wrong is named, and the exit code is 2',
     onStage(async (stage) => {
-      const agent = stage.spawn({ name: '', port: 70_000, args: ['--max-drift-ms', '-1', '--max-frame-bytes', '7'] });
+      const agent = stage.spawn({ name: '', listen: 70_000, args: ['--max-drift-ms', '-1', '--max-frame-bytes', '7'] });
       expect((await agent.exited).code).toBe(2);
       for (const named of ['name', 'listen', 'maxDriftMs', 'maxFrameBytes'])
-        expect(agent.stderr).toContain(`'${named}'`);
+        expect(agent.complaints).toContain(`'${named}'`);
     }),
     limitMs,
   );
@@ -43,12 +51,12 @@ describe('what an agent is asked for', () => {
     'a port in use ends it with exit code 1 and a sentence, and the one who has the port goes on',
     onStage(async (stage) => {
       const first = await stage.start({ name: 'first' });
-      const second = stage.spawn({ name: 'second', port: first.port });
+      const second = stage.spawn({ name: 'second', listen: portOf(first) });
       expect((await second.exited).code).toBe(1);
-      expect(second.stderr).toContain(String(first.port));
-      expect(second.stderr).toMatch(/in use|listens/);
-      expect(second.stderr).not.toMatch(/\n\s+at /);
-      first.write({ id: 'a', value: 1 });
+      expect(second.complaints).toContain(String(portOf(first)));
+      expect(second.complaints).toMatch(/in use|listens/);
+      expect(second.complaints).not.toMatch(/\n\s+at /);
+      first.add('a', 1);
       await expectAgreement([first], new Map([['a', 1]]));
     }),
     limitMs,
@@ -62,12 +70,12 @@ describe('a peer', () => {
       const gone = await stage.start({ name: 'late' });
       await gone.kill();
       const agent = await stage.start({ name: 'early', peers: [gone], args: ['--redial-max-ms', '300'] });
-      agent.write({ id: 'a', value: 1 });
+      agent.add('a', 1);
       await expectAgreement([agent], new Map([['a', 1]]));
-      await until(() => agent.stderr.includes('PEER_UNREACHABLE'));
-      expect(agent.stderr).toContain(gone.url);
-      const late = await stage.start({ name: 'late', port: gone.port });
-      late.write({ id: 'b', value: 2 });
+      await complained(agent, 'PEER_UNREACHABLE');
+      expect(agent.complaints).toContain(gone.url);
+      const late = await stage.start({ name: 'late', listen: portOf(gone) });
+      late.add('b', 2);
       await expectAgreement(
         [agent, late],
         new Map([
@@ -76,7 +84,7 @@ describe('a peer', () => {
         ]),
       );
       // Said once, not at every dial.
-      expect(agent.stderr.split('\n').filter((line) => line.includes('PEER_UNREACHABLE'))).toHaveLength(1);
+      expect(agent.complaints.split('\n').filter((line) => line.includes('PEER_UNREACHABLE'))).toHaveLength(1);
     }),
     limitMs,
   );
@@ -87,10 +95,10 @@ describe('a peer', () => {
       const one = await stage.start({ name: 'one', args: ['--cluster', 'production'] });
       const other = await stage.start({ name: 'other', args: ['--cluster', 'staging'], peers: [one] });
       const agents = [one, other];
-      await until(() => agents.every(({ stderr }) => stderr.includes('WRONG_CLUSTER')));
-      for (const { stderr } of agents) expect(stderr).toMatch(/meets .*give both nodes one cluster label/);
-      one.write({ id: 'a', value: 1 });
-      other.write({ id: 'b', value: 2 });
+      for (const agent of agents) await complained(agent, 'WRONG_CLUSTER');
+      for (const { complaints } of agents) expect(complaints).toMatch(/meets .*give both nodes one cluster label/);
+      one.add('a', 1);
+      other.add('b', 2);
       await expectAgreement([one], new Map([['a', 1]]));
       await expectAgreement([other], new Map([['b', 2]]));
       expect([...one.members, ...other.members]).toEqual([]);
@@ -109,7 +117,7 @@ async function webSocketTo(agent: Agent): Promise<WebSocket> {
 
 /** Sends bytes over plain TCP and waits until the connection is ended. @returns what came back */
 async function overTcp(agent: Agent, bytes: Buffer): Promise<string> {
-  const socket = connect(agent.port, '127.0.0.1');
+  const socket = connect(portOf(agent), '127.0.0.1');
   let answer = '';
   socket.on('error', () => undefined);
   socket.on('data', (data: Buffer) => {
@@ -188,11 +196,13 @@ describe('a stranger', () => {
       const silent = await webSocketTo(a);
       for (const [what, act, answer] of garbage) {
         expect([what, await act(a)]).toEqual([what, answer]);
-        a.write({ id: `a ${what}`, value: what });
-        b.write({ id: `b ${what}`, value: what });
+        a.add(`a ${what}`, what);
+        b.add(`b ${what}`, what);
         expected.set(`a ${what}`, what).set(`b ${what}`, what);
         await expectAgreement(agents, expected);
       }
+      for (const code of ['HELLO_MALFORMED', 'FRAME_MALFORMED', 'FRAME_TOO_LARGE', 'VERSION_UNSPEAKABLE'])
+        expect(a.complaints).toContain(code);
       // Random frames in their hundreds, from many strangers at once.
       const strangers = Array.from({ length: 50 }, (_, i) =>
         overWebSocket(a, hello(`random ${i}`), commit, ...Array.from({ length: 20 }, () => randomFrame())),
@@ -201,10 +211,8 @@ describe('a stranger', () => {
       await expectAgreement(agents, expected);
       const statuses = await Promise.all(agents.map((agent) => agent.status()));
       expect(statuses.map(({ restarts }) => restarts)).toEqual([0, 0]);
-      for (const code of ['HELLO_MALFORMED', 'FRAME_MALFORMED', 'FRAME_TOO_LARGE', 'VERSION_UNSPEAKABLE'])
-        expect(a.stderr).toContain(code);
-      expect(b.stderr).toBe('');
-      expect([...b.members]).toEqual([a.name]);
+      expect(b.complaints).toBe('');
+      expect(b.members).toEqual([a.name]);
       silent.terminate();
     }),
     limitMs,

@@ -4,7 +4,8 @@
 import { performance } from 'node:perf_hooks';
 import { describe, expect, test } from '@jest/globals';
 
-import { type Agent, expectAgreement, differences, onStage, pause, type Stage, until } from './processes.ts';
+import { type Agent, until } from './agents.ts';
+import { differences, expectAgreement, onStage, pause, portOf, returned, type Stage } from './stage.ts';
 
 const limitMs = 150_000;
 
@@ -12,14 +13,21 @@ const FROZEN_MS = 20_000;
 const TOMBSTONE_TTL_MS = 1000;
 
 /** One of three agents is frozen while the others write and remove. */
-async function expectAgreementAfterFrost(stage: Stage, protocol: string, connections: 'kept' | 'cut'): Promise<void> {
+async function expectAgreementAfterFrost(
+  stage: Stage,
+  protocol: 'hybrid' | 'entropy',
+  connections: 'kept' | 'cut',
+): Promise<void> {
   const pingIntervalMs = connections === 'kept' ? 60_000 : 1000;
-  const args = ['--option', `tombstoneTtl=${TOMBSTONE_TTL_MS}`, '--ping-interval-ms', String(pingIntervalMs)];
-  const agents = await stage.mesh(3, { protocol, args });
+  const agents = await stage.mesh(3, {
+    protocol,
+    options: { tombstoneTtl: TOMBSTONE_TTL_MS },
+    args: ['--ping-interval-ms', String(pingIntervalMs)],
+  });
   const [a, b, frozen] = agents as [Agent, Agent, Agent];
   const expected = new Map<string, unknown>();
   for (let i = 0; i < 300; i += 1) {
-    (agents[i % 3] as Agent).write({ id: `early ${i}`, value: i });
+    (agents[i % 3] as Agent).add(`early ${i}`, i);
     expected.set(`early ${i}`, i);
   }
   await expectAgreement(agents, expected);
@@ -28,43 +36,46 @@ async function expectAgreementAfterFrost(stage: Stage, protocol: string, connect
   const thawsAt = performance.now() + FROZEN_MS;
   const brief = new Set<string>();
   for (let i = 0; i < 100 || performance.now() < thawsAt; i += 1) {
-    a.write({ id: `late ${i}`, value: i }, { id: `brief ${i}`, value: i });
+    a.addMany([
+      [`late ${i}`, i],
+      [`brief ${i}`, i],
+    ]);
     expected.set(`late ${i}`, i);
     brief.add(`brief ${i}`);
     // Every third of the early ones goes, whoever of the three wrote it.
-    if (i < 100) b.write({ id: `early ${3 * i + (i % 3)}`, remove: true });
+    if (i < 100) b.remove(`early ${3 * i + (i % 3)}`);
     expected.delete(`early ${3 * i + (i % 3)}`);
     removeArrived(b, brief);
     await pause(100);
   }
-  await until(() => {
+  await until('what is brief came and went', () => {
     removeArrived(b, brief);
     return brief.size === 0;
   });
   await expectAgreement([a, b], expected);
   // Those who are awake forget that anything was removed: what the frozen one still holds, nobody knows to be gone.
   await forgotten([a, b]);
-  expect(a.members.has(frozen.name)).toBe(connections === 'kept');
+  expect(a.members.includes(frozen.name)).toBe(connections === 'kept');
 
-  frozen.write({ id: 'written in the ice', value: true });
+  frozen.add('written in the ice', true);
   expected.set('written in the ice', true);
   frozen.signal('SIGCONT');
   await expectAgreement(agents, expected);
-  expect(agents.flatMap(({ returned }) => [...returned])).toEqual([]);
+  expect(agents.flatMap(returned)).toEqual([]);
 }
 
 /** Removes those that have come to an agent, and strikes them off. */
 function removeArrived(agent: Agent, ids: Set<string>): void {
   for (const id of ids) {
-    if (!agent.replica.has(id)) continue;
-    agent.write({ id, remove: true });
+    if (!agent.replica().has(id)) continue;
+    agent.remove(id);
     ids.delete(id);
   }
 }
 
 /** Waits until their tombstones are collected. */
 async function forgotten(agents: readonly Agent[]): Promise<void> {
-  for (const agent of agents) while ((await agent.status()).tombstones > 0) await pause();
+  for (const agent of agents) while ((await agent.status()).tombstones > 0) await pause(20);
 }
 
 // Side by side: they mostly wait.
@@ -89,19 +100,22 @@ describe.each(['hybrid', 'entropy'] as const)('%s', (protocol) => {
       const writing = (async () => {
         for (let i = 0; !done.signal.aborted; i += 1) {
           const id = `steady ${i % 500}`;
-          (others[i % 3] as Agent).write({ id, value: i });
+          (others[i % 3] as Agent).add(id, i);
           await pause(1);
         }
       })();
       let victim = first;
       for (let life = 1; life <= 10; life += 1) {
-        victim.write({ id: `last words ${life}`, value: life }, { id: 'steady 0', value: `before ${life}` });
+        victim.add(`last words ${life}`, life);
         await victim.kill();
-        victim = await stage.start({ name: first.name, port: first.port, peers: others, protocol });
-        victim.write({ id: 'alive', value: life }, { id: `reborn ${life}`, value: life });
+        victim = await stage.start({ name: first.name, listen: portOf(first), peers: others, protocol });
+        victim.addMany([
+          ['alive', life],
+          [`reborn ${life}`, life],
+        ]);
         expected.set('alive', life).set(`reborn ${life}`, life);
-        await until(() =>
-          others.every(({ replica }) => replica.get('alive') === life && replica.has(`reborn ${life}`)),
+        await until(`life ${life} has reached the others`, () =>
+          others.every((other) => other.replica().get('alive') === life && other.replica().has(`reborn ${life}`)),
         );
       }
       done.abort();
@@ -109,9 +123,9 @@ describe.each(['hybrid', 'entropy'] as const)('%s', (protocol) => {
       const agents = [victim, ...others];
       await expectAgreement(agents);
       const unsure = /^(last words|steady) /;
-      const held = new Map([...victim.replica].filter(([id]) => !unsure.test(id)));
+      const held = new Map([...victim.replica()].filter(([id]) => !unsure.test(id)));
       expect(differences(held, expected)).toEqual([]);
-      expect(agents.flatMap(({ returned }) => [...returned])).toEqual([]);
+      expect(agents.flatMap(returned)).toEqual([]);
     }),
     limitMs,
   );
