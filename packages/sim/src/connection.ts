@@ -325,7 +325,7 @@ export function summary(message: Message): string {
   switch (message.type) {
     case 'chunk':
     case 'updates':
-      return `${message.type} ${message.updates.map((update) => `${update.id}${update.value === undefined ? '✝' : ''}=${update.sequence}.${update.origin.key}`).join(' ')}`;
+      return `${message.type} of ${message.updates.length}: ${message.updates.slice(0, 20).map((update) => `${update.id}${update.value === undefined ? '✝' : ''}=${update.sequence}.${update.origin.key}`).join(' ')}`;
     case 'contexts':
       return `contexts invitation ${message.invitation} answer ${message.answer} ${dots(message.dots)}`;
     case 'end':

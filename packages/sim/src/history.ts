@@ -61,7 +61,7 @@ const LEAST_TO_EQUAL_MS = 90_000;
 const REST_CYCLES = 100;
 const REST_MS = 4000;
 const SILENCE_MS = 3000;
-const FORGET_AFTER_MS = 86_400_000;
+const LEAST_SILENT_MS = 3_600_000;
 
 export function runHistory(options: HistoryOptions): HistoryReport {
   return new History(options).run();
@@ -86,7 +86,7 @@ class History {
     const { seed, nodes, without, protocol, print } = options;
     this.#options = options;
     this.#setting = settingOf(seed, nodes, protocol ?? null);
-    const { maxDriftMs, tombstoneTtlMs, protocolName, edges, ids, large } = this.#setting;
+    const { maxDriftMs, tombstoneTtlMs, rumorTtlMs, forgetAfterMs, protocolName, edges, ids, large } = this.#setting;
     const faults = faultsWithout(without ?? [], allFaults);
     this.#plan = { seed, nodes, faults, ids, large, maxDriftMs };
     this.#trace = new Trace(print ?? null);
@@ -94,7 +94,8 @@ class History {
       object: this.#object,
       repairs: protocolName !== 'rumor',
       tombstoneTtlMs,
-      forgetAfterMs: FORGET_AFTER_MS,
+      rumorTtlMs,
+      forgetAfterMs,
     });
     this.#world = new World({
       seed,
@@ -102,7 +103,7 @@ class History {
       edges,
       protocol: this.#setting.protocol,
       faults,
-      replica: { maxDriftMs, maxUpdateBytes: 2 ** 20, forgetAfterMs: FORGET_AFTER_MS },
+      replica: { maxDriftMs, maxUpdateBytes: 2 ** 20, forgetAfterMs },
       observer: this.#oracles,
       trace: this.#trace,
     });
@@ -249,7 +250,8 @@ class History {
     const rest = REST_CYCLES * deltaMs;
     for (let waited = 0; !world.isOver && waited < rest && nodes.some(isInfective); waited += 250) world.run(250);
     world.run(REST_MS);
-    this.#oracles.isQuiet = true;
+    // Where origins are forgotten, one node does so a little before another, and says a word about it.
+    this.#oracles.isQuiet = this.#setting.forgetAfterMs > LEAST_SILENT_MS;
     world.run(SILENCE_MS);
     this.#oracles.isQuiet = false;
     if (world.isOver) return;

@@ -15,6 +15,10 @@ export interface Write {
   readonly replica: Replica;
   /** Older writes of the id that the writer had seen, where this one removes or will expire. */
   readonly seen: ReadonlySet<Write>;
+  /** Virtual milliseconds at which it was written. */
+  readonly atMs: number;
+  /** Somebody has collected it, a tombstone: from then on its dot may be claimed without it. */
+  collected: boolean;
 }
 
 const nothing: ReadonlySet<Write> = new Set();
@@ -39,7 +43,8 @@ export class Ledger {
   }
 
   /** @returns whether the dot was free */
-  enter(made: Update, replica: Replica, context: Context): boolean {
+  enter(made: Update, replica: Replica, atMs: number): boolean {
+    const { context } = replica;
     const { id, value, stamp, origin, sequence, expiresAt } = made;
     let writes = this.#byOrigin.get(origin.key);
     if (writes === undefined) this.#byOrigin.set(origin.key, (writes = []));
@@ -51,7 +56,7 @@ export class Ledger {
     const seen = removes
       ? new Set(ofId.filter((other) => context.has(other.update.origin, other.update.sequence)))
       : nothing;
-    const write: Write = { update, replica, seen };
+    const write: Write = { update, replica, seen, atMs, collected: false };
     while (writes.length < sequence) writes.push(undefined);
     writes[sequence] = write;
     ofId.push(write);
@@ -70,7 +75,7 @@ export class Ledger {
       let newest: Write | undefined;
       for (const write of writes)
         if (
-          context.has(write.update.origin, write.update.sequence) &&
+          (write.collected || context.has(write.update.origin, write.update.sequence)) &&
           (newest === undefined || isNewer(write.update, newest.update))
         )
           newest = write;

@@ -14,7 +14,9 @@ export interface Setting {
   /** One cycle, in milliseconds. */
   readonly deltaMs: number;
   readonly tombstoneTtlMs: number;
+  readonly rumorTtlMs: number;
   readonly maxDriftMs: number;
+  readonly forgetAfterMs: number;
   readonly edges: Edges;
   readonly ids: number;
   readonly large: number;
@@ -27,17 +29,22 @@ export function settingOf(seed: number, nodes: number, chosen: ProtocolName | nu
   const dice = random();
   const protocolName = chosen ?? (dice < 0.6 ? 'hybrid' : dice < 0.87 ? 'entropy' : 'rumor');
   const deltaMs = pick(random, [250, 500, 500, 1000]);
-  const tombstoneTtlMs = pick(random, [0, 300, 2000, 20000, 3600000]);
-  const protocol = protocolOf(protocolName, random, { deltaMs, tombstoneTtlMs });
+  // Tombstones are kept for less than what is forgotten, in any sensible configuration.
+  const forgets = chance(random, 0.3);
+  const tombstoneTtlMs = pick(random, [0, 300, 2000, 20000, forgets ? 40000 : 3600000]);
+  const rumorTtlMs = pick(random, [1000, 5000, 30000]);
+  const protocol = protocolOf(protocolName, random, { deltaMs, tombstoneTtlMs, rumorTtlMs });
   return {
     protocol,
     protocolName,
     deltaMs,
     tombstoneTtlMs,
+    rumorTtlMs,
     maxDriftMs: pick(random, [1000, 3000, 60000]),
-    edges: edgesOf(random, nodes),
+    forgetAfterMs: forgets ? 120_000 : 86_400_000,
+    edges: edgesOf(random, nodes, forgets),
     ids: pick(random, [3, 8, 30, 30, chance(random, 0.3) ? 700 : 100]),
-    large: pick(random, [0, 0, 0, 0.3]),
+    large: pick(random, [0, 0, 0, 0, 0, 0.3, 0.3, 0.9]),
     crowd: protocolName !== 'rumor' && chance(random, 0.1) ? 70 : 0,
   };
 }
@@ -45,7 +52,7 @@ export function settingOf(seed: number, nodes: number, chosen: ProtocolName | nu
 function protocolOf(
   name: ProtocolName,
   random: Random,
-  { deltaMs, tombstoneTtlMs }: { readonly deltaMs: number; readonly tombstoneTtlMs: number },
+  { deltaMs, tombstoneTtlMs, rumorTtlMs }: Pick<Setting, 'deltaMs' | 'tombstoneTtlMs' | 'rumorTtlMs'>,
 ): Protocol {
   const direction = pick(random, ['push-pull', 'push-pull', 'push-pull', 'push', 'pull'] as const);
   const level = pick(random, [1, 1, 2, 0]);
@@ -53,7 +60,7 @@ function protocolOf(
   const rumors = {
     delta: deltaMs,
     rounds: pick(random, [1, 2, 3, 5]),
-    ttl: pick(random, [1000, 5000, 30000]),
+    ttl: rumorTtlMs,
     blind,
     removal: pick(random, blind ? (['counter', 'coin'] as const) : (['counter', 'reset-counter', 'coin'] as const)),
     gc: pick(random, [300, 1000]),
@@ -77,9 +84,9 @@ function protocolOf(
 }
 
 /** Mostly everybody with everybody; now and then a ring with chords, or a chain of hubs. */
-function edgesOf(random: Random, nodes: number): Edges {
+function edgesOf(random: Random, nodes: number, forgets: boolean): Edges {
   const edges: [number, number][] = [];
-  const isFull = nodes < 4 || chance(random, 0.75);
+  const isFull = nodes < 4 || forgets || chance(random, 0.75);
   const chord = 2 + Math.floor(random() * Math.max(1, nodes - 3));
   for (let a = 0; a < nodes; a++)
     for (let b = a + 1; b < nodes; b++)

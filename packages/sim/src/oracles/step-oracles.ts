@@ -35,9 +35,10 @@ import {
   wallOf,
 } from '@grapevine/core';
 import type { End } from '../connection.ts';
-import { Ledger } from '../ledger.ts';
+import { Ledger, type Write } from '../ledger.ts';
 import type { SimNode } from '../node.ts';
 import type { Input, Observer } from '../observer.ts';
+import { inspect } from './quiet-oracles.ts';
 import type { Object as Objection } from '../violation.ts';
 
 export interface StepOracleOptions {
@@ -46,7 +47,14 @@ export interface StepOracleOptions {
   readonly repairs: boolean;
   readonly tombstoneTtlMs: number;
   readonly forgetAfterMs: number;
+  /** How long a removed rumor is kept. */
+  readonly rumorTtlMs: number;
 }
+
+/** A whole replica is inspected after every so many steps. */
+const INSPECTION_STEPS = 400;
+/** How far clocks jump. */
+const CLOCK_TOLERANCE_MS = 14_000;
 
 /** What is known of a node beyond its replica. */
 class Watched {
@@ -59,6 +67,12 @@ class Watched {
   openOffer = 0;
   /** Ids that this step touched. */
   readonly touched = new Set<string>();
+  /** What its peers have claimed since the last quiet time: only that may enter a context unstored. */
+  claims = new Dots();
+  /** Own live writes that a former life beat in this step, by id: they must be written again. */
+  readonly beaten = new Map<string, Bytes>();
+  /** When each update arrived, in virtual milliseconds, where the protocol forgets. */
+  readonly arrivals = new WeakMap<Update, number>();
   /** Dots that entered the context in this step. */
   readonly entered: { origin: Origin; first: number; last: number }[] = [];
 }
@@ -84,6 +98,7 @@ export class StepOracles implements Observer {
   isQuiet = false;
   readonly messages: Record<string, number> = {};
   #input: Input = 'start';
+  #steps = 0;
 
   constructor(options: StepOracleOptions) {
     this.#options = options;
@@ -101,6 +116,7 @@ export class StepOracles implements Observer {
     const storeDrop = store.drop.bind(store);
     store.drop = (update): void => {
       watched.touched.add(update.id);
+      if (update.value === undefined) this.#onCollect(update);
       storeDrop(update);
     };
     const drop = replica.drop.bind(replica);
@@ -141,7 +157,12 @@ export class StepOracles implements Observer {
       if (update !== undefined && !replica.context.has(update.origin, update.sequence))
         this.#object(2, 'stored-unclaimed', `${node.name} holds ${name(update)}, which is not in its context`);
     }
+    for (const [id, value] of watched.beaten)
+      if (replica.store.get(id)?.value !== value)
+        this.#object(1, 'silenced', `${node.name}: a former life of it beat what it had written of ${id}, and it let it be`);
+    watched.beaten.clear();
     watched.touched.clear();
+    if (++this.#steps % INSPECTION_STEPS === 0) inspect(node, this.#options.object);
     watched.entered.length = 0;
     if (watched.openOffer === 0 && watched.expected.size > 0) watched.expected.clear();
     if (input === 'collect') this.#collected(node);
@@ -188,6 +209,8 @@ export class StepOracles implements Observer {
         if (message.invitation === 0) return;
         Object.assign(this.#heardOn(end), { invitation: message.invitation, invited: message.dots, context: null });
         return;
+      case 'end':
+        return this.#of(end.node).claims.addAll(message.claim);
       case 'announce':
         return this.#heardOn(end).has.addAll(message.dots);
       case 'ask':
@@ -243,7 +266,10 @@ export class StepOracles implements Observer {
   /** Everything is equal: what is over is forgotten here. */
   settle(context: Context): void {
     this.ledger.settle(context);
-    for (const watched of this.#watched.values()) watched.hidden = new Dots();
+    for (const watched of this.#watched.values()) {
+      watched.hidden = new Dots();
+      watched.claims = new Dots();
+    }
   }
 
   get latestMs(): number {
@@ -275,7 +301,7 @@ export class StepOracles implements Observer {
       // What is there from the beginning has been written in a former life.
       if (this.#input !== 'start' && origin.key !== replica.origin.key)
         this.#object(1, 'unwritten', `${node.name} stores ${name(update)}, which nobody wrote`);
-      this.ledger.enter(update, replica, replica.context);
+      this.ledger.enter(update, replica, node.world.nowMs);
       write = this.ledger.find(origin, sequence);
     } else if (former !== undefined && former.origin === origin && former.sequence === sequence) {
       // It expired: a tombstone of the same dot takes its place.
@@ -298,9 +324,17 @@ export class StepOracles implements Observer {
       this.#object(1, 'older-wins', `${node.name} replaces ${name(former)} by ${name(update)}, which is older`);
     if (update.stamp > watched.stamp) {
       watched.stamp = update.stamp;
-      if (update.stamp > stampAt(nowMs + replica.maxDriftMs) && origin.key !== replica.origin.key)
+      if (update.stamp > stampAt(nowMs + replica.maxDriftMs) && origin.key !== replica.origin.key && node.nature.habit === null)
         this.#object(1, 'far-ahead', `${node.name} stores ${name(update)}, stamped ${wallOf(update.stamp) - nowMs} ms ahead`);
     }
+    if (!this.#options.repairs) watched.arrivals.set(update, node.world.nowMs);
+    if (
+      former?.value !== undefined &&
+      this.ledger.find(former.origin, former.sequence)?.replica === replica &&
+      origin.name === node.name &&
+      write?.replica !== replica
+    )
+      watched.beaten.set(update.id, former.value);
     const expected = watched.expected.get(update);
     if (expected === undefined || update.value === undefined) return;
     const right = expected === 'as before' ? (former === undefined ? undefined : visible(former)) : expected;
@@ -313,7 +347,13 @@ export class StepOracles implements Observer {
   }
 
   #onDrop(node: SimNode, update: Update): void {
-    if (!this.#options.repairs || update.value === undefined) return;
+    if (update.value === undefined) return;
+    if (!this.#options.repairs) {
+      const ageMs = node.world.nowMs - (this.#of(node).arrivals.get(update) ?? 0);
+      if (ageMs < this.#options.rumorTtlMs - CLOCK_TOLERANCE_MS)
+        this.#object(7, 'forgotten', `${node.name} forgets ${name(update)}, which came ${ageMs} ms ago`);
+      return;
+    }
     if (update.expiresAt !== undefined && update.expiresAt <= this.#latestMs) return;
     const newest = this.ledger.newestOf(update.id);
     if (newest === undefined || !isNewer(newest.update, update))
@@ -337,18 +377,40 @@ export class StepOracles implements Observer {
     }
     const { update } = write;
     const { store } = node.replica;
-    if (!this.#options.repairs || store.byDot(origin, sequence) !== undefined || update.value === undefined) return;
+    if (store.byDot(origin, sequence) !== undefined) return;
     const held = store.get(update.id);
     if (held !== undefined && isNewer(held, update)) return;
+    if (!this.#options.repairs) return this.#onGapClosed(node, write);
+    if (!this.#of(node).claims.has(origin, sequence))
+      this.#object(2, 'claimed-unheard', `${node.name} claims ${name(update)}, which it does not hold and nobody claimed to it`);
+    if (update.value === undefined && write.collected) return;
     if (update.expiresAt !== undefined && update.expiresAt <= this.#latestMs) return;
     const newest = this.ledger.newestOf(update.id);
     if (newest === undefined || !isNewer(newest.update, update))
       this.#object(2, 'claimed-unstored', `${node.name} claims ${name(update)}, which it does not hold and nothing has superseded`);
   }
 
+  #onGapClosed(node: SimNode, { update, atMs }: Write): void {
+    if (node.world.nowMs - atMs < this.#options.rumorTtlMs - CLOCK_TOLERANCE_MS)
+      this.#object(7, 'gap', `${node.name} gives ${name(update)} up, which was written ${node.world.nowMs - atMs} ms ago`);
+  }
+
+  #onCollect({ origin, sequence }: Update): void {
+    const write = this.ledger.find(origin, sequence);
+    if (write !== undefined) write.collected = true;
+  }
+
   // What is said.
 
   #pushed(node: SimNode, dots: DotList, does: string): void {
+    const { store } = node.replica;
+    for (const { origin, intervals } of dots)
+      for (let i = 0; i < intervals.length; i += 2)
+        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
+          const update = store.byDot(origin, sequence);
+          if (update === undefined || isExpired(update))
+            this.#object(6, 'stale-pushed', `${node.name} ${does} ${sequence}.${origin.key}, which it holds no more`);
+        }
     const { hidden } = this.#of(node);
     if (hidden.isEmpty) return;
     for (const { origin, intervals } of hidden.common(dots)) {
