@@ -6,11 +6,11 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { catchUp, curvesOf, runAll, summarise, type Summary } from '@grapevine/sim';
+import { catchUp, curvesOf, figuresOf, runAll, summarise, type Summary } from '@grapevine/sim';
+import { runInPool } from '@grapevine/sim/pool';
 import { charts } from './charts.ts';
 import { renderPage } from './page.ts';
 import { experiments, HELD_UPDATES, missingUpdates, SEED, table1Setup } from './plan.ts';
-import { runPool } from './pool.ts';
 import type { Results } from './results.ts';
 
 const docs = join(resolve(), 'docs');
@@ -24,13 +24,13 @@ for (const [name, svg] of charts(results)) writeFileSync(join(folder, `${name}.s
 writeFileSync(join(docs, 'papers.md'), renderPage(results));
 
 async function run(): Promise<Results> {
-  const beganMs = performance.now();
-  const figures = await runPool(experiments(), (blocks, all) => {
-    const seconds = Math.round((performance.now() - beganMs) / 1000);
-    process.stderr.write(process.stderr.isTTY ? `\r${blocks} of ${all} blocks, ${seconds} s` : '');
+  const plan = experiments();
+  const all = [...plan.values()].reduce((sum, { runs }) => sum + runs, 0);
+  const figures = await runInPool([...plan.values()], figuresOf, (done) => {
+    if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${all} runs`);
   });
   const summaries: Record<string, Summary> = {};
-  for (const [key, each] of figures) summaries[key] = summarise(each);
+  for (const [index, key] of [...plan.keys()].entries()) summaries[key] = summarise(figures[index] ?? []);
   const courses = [1, 2].map((k) => [`k${k}`, curvesOf([...runAll({ ...table1Setup(k), runs: 100 })], true)] as const);
   const catchingUp = (['newest', 'scattered'] as const).flatMap((where) =>
     missingUpdates.map((missing) => {

@@ -13,6 +13,7 @@ import { type AgentOptions, runAgent } from './agent.ts';
 import { runDemo } from './demo/demo.ts';
 import { parseDuration } from './duration.ts';
 import { noOptions, parseScalar, protocols, withOption } from './protocol-option.ts';
+import { addSimulate } from './simulate.ts';
 
 interface AgentFlags {
   readonly name: string;
@@ -154,6 +155,8 @@ function program(): Command {
       const passed = await runDemo({ nodes: flags.nodes, forMs: flags.for, json: flags.json === true });
       process.exitCode = passed ? 0 : 1;
     });
+
+  addSimulate(grapevine);
 
   for (const command of [grapevine, ...grapevine.commands]) command.exitOverride();
   return grapevine;

@@ -59,7 +59,7 @@ export function drawChart({ title, subtitle, x, y, series }: Chart): string {
   const ys = points.flatMap(({ y: value, low = value, high = value }) => [low, value, high]);
   const toY = scaleOf(y, y.scale === 'log' ? extent(ys) : extent([0, ...ys]), [height - margin.bottom, margin.top]);
   const body = [
-    text({ x: margin.left, y: 24, size: 16, weight: 600 }, title),
+    text({ x: margin.left, y: 24, size: 15, weight: 600 }, title),
     ...(subtitle === undefined ? [] : [text({ x: margin.left, y: 44, size: 12, fill: '#555' }, subtitle)]),
     ...xAxis(x, toX),
     ...yAxis(y, toY),
