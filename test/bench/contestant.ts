@@ -56,6 +56,8 @@ export class Station {
   #held = 0;
   #awaited = Infinity;
   #reached: ((at: number) => void) | null = null;
+  #awaitedFall = -1;
+  #fallen: (() => void) | null = null;
   #arrivals: number[] | null = null;
   #arrivalsFrom = 0;
 
@@ -89,6 +91,15 @@ export class Station {
     this.#awaited = count;
     return new Promise((resolve) => {
       this.#reached = resolve;
+    });
+  }
+
+  /** Resolves when this process holds no more than `count` ids; never, if it goes on holding more. */
+  untilDownTo(count: number): Promise<void> {
+    if (this.#held <= count) return Promise.resolve();
+    this.#awaitedFall = count;
+    return new Promise((resolve) => {
+      this.#fallen = resolve;
     });
   }
 
@@ -154,6 +165,10 @@ export class Station {
     if (this.#arrivals !== null) {
       const at = sharedNowMs();
       while (this.#arrivals.length < held - this.#arrivalsFrom) this.#arrivals.push(at);
+    }
+    if (held <= this.#awaitedFall) {
+      this.#awaitedFall = -1;
+      this.#fallen?.();
     }
     if (held < this.#awaited) return;
     this.#awaited = Infinity;

@@ -140,15 +140,7 @@ export class Crew {
 
   /** @returns when each of the members held `count` ids, or `undefined` if not all do in half a minute */
   async arrivals(count: number, members: readonly Member[] = this.receivers): Promise<number[] | undefined> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, LIMIT_MS, undefined);
-    });
-    try {
-      return await Promise.race([Promise.all(members.map((member) => member.call('untilHolding', count))), late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return inTime(Promise.all(members.map((member) => member.call('untilHolding', count))));
   }
 
   /** As `arrivals`, and late is a failure. */
@@ -157,6 +149,12 @@ export class Crew {
     if (times !== undefined) return times;
     const held = await this.all((member) => member.call('held'));
     throw new Error(`${this.#entrant.label}: after ${LIMIT_MS} ms not all hold ${count} ids, but ${held.join(', ')}.`);
+  }
+
+  /** @returns whether all receivers hold no more than `count` ids, within half a minute */
+  async fallen(count: number): Promise<boolean> {
+    const down = Promise.all(this.receivers.map((member) => member.call('untilDownTo', count)));
+    return (await inTime(down)) !== undefined;
   }
 
   all<T>(command: (member: Member) => Promise<T>): Promise<T[]> {
@@ -170,5 +168,18 @@ export class Crew {
       cpuMs: readings.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
       bytesOut: readings.reduce((sum, { bytesOut }) => sum + bytesOut, 0),
     };
+  }
+}
+
+/** @returns the outcome, or `undefined` when it is not there in half a minute */
+async function inTime<T>(outcome: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, LIMIT_MS, undefined);
+  });
+  try {
+    return await Promise.race([outcome, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
