@@ -1,0 +1,27 @@
+/** Runs histories in a copy of the packages until one fails or the time is over. Arguments: seconds. */
+import { performance } from 'node:perf_hooks';
+import { runHistory, type Violation } from '@grapevine/sim';
+
+export interface MutantReport {
+  readonly violation: Violation | null;
+  readonly seed: number;
+  readonly elapsedMs: number;
+}
+
+/** Small worlds first: they find most, and fast. */
+const sizes = [
+  { nodes: 4, minutes: 3 },
+  { nodes: 5, minutes: 6 },
+  { nodes: 8, minutes: 4 },
+] as const;
+
+const limitMs = 1000 * Number(process.argv[2]);
+const began = performance.now();
+let seed = 0;
+let violation: Violation | null = null;
+while (violation === null && performance.now() - began < limitMs) {
+  seed++;
+  violation = runHistory({ seed, ...(sizes[seed % sizes.length] ?? sizes[0]) }).violation;
+}
+const report: MutantReport = { violation, seed, elapsedMs: performance.now() - began };
+process.stdout.write(JSON.stringify(report));

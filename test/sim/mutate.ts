@@ -1,0 +1,146 @@
+/**
+ * The command that checks the oracles: each deliberate bug goes into a copy of the packages, and histories are run until
+ * one fails. Writes docs/mutations.md.
+ */
+import { execFile } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import ts from 'typescript';
+import type { MutantReport } from './mutant.ts';
+import { type Mutation, mutations } from './mutations.ts';
+
+const root = process.cwd();
+const SECONDS = Number(process.env['MUTANT_SECONDS'] ?? 30);
+const packages = ['core', 'wire', 'sim'];
+
+type Outcome = { readonly mutation: Mutation } & (
+  | { readonly type: 'caught'; readonly report: MutantReport }
+  | { readonly type: 'survived'; readonly report: MutantReport }
+  | { readonly type: 'hung' }
+);
+
+/** A copy of what is built, in which bugs can be planted. */
+class Copy {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'grapevine-mutant-'));
+
+  constructor() {
+    const scope = join(this.#folder, 'node_modules', '@grapevine');
+    mkdirSync(scope, { recursive: true });
+    for (const name of packages)
+      for (const part of ['package.json', 'dist'])
+        cpSync(join(root, 'packages', name, part), join(scope, name, part), { recursive: true });
+    for (const name of ['msgpackr', 'msgpackr-extract'])
+      if (existsSync(join(root, 'node_modules', name)))
+        symlinkSync(join(root, 'node_modules', name), join(this.#folder, 'node_modules', name));
+    writeFileSync(join(this.#folder, 'package.json'), '{"type":"module"}');
+    cpSync(join(import.meta.dirname, 'mutant.js'), join(this.#folder, 'mutant.js'));
+  }
+
+  async try(mutation: Mutation): Promise<Outcome> {
+    const built = new Map<string, string>();
+    for (const { file, from, to } of mutation.patches) {
+      const source = built.get(file) ?? readFileSync(join(root, 'packages', file), 'utf8');
+      if (!source.includes(from)) throw new Error(`'${mutation.name}' has gone stale: ${file} has no '${from}'.`);
+      built.set(file, source.replace(from, () => to));
+    }
+    for (const [file, source] of built) writeFileSync(this.#built(file), transpiled(source));
+    try {
+      return await this.#run(mutation);
+    } finally {
+      for (const file of built.keys()) cpSync(join(root, 'packages', distOf(file)), this.#built(file));
+    }
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true });
+  }
+
+  #built(file: string): string {
+    return join(this.#folder, 'node_modules', '@grapevine', distOf(file));
+  }
+
+  #run(mutation: Mutation): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      const timeout = 1000 * (SECONDS + 30);
+      execFile(process.execPath, ['mutant.js', `${SECONDS}`], { cwd: this.#folder, timeout }, (error, output) => {
+        if (error !== null && error.killed !== true) return reject(error);
+        if (error !== null) return resolve({ mutation, type: 'hung' });
+        const report = JSON.parse(output) as MutantReport;
+        resolve({ mutation, type: report.violation === null ? 'survived' : 'caught', report });
+      });
+    });
+  }
+}
+
+function distOf(file: string): string {
+  return file.replace('/src/', '/dist/').replace(/ts$/, 'js');
+}
+
+function transpiled(source: string): string {
+  return ts.transpileModule(source, {
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2023,
+      module: ts.ModuleKind.ESNext,
+      rewriteRelativeImportExtensions: true,
+      verbatimModuleSyntax: true,
+    },
+  }).outputText;
+}
+
+async function runAll(chosen: readonly Mutation[]): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const waiting = [...chosen];
+  const work = async (): Promise<void> => {
+    const copy = new Copy();
+    try {
+      for (let mutation = waiting.shift(); mutation !== undefined; mutation = waiting.shift()) {
+        // One after the other in each copy: that is what the copy is for.
+        // oxlint-disable-next-line no-await-in-loop
+        const outcome = await copy.try(mutation);
+        outcomes.push(outcome);
+        process.stdout.write(`${rowOf(outcome)}\n`);
+      }
+    } finally {
+      copy.remove();
+    }
+  };
+  await Promise.all([work(), work()]);
+  return mutations.flatMap((mutation) => outcomes.filter((outcome) => outcome.mutation === mutation));
+}
+
+function rowOf(outcome: Outcome): string {
+  const { rule, name, survives } = outcome.mutation;
+  const start = `| ${rule} | ${name} |`;
+  if (outcome.type === 'hung') return `${start} caught | the machine never came back | |`;
+  const { violation, seed, elapsedMs } = outcome.report;
+  const cost = `${seed} ${seed === 1 ? 'history' : 'histories'}, ${(elapsedMs / 1000).toFixed(1)} s`;
+  if (violation === null) return `${start} **survived** | ${survives ?? 'not explained yet'} | ${cost} |`;
+  return `${start} caught | ${violation.oracle} (rule ${violation.rule}) | ${cost} |`;
+}
+
+function page(outcomes: readonly Outcome[]): string {
+  const caught = outcomes.filter(({ type }) => type !== 'survived').length;
+  return `# Mutations
+
+Deliberate bugs, planted one at a time into a copy of the packages; then histories are run until an oracle of the
+simulator objects, for ${SECONDS} seconds at most. \`npm run mutate\` writes this page; the bugs are in
+\`test/sim/mutations.ts\`. Rules are those of [the algorithm](algorithm.md); 0 is the contract of a machine.
+
+**${caught} of ${outcomes.length} caught (${((100 * caught) / outcomes.length).toFixed(0)} %).** A survivor is either harmless, and the table says why, or a
+hole in the oracles.
+
+| rule | bug | outcome | by which oracle, or why not | after |
+| --- | --- | --- | --- | --- |
+${outcomes.map(rowOf).join('\n')}
+`;
+}
+
+const only = process.argv.slice(2);
+const chosen = only.length === 0 ? mutations : mutations.filter(({ name }) => only.some((part) => name.includes(part)));
+const outcomes = await runAll(chosen);
+if (only.length === 0) {
+  const path = join(root, 'docs', 'mutations.md');
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, page(outcomes));
+}

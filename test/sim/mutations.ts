@@ -1,0 +1,113 @@
+/**
+ * Deliberate bugs, one at a time: what each would do to a cluster, and where it goes in.
+ *
+ * `from` must stand in the file exactly once more than it is replaced, so that a mutation that has gone stale says so.
+ */
+
+export interface Patch {
+  /** Below packages/. */
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface Mutation {
+  readonly name: string;
+  readonly rule: string;
+  readonly patches: readonly Patch[];
+  /** Why it is not caught, if it is known not to be. */
+  readonly survives?: string;
+}
+
+const one = (rule: string, name: string, file: string, from: string, to: string, survives?: string): Mutation => ({
+  name,
+  rule,
+  patches: [{ file, from, to }],
+  ...(survives === undefined ? {} : { survives }),
+});
+
+const replica = 'core/src/replica.ts';
+const exchange = 'core/src/protocols/exchange.ts';
+const epidemic = 'core/src/protocols/epidemic.ts';
+const store = 'core/src/store.ts';
+
+export const mutations: readonly Mutation[] = [
+  // Rule 1: versions are a total order.
+  one('1', 'forget to bump the clock', 'core/src/hlc.ts', 'wall > this.#last ? wall : this.#last + 1', 'wall'),
+  one('1', 'write without having heard other clocks', 'core/src/hlc.ts', 'if (stamp > this.#last) this.#last = stamp;', ''),
+  one('1', 'let the later arrival win', replica, 'if (former !== undefined && isNewer(former, update)) return;', ''),
+  one('1', 'break ties by arrival', 'core/src/update.ts', 'return a.origin.name > b.origin.name;', 'return false;'),
+  one('1', 'take what is stamped far ahead', replica, '} else if (update.stamp > limit) {', '} else if (update.stamp > limit * 2) {'),
+  one('1', 'reuse an epoch: an origin is its name alone', 'core/src/origin.ts', 'this.key = `${epoch}@${name}`', 'this.key = `@${name}`'),
+  one('1', 'let a former life silence this one', replica, 'if (former !== undefined && this.#isOwnLost(former, update)) {', 'if (former !== undefined && this.name === "" && this.#isOwnLost(former, update)) {'),
+  one('1', 'never write under a higher epoch than the clock gave', replica, 'if (known < this.#origin.epoch ||', 'if (known >= 0 || known < this.#origin.epoch ||',
+    'An epoch that is too low is harmless while it is new: the simulator never starts a node twice in one millisecond, so no dot is given twice; what a former life beats is written again (rule 1).'),
+
+  // Rule 2: the context tells the truth.
+  one('2', 'claim one dot too many', replica, 'if (seen !== null && last >= first) this.context.extend(seen, first, last);', 'if (seen !== null && last >= first) this.context.extend(seen, first, last + 1);'),
+  one('2', 'claim before the handler has judged', 'core/src/intake.ts', 'for (const update of news) this.pending.add(update.origin, update.sequence);', 'for (const update of news) { this.pending.add(update.origin, update.sequence); this.#environment.replica.context.add(update.origin, update.sequence); }'),
+  one('2', 'claim what is held back', replica, 'this.#heldDots.lacking(fresh)', 'fresh'),
+  one('2', 'claim what is gone', 'core/src/protocols/asks.ts', 'const gone = ask.dots.common(dots);', 'const gone = ask.dots.common(dots); this.#environment.replica.context.addAll(gone);'),
+  one('2', 'store without claiming', replica, 'if (seen !== null && last >= first) this.context.extend(seen, first, last);', 'if (seen !== null && last > first) this.context.extend(seen, first, last);'),
+  one('2', 'sum only the end of an origin', 'core/src/context.ts', 'first >= (intervals[length - 2] as number) ? Math.max(0, length - 2) : 0', 'first >= 0 ? Math.max(0, length - 2) : 0'),
+
+  // Rule 3: the exchange and its sweep.
+  one('3', 'compare contexts alone', exchange, '} else if (!sameSum(replica.store.liveSum(message.horizonMs), message.live)) {', '} else if (message.type !== "hashes") {'),
+  one('3', 'end the transfer before all is sent, claiming all', exchange, 'if (missing.length === 0) break;', 'if (missing.length === 0 || outgoing.queue.length > 0) break;'),
+  {
+    rule: '3',
+    name: 'drop single frames of a transfer, and do not count them',
+    patches: [
+      { file: 'core/src/messages.ts', from: "return message.type === 'announce' ||", to: "return message.type === 'chunk' || message.type === 'announce' ||" },
+      { file: exchange, from: 'if (open.next !== index) {', to: 'if (open.next > index) {' },
+      { file: exchange, from: 'open.next++;', to: 'open.next = index + 1;' },
+    ],
+  },
+  one('3', 'claim while an update is refused or left', exchange, 'const claim = this.#incoming.untaken.lacking(message.claim);', 'const claim = message.claim;',
+    'What is held back is kept out of claims a second time by the replica itself; only more than 1,024 updates from the future at once, or ones that are too large, would show it.'),
+  one('3', 'sweep without covering the peer', exchange, 'if (replica.context.covers(replica.refused.lacking(message.context))) this.#sweep(message, horizonMs);', 'this.#sweep(message, horizonMs);'),
+  one('3', 'sweep by our own context', exchange, 'const seen = Context.of(message.context);', 'const seen = replica.context;'),
+  one('3', 'sweep with a list older than its context', exchange, 'const context = replica.context.dots();\n', 'const context = replica.context.dots();\n    const older = (this as any).older ?? dots; (this as any).older = Context.of(dots.dots()); const dotsOfNow = dots; dotsOfNow.removeAll(dots.dots()); dotsOfNow.addAll(older.dots());\n'),
+  one('3', 'never sweep', exchange, 'for (const update of dropped) replica.drop(update);', 'dropped.length = 0;'),
+  one('3', 'skip one bucket of the contexts', exchange, 'for (let bucket = 0; bucket < CONTEXT_BUCKETS; bucket++)', 'for (let bucket = 16; bucket < CONTEXT_BUCKETS; bucket++)'),
+  one('3', 'skip one bucket in the sweep', exchange, 'for (let bucket = 0; bucket < LIVE_BUCKETS; bucket++)', 'for (let bucket = 1; bucket < LIVE_BUCKETS; bucket++)',
+    'One of 1,024 buckets, and only where more than 512 ids are live: the store of such a history would have to differ in that bucket alone. Skipping 64 of them (the next one) is caught.'),
+  one('3', 'skip some buckets in the sweep', exchange, 'for (let bucket = 0; bucket < LIVE_BUCKETS; bucket++)', 'for (let bucket = 256; bucket < LIVE_BUCKETS; bucket++)'),
+  one('3', 'never withdraw an invitation', exchange, '(this.#intake.backlog > 0 || nowMs - open.progressMs <= this.#options.patienceMs)', '(this.#intake.backlog >= 0 || nowMs < 0)'),
+  one('3', 'send a value that the peer has', exchange, 'const theirs = Context.of(message.dots);', 'const theirs = Context.of(message.dots.slice(1));'),
+  one('3', 'take up a transfer over another connection', 'core/src/protocols/sessions.ts', "filter(([name, session]) => this.#sessions.get(name) !== session)", "filter(([name]) => this.#sessions.get(name) === undefined)"),
+  one('3', 'do not acknowledge', exchange, "effects.send(from, { type: 'ack', invitation, index });", ''),
+  one('3', 'send by id instead of by arrival', exchange, 'updates.sort((a, b) => a.arrival - b.arrival);', 'updates.sort((a, b) => (a.id < b.id ? -1 : 1));',
+    'A store holds only the newest update of an id, and what supersedes one during a transfer goes in a later round of the same transfer; so within one round no two updates are of one id, and their order does not show.'),
+  one('3', 'leave the young alone for ever', exchange, 'return rest.length === 0;', 'return rest.length >= 0;'),
+  one('3', 'forget the live sum of what is dropped', store, 'else this.#sumUp(update, -1);', ''),
+
+  // Rule 4: removing is a write.
+  one('4', 'drop a removal', exchange, 'return updates.filter((update) => !isExpired(update));', 'return updates.filter((update) => update.value !== undefined);'),
+  one('4', 'keep tombstones for ever', replica, 'for (const tombstone of this.store.tombstonesUpTo(nowMs - ttlMs)) {', 'for (const tombstone of this.store.tombstonesUpTo(0)) {'),
+  one('4', 'announce tombstones that are collected', replica, 'this.withdrawn?.(tombstone);', ''),
+
+  // Rule 5: expiry is local and equal.
+  one('5', 'send on what has expired', exchange, 'return updates.filter((update) => !isExpired(update));', 'return updates;'),
+  one('5', 'let the last one not expire', replica, 'for (const update of expired) this.#put', 'for (const update of expired.slice(1)) this.#put'),
+  one('5', 'sum up what is about to expire', store, 'if (second * 1000 <= horizonMs) continue;\n      low', 'low'),
+
+  // Rule 6: refusal hides.
+  one('6', 'push what is hidden', replica, 'if (update.view === undefined || isChangedValue(update, verdict)) kept.push(update);', 'kept.push(update);'),
+  one('6', 'show what was ignored', replica, 'return before === undefined ? hiddenView : { value: before };', 'return undefined;'),
+  one('6', 'do not store what is hidden', replica, 'if (newest !== null && update.value !== undefined) update.view = viewOf(update, former, verdict, newest);', "if (newest !== null && update.value !== undefined) { update.view = viewOf(update, former, verdict, newest); if (verdict.type === 'ignore') return; }"),
+  one('6', 'answer feedback with dots that were unknown', epidemic, 'this.#answerPush(from, without(dots, lacked), lacked);', 'this.#answerPush(from, dots, []);'),
+  one('6', 'never lose interest', epidemic, "return counter + pushes < rounds ? counter + pushes : undefined;", 'return counter;'),
+  one('6', 'push on what was superseded', epidemic, 'this.#infective.remove(update.origin, update.sequence);', ''),
+
+  // Rule 7: pure rumor mongering.
+  one('7', 'close gaps at once', 'core/src/protocols/gaps.ts', 'this.#former.common(missing)', 'missing'),
+  one('7', 'forget removed rumors early', 'core/src/protocols/removed.ts', 'filter(({ until }) => until <= nowMs - this.#ttlMs)', 'filter(({ until }) => until <= nowMs)'),
+
+  // Rule 9, and the subscribers.
+  one('9', 'never forget an origin', replica, 'wallOf(newest) >= nowMs - this.forgetAfterMs', 'wallOf(newest) >= 0'),
+  one('9', 'take no claim about nodes that are there', replica, 'this.#isThere(origin, epochs, inView),', 'origin.epoch < 0,'),
+  one('9', 'forget an origin under its tombstones', store, 'return index !== undefined && index.pages.size > 0;', 'if (index === undefined) return false; for (const page of index.pages.values()) for (const update of page) if (update?.value !== undefined) return true; return false;'),
+  one('-', 'tell subscribers of no removal', replica, 'if (former !== undefined && visible(former) !== undefined) this.changes.push(update);', ''),
+  one('-', 'tell subscribers of nothing that the sweep drops', replica, 'if (this.observed && visible(update) !== undefined)\n', 'if (this.observed && this.name === "")\n'),
+];
