@@ -44,6 +44,7 @@ export type Buckets = readonly number[] | 'all';
 export class Seen implements OriginDots {
   readonly origin: Origin;
   readonly intervals: Intervals = [];
+  /** The newest stamp of its writes, and of what superseded them. */
   newest: Stamp = 0;
 
   constructor(origin: Origin) {
@@ -60,6 +61,10 @@ export class Journal {
   readonly #origins: Origin[] = [];
   /** `[first, last]` of each note, beside its origin. */
   readonly #bounds: number[] = [];
+
+  get isEmpty(): boolean {
+    return this.#origins.length === 0;
+  }
 
   note(origin: Origin, first: number, last: number): void {
     const end = this.#bounds.length - 1;

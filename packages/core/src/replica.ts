@@ -414,7 +414,12 @@ export class Replica {
   #put(update: Update, former: Update | undefined, nowMs: number): void {
     this.#remember(update.id, former);
     this.store.set(update, former, nowMs);
-    if (former !== undefined && this.withdrawn !== null) this.withdrawn(former);
+    if (former !== undefined) {
+      // As long as this is news to anybody, its predecessor's dot must be known as seen (rule 9).
+      const seen = this.context.find(former.origin);
+      if (seen !== undefined && update.stamp > seen.newest) seen.newest = update.stamp;
+      this.withdrawn?.(former);
+    }
     if (!this.observed) return;
     if (update.value === undefined) {
       if (former !== undefined && visible(former) !== undefined) this.changes.push(update);

@@ -80,6 +80,8 @@ export class Epidemic {
   #again = new Context();
   /** Dots in flight to a peer: how many have no feedback yet. */
   readonly #inFlight = new Map<string, number>();
+  /** What rides with the next push to a peer that had one in flight when it became due. */
+  readonly #owed = new Map<string, Context>();
   /** What was told to whom because they pulled in this cycle, and what they said. */
   readonly #pulled = new Map<string, Context>();
   #pulledKnown = new Context();
@@ -193,6 +195,7 @@ export class Epidemic {
     this.#peers = names;
     for (const name of gone) {
       this.#inFlight.delete(name);
+      this.#owed.delete(name);
       this.#pulled.delete(name);
       this.#asks.peerGone(name);
     }
@@ -347,6 +350,7 @@ export class Epidemic {
     this.#isCycling = false;
     this.#phaseMs = nowMs;
     this.#inFlight.clear();
+    this.#owed.clear();
     this.#promote();
     this.#countPulled(nowMs);
     if (this.#peers.length > 0) {
@@ -376,6 +380,7 @@ export class Epidemic {
    * @returns whether anything was pushed
    */
   #flush(nowMs: number, reporters: ReadonlySet<string>): boolean {
+    if (this.#owed.size > 0) this.#payOwed(nowMs);
     if (this.#first.isEmpty && this.#again.isEmpty) return false;
     const free = this.#peers.filter((peer) => !this.#inFlight.has(peer));
     const others = reporters.size === 0 ? free : free.filter((peer) => !reporters.has(peer));
@@ -388,8 +393,32 @@ export class Epidemic {
     if (to.length === 0) return false;
     const due = this.#infective.common(this.#first.dots());
     this.#first = new Context();
-    this.#push(this.#partners(to), due, nowMs);
+    const partners = this.#partners(to);
+    this.#owe(due, partners.length);
+    this.#push(partners, due, nowMs);
     return due.length > 0;
+  }
+
+  /** What fewer than `level` free peers are pushed rides with the next push to as many busy ones. */
+  #owe(dots: Dots, pushed: number): void {
+    if (dots.length === 0) return;
+    const { level } = this.#options;
+    const wanted = (level === 0 ? this.#peers.length : Math.min(level, this.#peers.length)) - pushed;
+    if (wanted <= 0) return;
+    const busy = this.#peers.filter((peer) => this.#inFlight.has(peer));
+    for (const peer of sample(this.#environment.random, busy, wanted)) {
+      const owed = this.#owed.get(peer) ?? new Context();
+      owed.addAll(dots);
+      this.#owed.set(peer, owed);
+    }
+  }
+
+  #payOwed(nowMs: number): void {
+    for (const [peer, owed] of this.#owed) {
+      if (this.#inFlight.has(peer)) continue;
+      this.#owed.delete(peer);
+      this.#push([peer], this.#infective.common(owed.dots()), nowMs);
+    }
   }
 
   #push(to: readonly string[], dots: Dots, nowMs: number): void {

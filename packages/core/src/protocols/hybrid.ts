@@ -24,6 +24,9 @@ import { Mail } from './mail.ts';
 import { isRumorMessage } from './rumor.ts';
 import { Sessions } from './sessions.ts';
 
+/** While news keeps coming in, one cycle of so many compares. */
+const BUSY_CYCLES = 4;
+
 /**
  * Mail, rumors and anti-entropy together.
  * @throws GossipError OPTIONS_INVALID that lists every violation
@@ -51,6 +54,8 @@ class HybridMachine implements Machine {
   readonly #exchange: Exchange;
   /** What came in during this cycle, and during the one before. */
   #recent: readonly [Journal, Journal] = [new Journal(), new Journal()];
+
+  #cyclesBusy = 0;
 
   constructor(environment: Environment, options: ResolvedHybrid) {
     const { mail, rumor, entropy } = options;
@@ -157,12 +162,18 @@ class HybridMachine implements Machine {
     effects.report(slept(replica));
   }
 
+  /**
+   * Compares, unless news has come in during the cycle that ends: then replicas differ for certain, by what is on its way.
+   * While news keeps coming, every fourth cycle compares even so.
+   */
   #cycle(nowMs: number): void {
     const { effects, replica } = this.#environment;
     const { delta, level } = this.#options.entropy;
+    const isBusy = !this.#recent[0].isEmpty && this.#cyclesBusy < BUSY_CYCLES - 1;
+    this.#cyclesBusy = isBusy ? this.#cyclesBusy + 1 : 0;
     this.#recent = [new Journal(), this.#recent[0]];
     replica.context.journal = this.#recent[0];
-    this.#exchange.cycle(this.#sessions.names, level, nowMs);
+    if (!isBusy) this.#exchange.cycle(this.#sessions.names, level, nowMs);
     effects.setTimer('cycle', delta);
   }
 }

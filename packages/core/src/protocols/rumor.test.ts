@@ -455,6 +455,21 @@ describe('eager', () => {
     free(node);
     expect(only(node.sent(), 'updates').map(({ updates }) => updates.map(({ id }) => id))).toEqual([['y', 'z']]);
   });
+
+  test('with level 0, what a busy peer missed rides with the next push to it', () => {
+    const node = aNode({ level: 0 }, { peers: ['b', 'c'] });
+    const { origin } = node.replica;
+    node.write('x', 'v');
+    node.fire('push');
+    expect(node.sent().map(({ to }) => to)).toEqual(expect.arrayContaining(['b', 'c']));
+    node.write('y', 'v');
+    node.receive(['b', feedback({ news: dots(origin, 1, 1) })]);
+    expect(new Set(node.sent().map(({ to }) => to))).toEqual(new Set(['b']));
+    node.receive(['c', feedback({ news: dots(origin, 1, 1) })]);
+    const sent = node.sent();
+    expect(new Set(sent.map(({ to }) => to))).toEqual(new Set(['c']));
+    expect(only(sent, 'announce').flatMap((message) => message.dots)).toMatchObject([{ intervals: [2, 2] }]);
+  });
 });
 
 describe('cycles', () => {
