@@ -1,5 +1,4 @@
 /** Runs histories in a copy of the packages until one fails or the time is over. Arguments: seconds. */
-import { performance } from 'node:perf_hooks';
 import { runHistory, type Violation } from '@grapevine/sim';
 
 export interface MutantReport {
@@ -15,13 +14,14 @@ const sizes = [
   { nodes: 8, minutes: 4 },
 ] as const;
 
+/** Of this process alone, however busy the machine is. */
+const usedMs = (): number => process.cpuUsage().user / 1000;
 const limitMs = 1000 * Number(process.argv[2]);
-const began = performance.now();
 let seed = 0;
 let violation: Violation | null = null;
-while (violation === null && performance.now() - began < limitMs) {
+while (violation === null && usedMs() < limitMs) {
   seed++;
   violation = runHistory({ seed, ...(sizes[seed % sizes.length] ?? sizes[0]) }).violation;
 }
-const report: MutantReport = { violation, seed, elapsedMs: performance.now() - began };
+const report: MutantReport = { violation, seed, elapsedMs: usedMs() };
 process.stdout.write(JSON.stringify(report));

@@ -62,7 +62,7 @@ class Copy {
 
   #run(mutation: Mutation): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-      const timeout = 1000 * (SECONDS + 30);
+      const timeout = 1000 * (6 * SECONDS + 30);
       execFile(process.execPath, ['mutant.js', `${SECONDS}`], { cwd: this.#folder, timeout }, (error, output) => {
         if (error !== null && error.killed !== true) return reject(error);
         if (error !== null) return resolve({ mutation, type: 'hung' });
@@ -124,7 +124,7 @@ function page(outcomes: readonly Outcome[]): string {
   return `# Mutations
 
 Deliberate bugs, planted one at a time into a copy of the packages; then histories are run until an oracle of the
-simulator objects, for ${SECONDS} seconds at most. \`npm run mutate\` writes this page; the bugs are in
+simulator objects, for ${SECONDS} seconds of one processor at most. \`npm run mutate\` writes this page; the bugs are in
 \`test/sim/mutations.ts\`. Rules are those of [the algorithm](algorithm.md); 0 is the contract of a machine.
 
 **${caught} of ${outcomes.length} caught (${((100 * caught) / outcomes.length).toFixed(0)} %).** A survivor is either harmless, and the table says why, or a

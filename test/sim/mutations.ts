@@ -52,7 +52,15 @@ export const mutations: readonly Mutation[] = [
   one('2', 'sum only the end of an origin', 'core/src/context.ts', 'first >= (intervals[length - 2] as number) ? Math.max(0, length - 2) : 0', 'first >= 0 ? Math.max(0, length - 2) : 0'),
 
   // Rule 3: the exchange and its sweep.
-  one('3', 'compare contexts alone', exchange, '} else if (!sameSum(replica.store.liveSum(message.horizonMs), message.live)) {', '} else if (message.type !== "hashes") {'),
+  {
+    rule: '3',
+    name: 'compare contexts alone',
+    patches: [
+      { file: exchange, from: '} else if (!sameSum(replica.store.liveSum(message.horizonMs), message.live)) {', to: '} else if (message.type !== "hashes") {' },
+      { file: exchange, from: 'if (this.#isLiveAs(message) ||', to: 'if (message.type === "end" ||' },
+    ],
+  },
+  one('3', 'sweep after transfers alone', exchange, '} else if (!sameSum(replica.store.liveSum(message.horizonMs), message.live)) {', '} else if (message.type !== "hashes") {'),
   one('3', 'end the transfer before all is sent, claiming all', exchange, 'if (missing.length === 0) break;', 'if (missing.length === 0 || outgoing.queue.length > 0) break;'),
   {
     rule: '3',

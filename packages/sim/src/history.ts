@@ -186,7 +186,13 @@ class History {
         const node = nodes[operation.node];
         if (node === undefined || !node.isUp) return;
         node.die(operation.silent);
-        return during(operation.forMs, () => node.boot());
+        return during(operation.forMs, () => {
+          node.skewMs -= operation.backMs;
+          node.boot();
+          this.#healing.set(-number, () => {
+            node.skewMs += operation.backMs;
+          });
+        });
       }
       case 'pause': {
         const node = nodes[operation.node];
@@ -223,7 +229,7 @@ class History {
   }
 
   #heal(): void {
-    for (const number of [...this.#healing.keys()]) this.#end(number);
+    while (this.#healing.size > 0) for (const number of [...this.#healing.keys()]) this.#end(number);
   }
 
   #quiet(): void {

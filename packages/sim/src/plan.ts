@@ -22,7 +22,7 @@ export type Operation =
       readonly forMs: number;
     }
   | { readonly type: 'crash'; readonly node: number }
-  | { readonly type: 'restart'; readonly node: number; readonly silent: boolean; readonly forMs: number }
+  | { readonly type: 'restart'; readonly node: number; readonly silent: boolean; readonly backMs: number; readonly forMs: number }
   | { readonly type: 'pause'; readonly node: number; readonly forMs: number }
   | { readonly type: 'jump'; readonly node: number; readonly byMs: number; readonly forMs: number }
   | { readonly type: 'slow'; readonly a: number; readonly b: number; readonly rate: number; readonly forMs: number };
@@ -53,7 +53,8 @@ export interface PlanOptions {
 }
 
 const DURATIONS_MS: Range = [4000, 40000];
-const LARGE_BYTES = 30000;
+/** One fills a chunk of a transfer; and with more than eight of them the window closes. */
+const LARGE_BYTES = 50000;
 
 export function planStorm(options: PlanOptions, number: number): Storm {
   const { seed, nodes, faults } = options;
@@ -72,7 +73,12 @@ export function planStorm(options: PlanOptions, number: number): Storm {
     const atMs = below(random, durationMs);
     const writer = node();
     const burst = chance(random, 0.1) ? within(random, [2, 12]) : 1;
-    for (let j = 0; j < burst; j++, i++) put(writeOf(options, random, writer), atMs);
+    for (let j = 0; j < burst; j++, i++) {
+      const write = writeOf(options, random, writer);
+      put(write, atMs);
+      // Two write one id in the same millisecond.
+      if (chance(random, 0.1)) put({ ...write, node: node() }, atMs);
+    }
   }
   for (let i = within(random, [0, nodes]); i > 0; i--) put({ type: 'remove', node: node(), id: below(random, options.ids) });
 
@@ -82,7 +88,7 @@ export function planStorm(options: PlanOptions, number: number): Storm {
     put({ type: 'partition', members: someOf(random, nodes), way: pick(random, ways), forMs: forMs() });
   for (let i = times(faults.crashes); i > 0; i--) put({ type: 'crash', node: node() });
   for (let i = times(faults.restarts); i > 0; i--)
-    put({ type: 'restart', node: node(), silent: chance(random, 0.5), forMs: forMs() });
+    put({ type: 'restart', node: node(), silent: chance(random, 0.5), backMs: chance(random, 0.3) ? below(random, 8000) : 0, forMs: forMs() });
   for (let i = times(faults.pauses); i > 0; i--) put({ type: 'pause', node: node(), forMs: forMs() });
   for (let i = times(faults.jumps); i > 0; i--) {
     const far = chance(random, 0.4) ? options.maxDriftMs + 6000 : options.maxDriftMs / 2;
@@ -100,7 +106,7 @@ export function planStorm(options: PlanOptions, number: number): Storm {
 
 const ways = ['both', 'both', 'in', 'out'] as const;
 
-function writeOf({ ids, large }: PlanOptions, random: Random, node: number): Operation {
+function writeOf({ ids, large }: PlanOptions, random: Random, node: number): Extract<Operation, { type: 'write' }> {
   const bytes = chance(random, large) ? LARGE_BYTES : 0;
   const expiresInMs = chance(random, 0.15) ? 200 + below(random, 5000) : 0;
   return { type: 'write', node, id: below(random, ids), bytes, expiresInMs };

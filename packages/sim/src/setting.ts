@@ -31,8 +31,9 @@ export function settingOf(seed: number, nodes: number, chosen: ProtocolName | nu
   const deltaMs = pick(random, [250, 500, 500, 1000]);
   // Tombstones are kept for less than what is forgotten, in any sensible configuration.
   const forgets = chance(random, 0.3);
-  const tombstoneTtlMs = pick(random, [0, 300, 2000, 20000, forgets ? 40000 : 3600000]);
+  const tombstoneTtlMs = pick(random, [0, 300, 2000, 20000, forgets ? 5000 : 3600000]);
   const rumorTtlMs = pick(random, [1000, 5000, 30000]);
+  const isLarge = chance(random, 0.1);
   const protocol = protocolOf(protocolName, random, { deltaMs, tombstoneTtlMs, rumorTtlMs });
   return {
     protocol,
@@ -41,11 +42,11 @@ export function settingOf(seed: number, nodes: number, chosen: ProtocolName | nu
     tombstoneTtlMs,
     rumorTtlMs,
     maxDriftMs: pick(random, [1000, 3000, 60000]),
-    forgetAfterMs: forgets ? 120_000 : 86_400_000,
+    forgetAfterMs: forgets ? 70_000 : 86_400_000,
     edges: edgesOf(random, nodes, forgets),
-    ids: pick(random, [3, 8, 30, 30, chance(random, 0.3) ? 700 : 100]),
-    large: pick(random, [0, 0, 0, 0, 0, 0.3, 0.3, 0.9]),
-    crowd: protocolName !== 'rumor' && chance(random, 0.1) ? 70 : 0,
+    ids: isLarge ? 24 : pick(random, [3, 8, 30, 30, chance(random, 0.3) ? 700 : 100]),
+    large: isLarge ? 0.5 : 0,
+    crowd: protocolName !== 'rumor' && chance(random, 0.15) ? 70 : 0,
   };
 }
 

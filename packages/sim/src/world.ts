@@ -56,9 +56,11 @@ export class World {
     this.replicaOptions = options.replica;
     const natures = stream(seed, 1);
     const judging = shareWithin(natures, faults.handlers);
+    const skewed = natures() < 0.5;
     this.nodes = Array.from({ length: options.nodes }, (_, index) => {
       const random = stream(seed, 2, index);
-      const skewMs = within(random, faults.skewMs);
+      const drawn = within(random, faults.skewMs);
+      const skewMs = skewed ? drawn : 0;
       const gatherMs = random() < 0.6 ? 0 : within(random, faults.gatherMs);
       const habit = random() < judging ? { delayMs: within(random, [0, 400]), refusals: 0.5 * random() } : null;
       return new SimNode(this, index, { skewMs, gatherMs, habit }, random);

@@ -85,27 +85,27 @@ export class ClockCrowd implements Network {
     const writer = this.#sites[0] as Site;
     const arrivals = new Float64Array(nodes).fill(Infinity);
     const removals = new Float64Array(nodes).fill(Infinity);
-    let lacking = nodes;
-    let infective = 0;
+    const open = { lacking: nodes, infective: 0 };
+    const isOver = (): boolean => (untilAll ? open.lacking : open.infective) === 0;
     let dot = { origin: writer.replica.origin, sequence: 0 };
     this.#stepped = (site): void => {
       const { index } = site;
       const cycles = (this.#nowMs - beganMs) / deltaMs;
       if (arrivals[index] === Infinity && site.replica.context.has(dot.origin, dot.sequence)) {
         arrivals[index] = cycles;
-        lacking--;
-        infective++;
+        open.lacking--;
+        open.infective++;
       }
       if (arrivals[index] !== Infinity && removals[index] === Infinity && !site.isInfective) {
         removals[index] = cycles;
-        infective--;
+        open.infective--;
       }
     };
     this.#step(writer, (nowMs) => {
       dot = writer.write('rumor', nowMs);
     });
     const untilMs = beganMs + cycleLimit * deltaMs;
-    while ((untilAll ? lacking > 0 : infective > 0) && this.#queue.nextMs <= untilMs) this.#next();
+    while (!isOver() && this.#queue.nextMs <= untilMs) this.#next();
     this.#stepped = null;
     const { pushes, values, messages, bytes } = this.#traffic;
     this.#rest();

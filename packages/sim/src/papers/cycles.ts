@@ -108,7 +108,7 @@ export class CycleCrowd implements Network {
     arrivals[0] = 0;
     let infective = [writer];
     let lacking = this.#sites.slice(1);
-    for (let cycle = 1; infective.length > 0 && !(untilAll && lacking.length === 0) && cycle <= cycleLimit; cycle++) {
+    for (let cycle = 1; infective.length > 0 && cycle <= cycleLimit; cycle++) {
       this.#cycle();
       lacking = lacking.filter((site) => {
         if (!site.replica.context.has(origin, sequence)) return true;
@@ -121,6 +121,7 @@ export class CycleCrowd implements Network {
         removals[site.index] = cycle;
         return false;
       });
+      if (untilAll && lacking.length === 0) break;
     }
     const { pushes, values, messages, bytes } = this.#traffic;
     this.#rest();

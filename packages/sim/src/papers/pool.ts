@@ -32,7 +32,7 @@ export async function runInPool<T>(
   progress: (done: number) => void = () => undefined,
 ): Promise<T[][]> {
   for (const { protocol } of setups) protocolOf(protocol);
-  const results = setups.map(({ runs }) => new Array<T>(runs));
+  const results = setups.map((): T[] => []);
   // Large ones last longest: begun last, they would keep one worker busy while the others have nothing left.
   const open = setups
     .flatMap((setup, experiment) =>
