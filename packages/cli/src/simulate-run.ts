@@ -10,7 +10,6 @@ import {
   type Curves,
   curvesOf,
   figuresOf,
-  type ProtocolSetup,
   type Setup,
   type Share,
   type Spread,
@@ -19,7 +18,7 @@ import {
 } from '@grapevine/sim';
 import { drawChart, type Series } from '@grapevine/sim/plot';
 import { runInPool } from '@grapevine/sim/pool';
-import type { SimulateFlags } from './simulate.ts';
+import type { SimulateFlags } from './simulate-flags.ts';
 import { showBytes, showFigure } from './simulate-figures.ts';
 import { ProgressBar } from './simulate-progress.ts';
 
@@ -86,7 +85,7 @@ function setupOf(flags: SimulateFlags): Setup {
   if (synchronous && protocol === 'rumor') given['eager'] ??= false;
   const inOrder = flags.judged === undefined ? isCumulative(protocol, given) : flags.judged === 'arrival';
   return {
-    protocol: { name: protocol, options: given } as ProtocolSetup,
+    protocol: { name: protocol, options: given },
     nodes,
     runs,
     seed,

@@ -5,26 +5,8 @@
  */
 import { type Command, Option } from 'commander';
 import { noOptions, parseScalar } from './protocol-option.ts';
+import type { SimulateFlags } from './simulate-flags.ts';
 import { fileName, optionPair, share, wholeFrom } from './simulate-arguments.ts';
-
-export interface SimulateFlags {
-  readonly protocol: 'rumor' | 'entropy' | 'hybrid';
-  readonly direction?: string;
-  readonly feedback?: true;
-  readonly blind?: true;
-  readonly removal?: string;
-  readonly rounds?: unknown;
-  readonly level?: unknown;
-  readonly option: Record<string, unknown>;
-  readonly nodes: number;
-  readonly runs: number;
-  readonly seed: number;
-  readonly loss?: number;
-  readonly synchronous?: true;
-  readonly judged?: 'batch' | 'arrival';
-  readonly json?: true;
-  readonly plot?: string;
-}
 
 export function addSimulate(grapevine: Command): void {
   grapevine

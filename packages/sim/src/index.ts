@@ -14,3 +14,6 @@ export * from './papers/catching-up.ts';
 export * from './papers/curves.ts';
 export * from './papers/experiment.ts';
 export * from './papers/spread.ts';
+export * from './conformance/membership-suite.ts';
+export * from './conformance/protocol-suite.ts';
+export * from './conformance/runner.ts';
