@@ -293,10 +293,12 @@ export class Replica {
    */
   claim(dots: Dots, pending: Context, nowMs: number, inView: (name: string) => boolean = () => false): void {
     const oldest = stampAt(nowMs - this.forgetAfterMs);
-    const epochs = latestEpochs(this.context.origins(), dots);
+    let epochs: ReadonlyMap<string, number> | null = null;
     const fresh = dots.filter(
       ({ origin, newest }) =>
-        newest >= oldest || this.context.find(origin) !== undefined || this.#isThere(origin, epochs, inView),
+        newest >= oldest ||
+        this.context.find(origin) !== undefined ||
+        this.#isThere(origin, (epochs ??= latestEpochs(this.context.origins(), dots)), inView),
     );
     const claimed = pending.lacking(this.refused.lacking(this.#heldDots.lacking(fresh)));
     // Only what is new here: what is claimed again has not arrived again, and must not look young in the journal.
@@ -330,9 +332,10 @@ export class Replica {
 
   /** Forgets origins that are long gone (DESIGN rule 9). Of a node that is there, its former lives are gone too. */
   forgetOrigins(inView: (name: string) => boolean, nowMs: number): void {
-    const epochs = latestEpochs(this.context.origins());
+    let epochs: ReadonlyMap<string, number> | null = null;
     for (const { origin, newest } of this.context.origins()) {
       if (newest === 0 || wallOf(newest) >= nowMs - this.forgetAfterMs) continue;
+      epochs ??= latestEpochs(this.context.origins());
       if (this.#isThere(origin, epochs, inView) || this.store.holdsAnyOf(origin)) continue;
       this.context.forget(origin);
       this.store.forget(origin);
