@@ -22,7 +22,7 @@ protocolSuite(runner, () => hybrid({ mail: 0 }), { repairs: true });
 membershipSuite(runner, (peers) => staticMembership({ peers }));
 
 /** What stands on the page from a declaration to the proof after it. */
-function onPage<T>(declaration: string, until: string, name: string): T {
+function onPage(declaration: string, until: string, name: string): unknown {
   const page = readFileSync(join(__dirname, '../../docs/extending.md'), 'utf8');
   const from = page.indexOf(declaration);
   const source = page.slice(from, page.indexOf(until, from));
@@ -31,15 +31,15 @@ function onPage<T>(declaration: string, until: string, name: string): T {
     module: { type: 'commonjs' },
   });
   // oxlint-disable-next-line typescript/no-implied-eval -- the page's code is what is to be tested
-  return new Function('Intake', `${code}; return ${name};`)(core.Intake) as T;
+  return new Function('Intake', `${code}; return ${name};`)(core.Intake);
 }
 
-const flood = onPage<() => Protocol>('/** Passes every update on, once. */', '// Two nodes in one process', 'flood');
+const flood = onPage('/** Passes every update on, once. */', '// Two nodes in one process', 'flood') as () => Protocol;
 protocolSuite(runner, flood, { reachesAll: true });
 
-const hearsay = onPage<(seeds: readonly string[]) => Membership>(
+const hearsay = onPage(
   '/** Dials the seeds, and everybody of whom it hears. */',
   'const system = start();',
   'hearsay',
-);
+) as (seeds: readonly string[]) => Membership;
 membershipSuite(runner, hearsay, { spreads: true });

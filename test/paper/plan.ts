@@ -150,7 +150,7 @@ export const variations: readonly Variation[] = [
 export const pittelSites: readonly number[] = [100, 200, 500, 1000, 2000, 5000, 10_000];
 
 export function pittelSetup(nodes: number): Setup {
-  return inCycles({ rounds: 1_000_000 }, nodes > 2000 ? 10 : 50, { nodes, untilAll: true, measuredRuns: 0 });
+  return inCycles({ rounds: 1_000_000 }, nodes > 2000 ? 25 : 50, { nodes, untilAll: true, measuredRuns: 0 });
 }
 
 /** Where Pittel's law puts the last site. */

@@ -9,6 +9,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { isGossipError } from 'grapevine';
 
+import { addAdvise } from './advise.ts';
 import { type AgentOptions, runAgent } from './agent.ts';
 import { runDemo } from './demo/demo.ts';
 import { parseDuration } from './duration.ts';
@@ -157,6 +158,7 @@ function program(): Command {
     });
 
   addSimulate(grapevine);
+  addAdvise(grapevine);
 
   for (const command of [grapevine, ...grapevine.commands]) command.exitOverride();
   return grapevine;

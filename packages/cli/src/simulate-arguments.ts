@@ -16,6 +16,16 @@ export function wholeFrom(least: number): (text: string) => number {
   };
 }
 
+/** A number above a bound. */
+export function above(bound: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value > bound) || value === Infinity)
+      throw new InvalidArgumentError(`It must be a number above ${bound}.`);
+    return value;
+  };
+}
+
 /** From 0 to less than 1. */
 export function share(text: string): number {
   const value = Number(text);

@@ -112,6 +112,17 @@ export class ClockCrowd implements Network {
     return { arrivals, removals, pushes, values, messages, bytes };
   }
 
+  /** What goes on while there is no news: all that is sent in so many cycles, by all sites. */
+  idle(cycles: number): Traffic {
+    const traffic = new Traffic(true);
+    this.#traffic = traffic;
+    const untilMs = this.#nowMs + cycles * this.#options.deltaMs;
+    while (this.#queue.nextMs <= untilMs) this.#next();
+    this.#nowMs = untilMs;
+    this.#traffic = new Traffic(false);
+    return traffic;
+  }
+
   send(from: Site, to: string, message: Message): void {
     const index = indexOf(to) as number;
     this.#traffic.count(from.index, index, message);

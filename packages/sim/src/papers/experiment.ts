@@ -54,6 +54,7 @@ export interface Setup {
 export const BLOCK_RUNS = 50;
 
 const MEASURED_RUNS = 20;
+const IDLE_CYCLES = 20;
 
 /** How many blocks an experiment has. */
 export function blocksOf({ runs }: Setup): number {
@@ -79,6 +80,16 @@ export function* runAll(setup: Setup): Generator<Spread, void, undefined> {
 /** The figures of all runs. @throws GossipError as `runBlock` */
 export function figuresOfAll(setup: Setup): Figures[] {
   return Array.from(runAll(setup), figuresOf);
+}
+
+/** What one node sends in one cycle while there is no news, each by its own clock. @throws GossipError as `runBlock` */
+export function idleCost(
+  protocol: ProtocolSetup,
+  nodes: number,
+): { readonly messages: number; readonly bytes: number } {
+  const crowd = new ClockCrowd({ protocol: protocolOf(protocol), nodes, deltaMs: paceOf(protocol).deltaMs });
+  const { messages, bytes } = crowd.idle(IDLE_CYCLES);
+  return { messages: messages / nodes / IDLE_CYCLES, bytes: bytes / nodes / IDLE_CYCLES };
 }
 
 /** @throws GossipError OPTIONS_INVALID that lists every violation */
