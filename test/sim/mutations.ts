@@ -113,8 +113,9 @@ export const mutations: readonly Mutation[] = [
   one('7', 'forget removed rumors early', 'core/src/protocols/removed.ts', 'filter(({ until }) => until <= nowMs - this.#ttlMs)', 'filter(({ until }) => until <= nowMs)'),
 
   // Rule 9, and the subscribers.
+  one('9', 'forget an origin while what superseded its writes is young', replica, 'if (seen !== undefined && update.stamp > seen.newest) seen.newest = update.stamp;', ''),
   one('9', 'never forget an origin', replica, 'wallOf(newest) >= nowMs - this.forgetAfterMs', 'wallOf(newest) >= 0'),
-  one('9', 'take no claim about nodes that are there', replica, 'this.#isThere(origin, epochs, inView),', 'origin.epoch < 0,'),
+  one('9', 'take no claim about nodes that are there', replica, 'this.#isThere(origin, (epochs ??= latestEpochs(this.context.origins(), dots)), inView),', 'origin.epoch < 0,'),
   one('9', 'forget an origin under its tombstones', store, 'return index !== undefined && index.pages.size > 0;', 'if (index === undefined) return false; for (const page of index.pages.values()) for (const update of page) if (update?.value !== undefined) return true; return false;'),
   one('-', 'tell subscribers of no removal', replica, 'if (former !== undefined && visible(former) !== undefined) this.changes.push(update);', ''),
   one('-', 'tell subscribers of nothing that the sweep drops', replica, 'if (this.observed && visible(update) !== undefined)\n', 'if (this.observed && this.name === "")\n'),

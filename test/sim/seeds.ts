@@ -47,7 +47,11 @@ async function runAll(args: SeedArguments): Promise<HistoryReport[]> {
   let next = args.from;
   const end = args.from + args.seeds;
   const work = async (): Promise<void> => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: args });
+    const worker = new Worker(new URL(import.meta.url), {
+      workerData: args,
+      // Most of what a history allocates dies young.
+      resourceLimits: { maxYoungGenerationSizeMb: 64 },
+    });
     try {
       await new Promise<void>((resolve, reject) => {
         worker.on('error', reject);

@@ -5,6 +5,8 @@ export * from './faults.ts';
 export * from './history.ts';
 export * from './node.ts';
 export * from './observer.ts';
+export * from './oracles/quiet-oracles.ts';
+export * from './oracles/step-oracles.ts';
 export * from './setting.ts';
 export * from './shrink.ts';
 export * from './trace.ts';

@@ -52,7 +52,9 @@ export interface PlanOptions {
   readonly maxDriftMs: number;
 }
 
-const DURATIONS_MS: Range = [4000, 40000];
+const DURATIONS_MS: Range = [4000, 75000];
+/** Well below what is forgotten where histories forget. */
+const LONGEST_FAULT_MS = 40000;
 /** One fills a chunk of a transfer; and with more than eight of them the window closes. */
 const LARGE_BYTES = 50000;
 
@@ -64,11 +66,11 @@ export function planStorm(options: PlanOptions, number: number): Storm {
   const put = (operation: Operation, atMs = below(random, durationMs)): void => {
     operations.push({ atMs, operation });
   };
-  const forMs = (): number => 200 + below(random, chance(random, 0.5) ? 3000 : durationMs);
+  const forMs = (): number => 200 + below(random, chance(random, 0.5) ? 3000 : Math.min(durationMs, LONGEST_FAULT_MS));
   const node = (): number => below(random, nodes);
 
   // Writes come scattered and in bursts; some storms are busy, some all but idle.
-  const writes = within(random, [1, chance(random, 0.15) ? 6 * nodes : 3 + Math.ceil(1.5 * nodes)]);
+  const writes = within(random, [1, chance(random, 0.1) ? 6 * nodes : 3 + nodes]);
   for (let i = 0; i < writes; ) {
     const atMs = below(random, durationMs);
     const writer = node();

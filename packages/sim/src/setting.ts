@@ -28,13 +28,13 @@ export function settingOf(seed: number, nodes: number, chosen: ProtocolName | nu
   const random = stream(seed, 5);
   const dice = random();
   const protocolName = chosen ?? (dice < 0.6 ? 'hybrid' : dice < 0.87 ? 'entropy' : 'rumor');
-  const deltaMs = pick(random, [250, 500, 500, 1000]);
+  const deltaMs = pick(random, [250, 500, 500, 500, 1000, 1000]);
   // Tombstones are kept for less than what is forgotten, in any sensible configuration.
   const forgets = chance(random, 0.3);
   const tombstoneTtlMs = pick(random, [0, 300, 2000, 20000, forgets ? 5000 : 3600000]);
   const rumorTtlMs = pick(random, [1000, 5000, 30000]);
   const isLarge = chance(random, 0.1);
-  const protocol = protocolOf(protocolName, random, { deltaMs, tombstoneTtlMs, rumorTtlMs });
+  const protocol = protocolOf(protocolName, random, nodes, { deltaMs, tombstoneTtlMs, rumorTtlMs });
   return {
     protocol,
     protocolName,
@@ -53,10 +53,12 @@ export function settingOf(seed: number, nodes: number, chosen: ProtocolName | nu
 function protocolOf(
   name: ProtocolName,
   random: Random,
+  nodes: number,
   { deltaMs, tombstoneTtlMs, rumorTtlMs }: Pick<Setting, 'deltaMs' | 'tombstoneTtlMs' | 'rumorTtlMs'>,
 ): Protocol {
   const direction = pick(random, ['push-pull', 'push-pull', 'push-pull', 'push', 'pull'] as const);
-  const level = pick(random, [1, 1, 2, 0]);
+  // Everybody with everybody in every cycle: no more of it is seen in a large world than in a small one.
+  const level = pick(random, nodes > 8 ? [1, 1, 1, 2] : [1, 1, 2, 0]);
   const blind = chance(random, 0.15);
   const rumors = {
     delta: deltaMs,

@@ -18,9 +18,17 @@ export interface Shrunk {
   readonly tries: number;
 }
 
+/** Runs a history: `runHistory`, or a stand-in. */
+export type Run = (options: HistoryOptions) => HistoryReport;
+
 /** @param limit the most histories to try */
-export function shrink(options: HistoryOptions, failed: HistoryReport, limit = 300): Shrunk {
-  const shrinker = new Shrinker(options, failed, limit);
+export function shrink(options: HistoryOptions, failed: HistoryReport, limit?: number): Shrunk {
+  return shrinkWith(runHistory, options, failed, limit);
+}
+
+/** As `shrink`, for whatever runs histories. */
+export function shrinkWith(run: Run, options: HistoryOptions, failed: HistoryReport, limit = 300): Shrunk {
+  const shrinker = new Shrinker(run, options, failed, limit);
   shrinker.nodes();
   shrinker.operations();
   shrinker.faults();
@@ -29,13 +37,15 @@ export function shrink(options: HistoryOptions, failed: HistoryReport, limit = 3
 }
 
 class Shrinker {
+  readonly #run: Run;
   readonly #oracle: string;
   readonly #limit: number;
   #options: HistoryOptions;
   #report: HistoryReport;
   #tries = 0;
 
-  constructor(options: HistoryOptions, report: HistoryReport, limit: number) {
+  constructor(run: Run, options: HistoryOptions, report: HistoryReport, limit: number) {
+    this.#run = run;
     this.#options = options;
     this.#report = report;
     this.#limit = limit;
@@ -78,7 +88,7 @@ class Shrinker {
   #fails(options: HistoryOptions): boolean {
     if (this.#tries >= this.#limit) return false;
     this.#tries++;
-    const report = runHistory(options);
+    const report = this.#run(options);
     if (report.violation?.oracle !== this.#oracle) return false;
     this.#options = options;
     this.#report = report;

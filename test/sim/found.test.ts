@@ -1,0 +1,106 @@
+/** Bugs that the simulator found in the protocols, each as the shortest history that shows it. */
+import { describe, expect, test } from '@jest/globals';
+import { entropy, hybrid, type Protocol } from '@grapevine/core';
+import { areEqual, noFaults, type SimNode, StepOracles, Trace, type Violation, World } from '@grapevine/sim';
+
+const FORGET_AFTER_MS = 20_000;
+const VALUE = '\xa1v';
+
+interface Scene {
+  readonly world: World;
+  readonly a: SimNode;
+  readonly b: SimNode;
+  readonly c: SimNode;
+  readonly violations: Violation[];
+  readonly oracles: StepOracles;
+}
+
+/** Three nodes on a good network, that forget soon. */
+function aScene(protocol: Protocol, tombstoneTtlMs: number): Scene {
+  const violations: Violation[] = [];
+  const oracles = new StepOracles({
+    object: (rule, oracle, text) => violations.push({ rule, oracle, text, atMs: world.nowMs }),
+    repairs: true,
+    tombstoneTtlMs,
+    forgetAfterMs: FORGET_AFTER_MS,
+    rumorTtlMs: 30_000,
+  });
+  const world: World = new World({
+    seed: 1,
+    nodes: 3,
+    edges: [
+      [0, 1],
+      [0, 2],
+      [1, 2],
+    ],
+    protocol,
+    faults: noFaults,
+    replica: { maxDriftMs: 1000, maxUpdateBytes: 2 ** 20, forgetAfterMs: FORGET_AFTER_MS },
+    observer: oracles,
+    trace: new Trace(),
+  });
+  world.start();
+  world.run(5000);
+  const [a, b, c] = world.nodes as unknown as [SimNode, SimNode, SimNode];
+  return { world, a, b, c, violations, oracles };
+}
+
+function restart(world: World, node: SimNode): void {
+  node.die(false);
+  world.run(1000);
+  node.boot();
+  world.run(5000);
+}
+
+describe('found by the simulator:', () => {
+  test('a node that is started again long after its former life wrote becomes equal, and silent', () => {
+    const { world, a, b, oracles, violations } = aScene(entropy({ tombstoneTtl: 0 }), 0);
+    b.write('x', VALUE);
+    world.run(1000);
+    a.write('x', VALUE);
+    world.run(2 * FORGET_AFTER_MS);
+    restart(world, b);
+    expect(areEqual(world.nodes)).toBe(true);
+    oracles.isQuiet = true;
+    world.run(5000);
+    expect(violations).toEqual([]);
+  });
+
+  test('what was removed does not come back from a node that was away, however old it was when it was removed', () => {
+    const { world, a, b, c, violations } = aScene(entropy({ tombstoneTtl: 0 }), 0);
+    b.write('x', VALUE);
+    world.run(2000);
+    restart(world, b);
+    world.run(2 * FORGET_AFTER_MS);
+    world.block(new Set([c.index]), 'both', 1);
+    a.write('x', undefined);
+    world.run(FORGET_AFTER_MS / 2);
+    expect(c.replica.get('x')).toBe(VALUE);
+    world.block(new Set([c.index]), 'both', -1);
+    world.run(FORGET_AFTER_MS / 4);
+    expect(world.nodes.map(({ replica }) => replica.get('x'))).toEqual([undefined, undefined, undefined]);
+    expect(violations).toEqual([]);
+  });
+
+  test('an origin is not forgotten under a tombstone that is still kept', () => {
+    const tombstoneTtl = 3 * FORGET_AFTER_MS;
+    const { world, a, b, violations } = aScene(entropy({ tombstoneTtl }), tombstoneTtl);
+    b.write('x', undefined);
+    world.run(2000);
+    restart(world, b);
+    world.run(FORGET_AFTER_MS + 2000);
+    const tombstone = a.replica.store.get('x');
+    expect(tombstone).toBeDefined();
+    expect(a.replica.context.has(tombstone?.origin as never, 1)).toBe(true);
+    expect(a.replica.store.byDot(tombstone?.origin as never, 1)).toBe(tombstone);
+    expect(violations).toEqual([]);
+  });
+
+  test('a tombstone is no rumor any more when it is collected', () => {
+    const protocol = hybrid({ mail: 0, tombstoneTtl: 0, gc: 100, rumor: { removal: 'coin', rounds: 50 } });
+    const { world, a, violations } = aScene(protocol, 0);
+    a.write('x', undefined);
+    world.run(10_000);
+    expect(violations).toEqual([]);
+  });
+});
