@@ -65,7 +65,7 @@ function residues(title: string, table: string, lines: readonly PaperLine[], of:
   return drawChart({
     title,
     subtitle: '1,000 sites in synchronous cycles; circles are the paper’s figures',
-    x: { label: 'k', domain: [1, lines.length] },
+    x: { label: 'k', domain: [1, lines.length], whole: true },
     y: { label: 'residue s', scale: 'log' },
     series: [
       { name: 'ours', points: ours.map(({ k, residue }) => ({ x: k, y: residue.mean })), colour: 0 },
@@ -79,7 +79,7 @@ function cumulative(of: (key: string) => Summary): string {
   return drawChart({
     title: 'Counters: cumulative and in order, or reset and in batches',
     subtitle: 'the dashed line is s = e^(−(k+1)(1−s)); circles are the paper’s table 1',
-    x: { label: 'k', domain: [1, 5] },
+    x: { label: 'k', domain: [1, 5], whole: true },
     y: { label: 'residue s', scale: 'log' },
     series: [
       { name: 'cumulative', points: points((k) => of(`cumulative-${k}`).residue.mean), colour: 2 },

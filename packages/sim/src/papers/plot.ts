@@ -34,6 +34,8 @@ export interface Axis {
   readonly scale?: 'linear' | 'log';
   /** @default the extent of the points; for a linear y axis from 0 */
   readonly domain?: readonly [number, number];
+  /** Tick only whole numbers. @default false */
+  readonly whole?: boolean;
 }
 
 export interface Chart {
@@ -47,7 +49,7 @@ export interface Chart {
 
 const width = 720;
 const height = 400;
-const margin = { top: 62, right: 150, bottom: 48, left: 64 };
+const margin = { top: 62, right: 150, bottom: 48, left: 76 };
 /** Okabe and Ito 2008, without their yellow, which is too pale for a line. */
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00', '#000000'];
 const LABEL_HEIGHT = 14;
@@ -125,7 +127,7 @@ function yAxis(axis: Axis, toY: Scale): string[] {
 /** Of a logarithmic axis the powers of ten, and their halves and fifths where those are few. */
 function ticksOf(axis: Axis, scale: Scale): number[] {
   const ticks = scale.ticks(6);
-  if (axis.scale !== 'log') return ticks;
+  if (axis.scale !== 'log') return axis.whole === true ? ticks.filter(Number.isInteger) : ticks;
   const leading = (value: number): number => Math.round(value / 10 ** Math.floor(Math.log10(value) + 1e-9));
   const powers = ticks.filter((tick) => leading(tick) === 1);
   return powers.length > 2 ? powers : ticks.filter((tick) => [1, 2, 5].includes(leading(tick)));
@@ -194,8 +196,7 @@ function at(value: number): string {
 }
 
 function figure(value: number): string {
-  if (value !== 0 && Math.abs(value) < 1e-3) return value.toExponential(0).replace('e', '·10^').replace('1·', '');
-  return value >= 1e4 ? value.toLocaleString('en') : String(Number(value.toPrecision(6)));
+  return Math.abs(value) >= 1000 ? value.toLocaleString('en') : String(Number(value.toPrecision(6)));
 }
 
 function escape(content: string): string {
