@@ -32,8 +32,9 @@ export interface Behaviour<M> {
   /**
    * Called at the end of every drain: when the mailbox ran empty or the time budget was spent, after a message that
    * held the mailbox too. Here effects that were gathered message by message go out as one.
+   * @param more whether messages wait: the next drain follows soon
    */
-  drained?(): void;
+  drained?(more: boolean): void;
   /** Called once, after its children have ended, however the incarnation ended. Awaited for up to `shutdownMs`. */
   stopped?(reason: StopReason): void | Promise<void>;
 }

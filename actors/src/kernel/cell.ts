@@ -218,7 +218,7 @@ export class Cell implements Host, Postbox, Resident, Supervised, TurnTaker {
         if (performance.now() >= endsAt) break;
       }
       message = noMessage;
-      behaviour.drained?.();
+      behaviour.drained?.(mailbox.size > 0);
     } catch (error) {
       this.#queued = false;
       this.#crashed(incarnation, error, message);

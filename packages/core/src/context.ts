@@ -4,7 +4,7 @@
  * Invariants
  *  1. A dot in it was stored here and is, or was superseded, removed or expired (DESIGN rule 2): only the replica adds.
  *  2. `sum` is the sum of h(origin, first, last) over its intervals, and `bucketSums` the same per bucket of origins;
- *     equal contexts have equal sums. Both move in O(1) where an origin grows at its end.
+ *     equal contexts have equal sums. Both move in O(1) where an origin grows at its end, and only when they are read.
  *
  * Source: dotted version vectors (Preguiça et al. 2010) and interval version vectors (Almeida et al., "Scalable and
  * Accurate Causality Tracking for Eventually Consistent Stores", 2014), compared by buckets as Merkle leaves.
@@ -46,6 +46,8 @@ export class Seen implements OriginDots {
   readonly intervals: Intervals = [];
   /** The newest stamp of its writes, and of what superseded them. */
   newest: Stamp = 0;
+  /** The last number of the last interval as the sums have it, where they are behind; -1: they are not. */
+  summedEnd: number = -1;
 
   constructor(origin: Origin) {
     this.origin = origin;
@@ -88,7 +90,9 @@ export class Journal {
 
 export class Context {
   readonly #origins = new Map<string, Seen>();
-  readonly sum: Sum = { low: 0, high: 0 };
+  readonly #sum: Sum = { low: 0, high: 0 };
+  /** Origins that have only grown at their end since they were summed up. */
+  readonly #behind: Seen[] = [];
   /** Lanes side by side: low of bucket b at 2b, high at 2b + 1. Made when first asked for. */
   #bucketSums: Int32Array | null = null;
   /** Grows with every change: equal numbers at two times, equal contexts. */
@@ -107,7 +111,13 @@ export class Context {
     return this.#origins.size;
   }
 
+  get sum(): Readonly<Sum> {
+    this.#sumUpBehind();
+    return this.#sum;
+  }
+
   get bucketSums(): Int32Array {
+    this.#sumUpBehind();
     if (this.#bucketSums === null) {
       this.#bucketSums = new Int32Array(2 * CONTEXT_BUCKETS);
       for (const seen of this.#origins.values()) this.#sumUp(seen, 0, seen.intervals.length, 1, false);
@@ -142,12 +152,23 @@ export class Context {
   extend(seen: Seen, first: number, last: number): void {
     const { intervals } = seen;
     const length = intervals.length;
-    const tail = length === 0 || first > (intervals[length - 1] as number) + 1;
-    const from = tail || first >= (intervals[length - 2] as number) ? Math.max(0, length - 2) : 0;
+    const end = length === 0 ? 0 : (intervals[length - 1] as number);
+    this.journal?.note(seen.origin, first, last);
+    this.version++;
+    if (length > 0 && first <= end + 1 && first >= (intervals[length - 2] as number)) {
+      if (last <= end) return;
+      if (seen.summedEnd === -1) {
+        seen.summedEnd = end;
+        this.#behind.push(seen);
+      }
+      intervals[length - 1] = last;
+      return;
+    }
+    this.#sumUpBehind();
+    const from = length === 0 || first > end + 1 ? length : 0;
     this.#sumUp(seen, from, length, -1, true);
     addInterval(intervals, first, last);
     this.#sumUp(seen, from, intervals.length, 1, true);
-    this.journal?.note(seen.origin, first, last);
   }
 
   addAll(dots: Dots): void {
@@ -164,7 +185,9 @@ export class Context {
   remove(origin: Origin, first: number, last: number = first): void {
     const seen = this.#origins.get(origin.key);
     if (seen === undefined) return;
+    this.#sumUpBehind();
     this.#sumUp(seen, 0, seen.intervals.length, -1, true);
+    this.version++;
     removeInterval(seen.intervals, first, last);
     this.#sumUp(seen, 0, seen.intervals.length, 1, true);
     if (seen.intervals.length === 0) this.#origins.delete(origin.key);
@@ -180,7 +203,9 @@ export class Context {
   forget(origin: Origin): void {
     const seen = this.#origins.get(origin.key);
     if (seen === undefined) return;
+    this.#sumUpBehind();
     this.#sumUp(seen, 0, seen.intervals.length, -1, true);
+    this.version++;
     this.#origins.delete(origin.key);
   }
 
@@ -226,8 +251,23 @@ export class Context {
     return true;
   }
 
+  /** Brings the sums up to date with what has grown at its end. */
+  #sumUpBehind(): void {
+    if (this.#behind.length === 0) return;
+    for (const seen of this.#behind) {
+      const { intervals } = seen;
+      const length = intervals.length;
+      const end = intervals[length - 1] as number;
+      intervals[length - 1] = seen.summedEnd;
+      this.#sumUp(seen, length - 2, length, -1, true);
+      intervals[length - 1] = end;
+      this.#sumUp(seen, length - 2, length, 1, true);
+      seen.summedEnd = -1;
+    }
+    this.#behind.length = 0;
+  }
+
   #sumUp(seen: Seen, from: number, to: number, sign: 1 | -1, total: boolean): void {
-    if (total) this.version++;
     const { origin, intervals } = seen;
     const buckets = this.#bucketSums;
     for (let i = from; i < to; i += 2) {
@@ -236,8 +276,8 @@ export class Context {
       const low = sign * hashInterval(origin.low, first, last);
       const high = sign * hashInterval(origin.high, first, last);
       if (total) {
-        this.sum.low = (this.sum.low + low) | 0;
-        this.sum.high = (this.sum.high + high) | 0;
+        this.#sum.low = (this.#sum.low + low) | 0;
+        this.#sum.high = (this.#sum.high + high) | 0;
       }
       if (buckets !== null) {
         const bucket = 2 * bucketOf(origin);

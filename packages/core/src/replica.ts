@@ -132,6 +132,11 @@ export class Replica {
     return fresh;
   }
 
+  /** How many own writes wait to be taken. */
+  get freshCount(): number {
+    return this.#fresh.length;
+  }
+
   get hasFresh(): boolean {
     return this.#fresh.length > 0;
   }

@@ -38,12 +38,10 @@ class DotIndex {
     const number = Math.floor(update.sequence / PAGE);
     let page = this.pages.get(number);
     if (page === undefined) {
-      page = [];
+      page = Array<Update | undefined>(PAGE).fill(undefined);
       this.pages.set(number, page);
     }
-    const slot = update.sequence % PAGE;
-    while (page.length < slot) page.push(undefined);
-    page[slot] = update;
+    page[update.sequence % PAGE] = update;
   }
 
   delete(update: Update): void {

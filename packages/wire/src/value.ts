@@ -9,6 +9,7 @@
 
 import type { Bytes } from '@grapevine/core';
 import { packToView } from './packer.ts';
+import { encodeSmallValue } from './small-value.ts';
 import { ValueReader } from './value-reader.ts';
 import { checkValue } from './value-rules.ts';
 
@@ -18,6 +19,11 @@ import { checkValue } from './value-rules.ts';
  * bigints beyond 64 bits, class instances, invalid Dates, cycles and what is nested deeper than 64 levels
  */
 export function encodeValue(value: unknown): Bytes {
+  return encodeSmallValue(value) ?? encodeAnyValue(value);
+}
+
+/** The general way: checked, then packed. @throws as `encodeValue` */
+export function encodeAnyValue(value: unknown): Bytes {
   checkValue(value);
   return packToView(value).toString('latin1');
 }

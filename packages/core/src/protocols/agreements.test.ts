@@ -12,6 +12,7 @@ interface Node {
   readonly replica: Replica;
   readonly machine: Machine;
   readonly sent: [to: string, message: Message][];
+  readonly timers: Map<string, number>;
 }
 
 function aNode(self: string, options: Partial<EntropyOptions> = {}): Node {
@@ -23,6 +24,7 @@ function aNode(self: string, options: Partial<EntropyOptions> = {}): Node {
     forgetAfterMs: 86_400_000,
   });
   const sent: Node['sent'] = [];
+  const timers: Node['timers'] = new Map();
   const machine = entropy({ delta: 500, ...options }).create({
     self,
     replica,
@@ -31,12 +33,12 @@ function aNode(self: string, options: Partial<EntropyOptions> = {}): Node {
     effects: {
       send: (to, message) => sent.push(...[to].flat().map((name): [string, Message] => [name, message])),
       offer() {},
-      setTimer() {},
+      setTimer: (timer, delayMs) => timers.set(timer, delayMs),
       report() {},
     },
   });
   machine.start(NOW);
-  return { replica, machine, sent };
+  return { replica, machine, sent, timers };
 }
 
 function aPair(options: Partial<EntropyOptions> = {}): [Node, Node] {
@@ -68,12 +70,39 @@ function cycles(a: Node, b: Node, count: number): number[] {
 }
 
 describe('replicas that are known to be equal', () => {
-  test('compare no more, but for one cycle in twenty', () => {
+  test('rest for twenty cycles, then compare once', () => {
     const [a, b] = aPair();
-    expect(carry(a, b)).toBe(2);
-    const counts = cycles(a, b, 40);
-    expect(counts.filter((count) => count > 0)).toEqual([2, 2]);
-    expect(counts.indexOf(2)).toBe(19);
+    carry(a, b);
+    expect(cycles(a, b, 1)).toEqual([2]);
+    expect([a.timers.get('cycle'), b.timers.get('cycle')]).toEqual([10_000, 10_000]);
+    expect(cycles(a, b, 1)).toEqual([2]);
+  });
+
+  test('end their rest when one of them changes, within a cycle', () => {
+    const [a, b] = aPair();
+    carry(a, b);
+    cycles(a, b, 1);
+    b.replica.write('x', '1', undefined, NOW);
+    b.machine.add(b.replica.takeFresh(), NOW);
+    expect(b.timers.get('cycle')).toBeLessThanOrEqual(500);
+    expect(a.timers.get('cycle')).toBe(10_000);
+    b.machine.tick('cycle', NOW);
+    carry(a, b);
+    expect(a.timers.get('cycle')).toBeLessThanOrEqual(500);
+  });
+
+  test('end their rest when somebody comes', () => {
+    const [a, b] = aPair();
+    carry(a, b);
+    cycles(a, b, 1);
+    a.machine.peersChanged(
+      [
+        { name: 'b', session: 1, epochOfUs: 0 },
+        { name: 'c', session: 2, epochOfUs: 0 },
+      ],
+      NOW,
+    );
+    expect(a.timers.get('cycle')).toBeLessThanOrEqual(500);
   });
 
   test('compare again as soon as one of them has changed, whoever it is', () => {

@@ -53,6 +53,7 @@ describe('a cycle', () => {
     expect(timer).toBe('cycle');
     expect(first).toBeGreaterThan(0);
     expect(first).toBeLessThanOrEqual(400);
+    machine.peersChanged(peers('a'), NOW);
     machine.tick('cycle', NOW + first);
     expect(timers.at(-1)).toEqual(['cycle', 400]);
   });

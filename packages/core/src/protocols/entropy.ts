@@ -28,6 +28,7 @@ import type { Replica, Verdict } from '../replica.ts';
 import type { Update } from '../update.ts';
 import { Exchange } from './exchange.ts';
 import { Expiry } from './expiry.ts';
+import { CYCLE, Pace } from './pace.ts';
 import { Sessions } from './sessions.ts';
 
 export interface EntropyOptions {
@@ -123,6 +124,7 @@ class EntropyMachine implements Machine {
   readonly #intake: Intake;
   readonly #exchange: Exchange;
   readonly #expiry: Expiry;
+  readonly #pace: Pace;
   readonly #sessions: Sessions;
 
   constructor(environment: Environment, options: EntropyOptions) {
@@ -135,6 +137,7 @@ class EntropyMachine implements Machine {
       inView: (name) => this.#sessions.has(name),
     });
     this.#expiry = new Expiry(environment);
+    this.#pace = new Pace(environment, options.delta);
     this.#sessions = new Sessions(environment);
   }
 
@@ -143,32 +146,34 @@ class EntropyMachine implements Machine {
   }
 
   start(nowMs: number): void {
-    const { effects, random } = this.#environment;
-    effects.setTimer('cycle', Math.ceil(random() * this.#options.delta));
+    this.#pace.start();
     this.#expiry.schedule(nowMs);
   }
 
   add(_updates: readonly Update[], nowMs: number): void {
-    this.#expiry.schedule(nowMs);
+    this.#settle(nowMs);
   }
 
   receive(batch: readonly Received[], nowMs: number): void {
     this.#wake(nowMs);
     for (const { from, message } of batch) if (isExchangeMessage(message)) this.#exchange.receive(from, message, nowMs);
-    this.#expiry.schedule(nowMs);
+    this.#settle(nowMs);
   }
 
   judged(offer: number, verdict: Verdict, nowMs: number): void {
     this.#intake.judged(offer, verdict, nowMs);
-    this.#expiry.schedule(nowMs);
+    this.#settle(nowMs);
   }
 
   tick(timer: string, nowMs: number): void {
     this.#wake(nowMs);
-    if (timer === 'expiry') return this.#expiry.tick(nowMs);
-    const { delta, level } = this.#options;
-    this.#exchange.cycle(this.#sessions.names, level, nowMs);
-    this.#environment.effects.setTimer('cycle', delta);
+    if (timer === CYCLE) return this.#cycle(nowMs);
+    this.#expiry.tick(nowMs);
+    this.#pace.stir();
+  }
+
+  #cycle(nowMs: number): void {
+    this.#pace.next(this.#exchange.cycle(this.#sessions.names, this.#options.level, nowMs));
   }
 
   collect(nowMs: number): void {
@@ -179,15 +184,23 @@ class EntropyMachine implements Machine {
     replica.forgetOrigins((name) => this.#sessions.has(name), nowMs);
     const due = replica.release(nowMs);
     if (due.length > 0) this.#intake.receive(due, nowMs, () => undefined);
+    this.#settle(nowMs);
   }
 
   peersChanged(peers: readonly Peer[], nowMs: number): void {
+    this.#pace.wake();
     const { arrived, gone } = this.#sessions.change(peers);
     for (const name of gone) this.#exchange.reset(name);
     this.#exchange.begin(
       arrived.filter((name) => this.#environment.self < name),
       nowMs,
     );
+  }
+
+  /** After whatever may have changed the replica. */
+  #settle(nowMs: number): void {
+    this.#expiry.schedule(nowMs);
+    this.#pace.stir();
   }
 
   /** Before anything is heard or said: what slept too long must neither take up old claims nor spread what it held. */

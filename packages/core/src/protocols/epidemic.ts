@@ -145,6 +145,11 @@ export class Epidemic {
 
   /** Takes the messages of the batch that are about rumors, and leaves the others. */
   receive(batch: readonly Received[], nowMs: number): void {
+    if (batch.every(({ message }) => message.type === 'updates' && message.cause === 'mail')) {
+      for (const { message } of batch) this.#mailed((message as Updates).updates, nowMs);
+      this.#asks.proceed(nowMs);
+      return;
+    }
     // Told before anything of the batch is taken up: whoever pulls now gets the rumors of before.
     for (const { from, message } of batch) if (message.type === 'pull') this.#tell(from, nowMs);
     const heard: Heard[] = [];

@@ -48,8 +48,6 @@ const WINDOW = 8;
 const FEW_ORIGINS = 64;
 /** Up to so many live ids the sweep lists them at once; beyond, sums of buckets first. */
 const FEW_LIVE = 512;
-/** Every so many cycles even peers that are known to be equal are compared with. */
-const QUIET_CYCLES = 20;
 
 export interface ExchangeOptions {
   readonly direction: Direction;
@@ -94,7 +92,6 @@ export class Exchange {
   #incoming: Incoming | null = null;
   #invitations: number;
   readonly #agreements: Agreements;
-  #cycles = 0;
   /** When a sweep was last begun although contexts differed. */
   #sweptMs: number = -Infinity;
 
@@ -119,16 +116,17 @@ export class Exchange {
   }
 
   /**
-   * One cycle: begins an exchange with `level` peers (0: all) that may differ from us, as far as we know. With peers that
-   * are known to be equal one is begun in every twentieth cycle only, for safety's sake.
+   * One cycle: begins an exchange with `level` peers (0: all) that may differ from us as far as we know, or with any where
+   * all are known to be equal.
+   * @returns whether they are: then there is no hurry
    */
-  cycle(peers: readonly string[], level: number, nowMs: number): void {
-    this.#cycles++;
-    const { random } = this.#environment;
+  cycle(peers: readonly string[], level: number, nowMs: number): boolean {
     // A change is pushed by whoever has it; where nobody pushes, everybody must go on asking.
     const differing = this.#options.direction === 'pull' ? peers : this.#agreements.unsettled(peers);
-    const among = differing.length > 0 || this.#cycles % QUIET_CYCLES !== 0 ? differing : peers;
-    this.begin(sample(random, among, level === 0 ? among.length : level), nowMs);
+    const isSettled = differing.length === 0;
+    const among = isSettled ? peers : differing;
+    this.begin(sample(this.#environment.random, among, level === 0 ? among.length : level), nowMs);
+    return isSettled;
   }
 
   /** Begins an exchange with these peers. */

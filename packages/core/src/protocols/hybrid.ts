@@ -21,6 +21,7 @@ import { Exchange } from './exchange.ts';
 import { Expiry } from './expiry.ts';
 import { type HybridOptions, type ResolvedHybrid, resolveHybrid } from './hybrid-options.ts';
 import { Mail } from './mail.ts';
+import { CYCLE, Pace } from './pace.ts';
 import { isRumorMessage } from './rumor.ts';
 import { Sessions } from './sessions.ts';
 
@@ -49,6 +50,7 @@ class HybridMachine implements Machine {
   readonly #intake: Intake;
   readonly #sessions: Sessions;
   readonly #expiry: Expiry;
+  readonly #pace: Pace;
   readonly #mail: Mail;
   readonly #epidemic: Epidemic;
   readonly #exchange: Exchange;
@@ -64,6 +66,7 @@ class HybridMachine implements Machine {
     this.#intake = new Intake(environment);
     this.#sessions = new Sessions(environment);
     this.#expiry = new Expiry(environment);
+    this.#pace = new Pace(environment, entropy.delta);
     this.#mail = new Mail(environment, {
       mail,
       posted: (updates, toEverybody, nowMs) =>
@@ -94,10 +97,10 @@ class HybridMachine implements Machine {
   }
 
   start(nowMs: number): void {
-    const { effects, random, replica } = this.#environment;
+    const { replica } = this.#environment;
     replica.withdrawn = (update) => this.#epidemic.withdraw(update);
     replica.context.journal = this.#recent[0];
-    effects.setTimer('cycle', Math.ceil(random() * this.#options.entropy.delta));
+    this.#pace.start();
     this.#epidemic.start(nowMs);
     this.#expiry.schedule(nowMs);
   }
@@ -105,7 +108,7 @@ class HybridMachine implements Machine {
   add(updates: readonly Update[], nowMs: number): void {
     if (this.#options.mail === 0) this.#epidemic.infect(updates, 'write', nowMs);
     else this.#mail.add(updates, this.#sessions.names, nowMs);
-    this.#expiry.schedule(nowMs);
+    this.#settle(nowMs);
   }
 
   receive(batch: readonly Received[], nowMs: number): void {
@@ -113,21 +116,22 @@ class HybridMachine implements Machine {
     const rumors = batch.filter(({ message }) => isRumorMessage(message));
     if (rumors.length > 0) this.#epidemic.receive(rumors, nowMs);
     for (const { from, message } of batch) if (isExchangeMessage(message)) this.#exchange.receive(from, message, nowMs);
-    this.#expiry.schedule(nowMs);
+    this.#settle(nowMs);
   }
 
   judged(offer: number, verdict: Verdict, nowMs: number): void {
     this.#intake.judged(offer, verdict, nowMs);
     this.#epidemic.proceed(nowMs);
-    this.#expiry.schedule(nowMs);
+    this.#settle(nowMs);
   }
 
   tick(timer: string, nowMs: number): void {
     this.#wake(nowMs);
+    if (timer === CYCLE) return this.#cycle(nowMs);
     if (timer === 'expiry') this.#expiry.tick(nowMs);
     else if (timer === 'mail') this.#mail.tick(this.#sessions.names, nowMs);
-    else if (timer === 'cycle') this.#cycle(nowMs);
     else this.#epidemic.tick(timer, nowMs);
+    this.#pace.stir();
   }
 
   collect(nowMs: number): void {
@@ -139,12 +143,15 @@ class HybridMachine implements Machine {
     if (rumor.gc !== false) this.#epidemic.collect(nowMs);
     replica.forgetOrigins((name) => this.#sessions.has(name), nowMs);
     const due = replica.release(nowMs);
-    if (due.length === 0) return;
-    this.#intake.receive(due, nowMs, ({ kept }, storedMs) => this.#epidemic.infect(kept, 'relay-eager', storedMs));
-    this.#epidemic.proceed(nowMs);
+    if (due.length > 0) {
+      this.#intake.receive(due, nowMs, ({ kept }, storedMs) => this.#epidemic.infect(kept, 'relay-eager', storedMs));
+      this.#epidemic.proceed(nowMs);
+    }
+    this.#settle(nowMs);
   }
 
   peersChanged(peers: readonly Peer[], nowMs: number): void {
+    this.#pace.wake();
     const { arrived, gone } = this.#sessions.change(peers);
     for (const name of gone) this.#exchange.reset(name);
     this.#epidemic.peersChanged(this.#sessions.names, gone, nowMs);
@@ -152,6 +159,12 @@ class HybridMachine implements Machine {
       arrived.filter((name) => this.#environment.self < name),
       nowMs,
     );
+  }
+
+  /** After whatever may have changed the replica. */
+  #settle(nowMs: number): void {
+    this.#expiry.schedule(nowMs);
+    this.#pace.stir();
   }
 
   /** Before anything is heard or said: what slept too long must neither take up old claims nor spread what it held. */
@@ -167,13 +180,11 @@ class HybridMachine implements Machine {
    * While news keeps coming, every fourth cycle compares even so.
    */
   #cycle(nowMs: number): void {
-    const { effects, replica } = this.#environment;
-    const { delta, level } = this.#options.entropy;
+    const { replica } = this.#environment;
     const isBusy = !this.#recent[0].isEmpty && this.#cyclesBusy < BUSY_CYCLES - 1;
     this.#cyclesBusy = isBusy ? this.#cyclesBusy + 1 : 0;
     this.#recent = [new Journal(), this.#recent[0]];
     replica.context.journal = this.#recent[0];
-    if (!isBusy) this.#exchange.cycle(this.#sessions.names, level, nowMs);
-    effects.setTimer('cycle', delta);
+    this.#pace.next(!isBusy && this.#exchange.cycle(this.#sessions.names, this.#options.entropy.level, nowMs));
   }
 }
