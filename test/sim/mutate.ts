@@ -42,7 +42,10 @@ class Copy {
     for (const { file, from, to } of mutation.patches) {
       const source = built.get(file) ?? readFileSync(join(root, 'packages', file), 'utf8');
       if (!source.includes(from)) throw new Error(`'${mutation.name}' has gone stale: ${file} has no '${from}'.`);
-      built.set(file, source.replace(from, () => to));
+      built.set(
+        file,
+        source.replace(from, () => to),
+      );
     }
     for (const [file, source] of built) writeFileSync(this.#built(file), transpiled(source));
     try {
@@ -95,8 +98,6 @@ async function runAll(chosen: readonly Mutation[]): Promise<Outcome[]> {
     const copy = new Copy();
     try {
       for (let mutation = waiting.shift(); mutation !== undefined; mutation = waiting.shift()) {
-        // One after the other in each copy: that is what the copy is for.
-        // oxlint-disable-next-line no-await-in-loop
         const outcome = await copy.try(mutation);
         outcomes.push(outcome);
         process.stdout.write(`${rowOf(outcome)}\n`);

@@ -31,7 +31,9 @@ async function main(): Promise<void> {
   const [first] = failed;
   if (first === undefined) return;
   process.exitCode = 1;
-  process.stdout.write(`\n${failed.length} of ${reports.length} seeds fail: ${failed.map(({ seed }) => seed).join(', ')}\n`);
+  process.stdout.write(
+    `\n${failed.length} of ${reports.length} seeds fail: ${failed.map(({ seed }) => seed).join(', ')}\n`,
+  );
   explain(args, first);
 }
 
@@ -75,7 +77,9 @@ async function runAll(args: SeedArguments): Promise<HistoryReport[]> {
 function progress(reports: readonly HistoryReport[], total: number): void {
   if (!process.stderr.isTTY) return;
   const failed = reports.filter(({ violation }) => violation !== null).length;
-  process.stderr.write(`\r${reports.length} of ${total} seeds, ${failed} failed${reports.length === total ? '\n' : ''}`);
+  process.stderr.write(
+    `\r${reports.length} of ${total} seeds, ${failed} failed${reports.length === total ? '\n' : ''}`,
+  );
 }
 
 function summary({ nodes }: SeedArguments, reports: readonly HistoryReport[], elapsedMs: number): string {
@@ -99,7 +103,9 @@ function summary({ nodes }: SeedArguments, reports: readonly HistoryReport[], el
 
 function explain(args: SeedArguments, failed: HistoryReport): void {
   const { violation, seed } = failed;
-  process.stdout.write(`\nseed ${seed}, ${(violation?.atMs ?? 0) / 1000} s: rule ${violation?.rule} (${violation?.oracle})\n`);
+  process.stdout.write(
+    `\nseed ${seed}, ${(violation?.atMs ?? 0) / 1000} s: rule ${violation?.rule} (${violation?.oracle})\n`,
+  );
   process.stdout.write(`  ${violation?.text}\n`);
   if (args.trace) return;
   const { options, report, tries } = shrink(optionsOf(args, seed), failed);

@@ -32,7 +32,9 @@ describe('a failure', () => {
 
   test('is replayed by the command that is printed', () => {
     const { options: left } = shrinkWith(fake, options, fake(options));
-    expect(replayCommand(left)).toMatch(/^npm run simulate:seeds -- --seed 3 --nodes 4 --minutes 4 --without .* --only 7,13 --trace$/);
+    expect(replayCommand(left)).toMatch(
+      /^npm run simulate:seeds -- --seed 3 --nodes 4 --minutes 4 --without .* --only 7,13 --trace$/,
+    );
   });
 
   test('costs a bounded number of histories', () => {

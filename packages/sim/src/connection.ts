@@ -7,9 +7,8 @@
  *  3. A channel is declared before anything is said on it, and with it the epoch that is known of the other node.
  */
 
-import { type GossipError, isGossipError, type Message, type Received } from '@grapevine/core';
+import { below, isGossipError, type Message, type Random, type Received } from '@grapevine/core';
 import { Decoder, encodeChannel, type EncodedFrame, type Incoming, Told } from '@grapevine/wire';
-import { below, type Random } from '@grapevine/core';
 import type { SimNode } from './node.ts';
 import type { World } from './world.ts';
 
@@ -291,7 +290,11 @@ export class End {
     try {
       return this.#decoder.decode(frame);
     } catch (error) {
-      this.#world.observer.broken(this.node, 0, `a frame of ${this.peer.node.name} was not understood: ${String(error)}`);
+      this.#world.observer.broken(
+        this.node,
+        0,
+        `a frame of ${this.peer.node.name} was not understood: ${String(error)}`,
+      );
       return null;
     }
   }
@@ -308,7 +311,7 @@ export class End {
     try {
       this.#decoder.decode(copy);
     } catch (error) {
-      if (!isGossipError(error) || (error as GossipError).code !== 'FRAME_MALFORMED')
+      if (!isGossipError(error) || error.code !== 'FRAME_MALFORMED')
         this.#world.observer.broken(this.node, 0, `a corrupted frame was not rejected but threw ${String(error)}`);
     }
   }
@@ -325,7 +328,10 @@ export function summary(message: Message): string {
   switch (message.type) {
     case 'chunk':
     case 'updates':
-      return `${message.type} of ${message.updates.length}: ${message.updates.slice(0, 20).map((update) => `${update.id}${update.value === undefined ? '✝' : ''}=${update.sequence}.${update.origin.key}`).join(' ')}`;
+      return `${message.type} of ${message.updates.length}: ${message.updates
+        .slice(0, 20)
+        .map((update) => `${update.id}${update.value === undefined ? '✝' : ''}=${update.sequence}.${update.origin.key}`)
+        .join(' ')}`;
     case 'contexts':
       return `contexts invitation ${message.invitation} answer ${message.answer} ${dots(message.dots)}`;
     case 'end':

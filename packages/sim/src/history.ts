@@ -189,6 +189,7 @@ class History {
         return during(operation.forMs, () => {
           node.skewMs -= operation.backMs;
           node.boot();
+          if (operation.id >= 0) node.write(`id${operation.id}`, encodeValue(`v${++this.#written}`));
           this.#healing.set(-number, () => {
             node.skewMs += operation.backMs;
           });
@@ -229,7 +230,8 @@ class History {
   }
 
   #heal(): void {
-    while (this.#healing.size > 0) for (const number of [...this.#healing.keys()]) this.#end(number);
+    // What ends one thing may begin another, such as a life with a clock that is set right again.
+    while (this.#healing.size > 0) for (const number of this.#healing.keys()) this.#end(number);
   }
 
   #quiet(): void {

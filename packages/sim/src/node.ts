@@ -265,7 +265,11 @@ export class SimNode implements Effects {
       act();
       while (this.replica.hasFresh) this.machine.add(this.replica.takeFresh(), this.nowMs);
     } catch (error) {
-      observer.broken(this, 0, `the machine threw at '${input}': ${error instanceof Error ? error.stack : String(error)}`);
+      observer.broken(
+        this,
+        0,
+        `the machine threw at '${input}': ${error instanceof Error ? error.stack : String(error)}`,
+      );
     }
     const { changes } = this.replica;
     const told = changes.length === 0 ? noChanges : changes.splice(0);

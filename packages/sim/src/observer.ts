@@ -31,4 +31,3 @@ export interface Observer {
   /** Something is wrong that a part of the world found itself: a machine threw, a frame did not come out as it went in. */
   broken(node: SimNode, rule: number, what: string): void;
 }
-

@@ -11,8 +11,15 @@ import { below, type Random } from '@grapevine/core';
 import { chance, pick, type Range, stream, within } from './chance.ts';
 import type { Faults } from './faults.ts';
 
+/** `restart`: its clock is `backMs` behind then, and it writes `id` before it has heard of anybody; -1: nothing. */
 export type Operation =
-  | { readonly type: 'write'; readonly node: number; readonly id: number; readonly bytes: number; readonly expiresInMs: number }
+  | {
+      readonly type: 'write';
+      readonly node: number;
+      readonly id: number;
+      readonly bytes: number;
+      readonly expiresInMs: number;
+    }
   | { readonly type: 'remove'; readonly node: number; readonly id: number }
   | { readonly type: 'break'; readonly a: number; readonly b: number }
   | {
@@ -22,7 +29,14 @@ export type Operation =
       readonly forMs: number;
     }
   | { readonly type: 'crash'; readonly node: number }
-  | { readonly type: 'restart'; readonly node: number; readonly silent: boolean; readonly backMs: number; readonly forMs: number }
+  | {
+      readonly type: 'restart';
+      readonly node: number;
+      readonly silent: boolean;
+      readonly backMs: number;
+      readonly id: number;
+      readonly forMs: number;
+    }
   | { readonly type: 'pause'; readonly node: number; readonly forMs: number }
   | { readonly type: 'jump'; readonly node: number; readonly byMs: number; readonly forMs: number }
   | { readonly type: 'slow'; readonly a: number; readonly b: number; readonly rate: number; readonly forMs: number };
@@ -71,7 +85,7 @@ export function planStorm(options: PlanOptions, number: number): Storm {
 
   // Writes come scattered and in bursts; some storms are busy, some all but idle.
   const writes = within(random, [1, chance(random, 0.1) ? 6 * nodes : 3 + nodes]);
-  for (let i = 0; i < writes; ) {
+  for (let i = 0; i < writes;) {
     const atMs = below(random, durationMs);
     const writer = node();
     const burst = chance(random, 0.1) ? within(random, [2, 12]) : 1;
@@ -82,15 +96,24 @@ export function planStorm(options: PlanOptions, number: number): Storm {
       if (chance(random, 0.1)) put({ ...write, node: node() }, atMs);
     }
   }
-  for (let i = within(random, [0, nodes]); i > 0; i--) put({ type: 'remove', node: node(), id: below(random, options.ids) });
+  for (let i = within(random, [0, nodes]); i > 0; i--)
+    put({ type: 'remove', node: node(), id: below(random, options.ids) });
 
   const times = (range: Range): number => (chance(random, 0.4) ? 0 : within(random, range));
-  for (let i = times([faults.breaks[0] * nodes, faults.breaks[1] * nodes]); i > 0; i--) put({ type: 'break', a: node(), b: node() });
+  for (let i = times([faults.breaks[0] * nodes, faults.breaks[1] * nodes]); i > 0; i--)
+    put({ type: 'break', a: node(), b: node() });
   for (let i = times(faults.partitions); i > 0; i--)
     put({ type: 'partition', members: someOf(random, nodes), way: pick(random, ways), forMs: forMs() });
   for (let i = times(faults.crashes); i > 0; i--) put({ type: 'crash', node: node() });
   for (let i = times(faults.restarts); i > 0; i--)
-    put({ type: 'restart', node: node(), silent: chance(random, 0.5), backMs: chance(random, 0.3) ? below(random, 8000) : 0, forMs: forMs() });
+    put({
+      type: 'restart',
+      node: node(),
+      id: chance(random, 0.5) ? below(random, options.ids) : -1,
+      silent: chance(random, 0.5),
+      backMs: chance(random, 0.3) ? below(random, 8000) : 0,
+      forMs: forMs(),
+    });
   for (let i = times(faults.pauses); i > 0; i--) put({ type: 'pause', node: node(), forMs: forMs() });
   for (let i = times(faults.jumps); i > 0; i--) {
     const far = chance(random, 0.4) ? options.maxDriftMs + 6000 : options.maxDriftMs / 2;

@@ -69,7 +69,8 @@ function protocolOf(
     gc: pick(random, [300, 1000]),
   };
   const direct = pick(random, ['push', 'push', 'push', 'push-pull', 'pull'] as const);
-  const way = direct === 'pull' ? { direction: direct, eager: false } : { direction: direct, eager: chance(random, 0.8) };
+  const way =
+    direct === 'pull' ? { direction: direct, eager: false } : { direction: direct, eager: chance(random, 0.8) };
   switch (name) {
     case 'rumor':
       return rumor({ ...rumors, ...way, level: pick(random, [1, 1, 2]), askDelay: pick(random, [0, 0, 20]) });

@@ -68,7 +68,7 @@ class Shrinker {
   operations(): void {
     let kept = [...this.#report.operations];
     if (!this.#fails({ ...this.#options, only: new Set(kept) })) return;
-    for (let parts = 2; kept.length > 0 && this.#tries < this.#limit; ) {
+    for (let parts = 2; kept.length > 0 && this.#tries < this.#limit;) {
       const size = Math.ceil(kept.length / parts);
       let isSmaller = false;
       for (let from = 0; from < kept.length; from += size) {

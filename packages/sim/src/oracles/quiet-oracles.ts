@@ -43,7 +43,7 @@ function horizonOf(nodes: readonly SimNode[]): number {
   return horizonMs;
 }
 
-/** What must be true of one replica at any time. */
+/** What must be true of one replica at any time, but in the middle of a step. */
 export function inspect(node: SimNode, object: Objection): void {
   const { replica } = node;
   const sum: Sum = { low: 0, high: 0 };
@@ -55,7 +55,8 @@ export function inspect(node: SimNode, object: Objection): void {
       if (first > last || (i > 0 && first <= (intervals[i - 1] as number) + 1))
         object(2, 'intervals', `${node.name}: the intervals of ${origin.key} are not maximal`);
     }
-  if (!sameSum(sum, replica.context.sum)) object(3, 'sums', `${node.name}: the sum of its context is not its context's`);
+  if (!sameSum(sum, replica.context.sum))
+    object(3, 'sums', `${node.name}: the sum of its context is not its context's`);
   const live: Sum = { low: 0, high: 0 };
   const horizonMs = node.nowMs + replica.maxDriftMs;
   let seen = 0;
@@ -77,7 +78,8 @@ export function inspect(node: SimNode, object: Objection): void {
     if (node.told.get(update.id) !== value)
       object(0, 'subscriber', `${node.name}: subscribers and readers disagree on ${update.id}`);
   }
-  if (seen !== node.told.size) object(0, 'subscriber', `${node.name}: subscribers know ${node.told.size} ids, readers see ${seen}`);
+  if (seen !== node.told.size)
+    object(0, 'subscriber', `${node.name}: subscribers know ${node.told.size} ids, readers see ${seen}`);
   if (!sameSum(live, replica.store.liveSum(horizonMs)))
     object(3, 'sums', `${node.name}: the sum of what is live is not that of its live updates`);
 }
@@ -89,7 +91,8 @@ export function inspectAll(nodes: readonly SimNode[], ledger: Ledger, object: Ob
   const live = liveOf(first.replica, horizonMs);
   for (const { name, replica } of rest) {
     const other = liveOf(replica, horizonMs);
-    if (other.size !== live.size) object(3, 'content', `${name} holds ${other.size} live ids, ${first.name} ${live.size}`);
+    if (other.size !== live.size)
+      object(3, 'content', `${name} holds ${other.size} live ids, ${first.name} ${live.size}`);
     for (const [id, { origin, sequence }] of other) {
       const same = live.get(id);
       if (same === undefined || same.sequence !== sequence || same.origin.key !== origin.key)
@@ -124,13 +127,21 @@ function inspectLedger(nodes: readonly SimNode[], ledger: Ledger, object: Object
     let newest: Update | undefined;
     for (const { update } of known) if (newest === undefined || isNewer(update, newest)) newest = update;
     if (newest !== undefined && newest.value !== undefined && newest.expiresAt === undefined && final === undefined)
-      object(3, 'newest-lost', `the newest value of ${id}, ${newest.sequence}.${newest.origin.key}, is known and held by nobody`);
+      object(
+        3,
+        'newest-lost',
+        `the newest value of ${id}, ${newest.sequence}.${newest.origin.key}, is known and held by nobody`,
+      );
     if (final === undefined) continue;
     const newer = known.filter(({ update }) => isNewer(update, final));
     const made = ledger.find(final.origin, final.sequence);
     const remover = newer.find(({ seen, replica }) => made !== undefined && seen.has(made) && living.has(replica));
     if (remover !== undefined)
-      object(4, 'came-back', `${id}, ${final.sequence}.${final.origin.key}, came back: the writer of ${remover.update.sequence}.${remover.update.origin.key} had seen it`);
+      object(
+        4,
+        'came-back',
+        `${id}, ${final.sequence}.${final.origin.key}, came back: the writer of ${remover.update.sequence}.${remover.update.origin.key} had seen it`,
+      );
     if (newer.length > 0 && newer.every(({ update }) => update.value !== undefined && update.expiresAt === undefined))
       object(1, 'older-held', `${id} is held as ${final.sequence}.${final.origin.key}, and a newer value is known`);
   }

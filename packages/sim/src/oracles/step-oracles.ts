@@ -56,12 +56,17 @@ const INSPECTION_STEPS = 400;
 /** How far clocks jump. */
 const CLOCK_TOLERANCE_MS = 14_000;
 
+/** What readers must see of a judged update: what was kept, or what they saw before. */
+interface Expected {
+  readonly kept: Bytes | undefined;
+}
+
 /** What is known of a node beyond its replica. */
 class Watched {
   /** The greatest stamp that it stored. */
   stamp = 0;
   /** What readers must see of the updates under judgement, or judged in this step. */
-  expected = new Map<Update, Bytes | undefined | 'as before'>();
+  expected = new Map<Update, Expected>();
   /** Dots that readers here do not see, as told by verdicts. */
   hidden = new Dots();
   openOffer = 0;
@@ -153,13 +158,21 @@ export class StepOracles implements Observer {
       const update = replica.store.get(id);
       const seen = update === undefined ? undefined : visible(update);
       if (node.told.get(id) !== seen)
-        this.#object(0, 'subscriber', `${node.name}: subscribers were told ${show(node.told.get(id))} of ${id}, readers see ${show(seen)}`);
+        this.#object(
+          0,
+          'subscriber',
+          `${node.name}: subscribers were told ${show(node.told.get(id))} of ${id}, readers see ${show(seen)}`,
+        );
       if (update !== undefined && !replica.context.has(update.origin, update.sequence))
         this.#object(2, 'stored-unclaimed', `${node.name} holds ${name(update)}, which is not in its context`);
     }
     for (const [id, value] of watched.beaten)
       if (replica.store.get(id)?.value !== value)
-        this.#object(1, 'silenced', `${node.name}: a former life of it beat what it had written of ${id}, and it let it be`);
+        this.#object(
+          1,
+          'silenced',
+          `${node.name}: a former life of it beat what it had written of ${id}, and it let it be`,
+        );
     watched.beaten.clear();
     watched.touched.clear();
     if (++this.#steps % INSPECTION_STEPS === 0) inspect(node, this.#options.object);
@@ -177,7 +190,8 @@ export class StepOracles implements Observer {
     if (message.type !== 'updates' && message.type !== 'chunk') return;
     const isRumor = message.type === 'updates' && message.cause !== 'answer';
     for (const update of message.updates) {
-      if (isExpired(update)) this.#object(5, 'expired-sent', `${node.name} sends on ${name(update)}, which has expired`);
+      if (isExpired(update))
+        this.#object(5, 'expired-sent', `${node.name} sends on ${name(update)}, which has expired`);
       if (isRumor && this.#of(node).hidden.has(update.origin, update.sequence))
         this.#object(6, 'hidden-pushed', `${node.name} pushes ${name(update)}, which it hides`);
     }
@@ -190,14 +204,22 @@ export class StepOracles implements Observer {
       const context = (heard.context ??= Dots.of(heard.invited));
       for (const update of message.updates)
         if (update.value !== undefined && context.has(update.origin, update.sequence))
-          this.#object(3, 'sent-again', `${end.node.name} sends ${end.peer.node.name} ${name(update)}, which it said it has`);
+          this.#object(
+            3,
+            'sent-again',
+            `${end.node.name} sends ${end.peer.node.name} ${name(update)}, which it said it has`,
+          );
     } else if (message.type === 'updates') {
       const heard = this.#heardOn(end);
       for (const update of message.updates) {
         if (message.cause === 'answer' && !heard.asked.has(update.origin, update.sequence))
           this.#object(3, 'unasked', `${end.node.name} answers ${end.peer.node.name} with ${name(update)}, unasked`);
         if (message.cause !== 'answer' && heard.has.has(update.origin, update.sequence))
-          this.#object(3, 'pushed-again', `${end.node.name} pushes ${end.peer.node.name} ${name(update)}, which it said it has`);
+          this.#object(
+            3,
+            'pushed-again',
+            `${end.node.name} pushes ${end.peer.node.name} ${name(update)}, which it said it has`,
+          );
       }
     }
   }
@@ -242,7 +264,7 @@ export class StepOracles implements Observer {
           : verdict.type === 'keep' || verdict.type === 'reset'
             ? verdict.kept.get(update.id)
             : undefined;
-      watched.expected.set(update, kept ?? 'as before');
+      watched.expected.set(update, { kept });
       if (kept === undefined) watched.hidden.add(update.origin, update.sequence);
     }
   }
@@ -324,8 +346,16 @@ export class StepOracles implements Observer {
       this.#object(1, 'older-wins', `${node.name} replaces ${name(former)} by ${name(update)}, which is older`);
     if (update.stamp > watched.stamp) {
       watched.stamp = update.stamp;
-      if (update.stamp > stampAt(nowMs + replica.maxDriftMs) && origin.key !== replica.origin.key && node.nature.habit === null)
-        this.#object(1, 'far-ahead', `${node.name} stores ${name(update)}, stamped ${wallOf(update.stamp) - nowMs} ms ahead`);
+      if (
+        update.stamp > stampAt(nowMs + replica.maxDriftMs) &&
+        origin.key !== replica.origin.key &&
+        node.nature.habit === null
+      )
+        this.#object(
+          1,
+          'far-ahead',
+          `${node.name} stores ${name(update)}, stamped ${wallOf(update.stamp) - nowMs} ms ahead`,
+        );
     }
     if (!this.#options.repairs) watched.arrivals.set(update, node.world.nowMs);
     if (
@@ -337,9 +367,13 @@ export class StepOracles implements Observer {
       watched.beaten.set(update.id, former.value);
     const expected = watched.expected.get(update);
     if (expected === undefined || update.value === undefined) return;
-    const right = expected === 'as before' ? (former === undefined ? undefined : visible(former)) : expected;
+    const right = expected.kept ?? (former === undefined ? undefined : visible(former));
     if (visible(update) !== right)
-      this.#object(6, 'verdict', `${node.name} shows ${show(visible(update))} of ${name(update)}, judged to be ${show(right)}`);
+      this.#object(
+        6,
+        'verdict',
+        `${node.name} shows ${show(visible(update))} of ${name(update)}, judged to be ${show(right)}`,
+      );
   }
 
   #isOwnWrite({ origin, sequence }: Update, replica: Replica): boolean {
@@ -382,17 +416,29 @@ export class StepOracles implements Observer {
     if (held !== undefined && isNewer(held, update)) return;
     if (!this.#options.repairs) return this.#onGapClosed(node, write);
     if (!this.#of(node).claims.has(origin, sequence))
-      this.#object(2, 'claimed-unheard', `${node.name} claims ${name(update)}, which it does not hold and nobody claimed to it`);
+      this.#object(
+        2,
+        'claimed-unheard',
+        `${node.name} claims ${name(update)}, which it does not hold and nobody claimed to it`,
+      );
     if (update.value === undefined && write.collected) return;
     if (update.expiresAt !== undefined && update.expiresAt <= this.#latestMs) return;
     const newest = this.ledger.newestOf(update.id);
     if (newest === undefined || !isNewer(newest.update, update))
-      this.#object(2, 'claimed-unstored', `${node.name} claims ${name(update)}, which it does not hold and nothing has superseded`);
+      this.#object(
+        2,
+        'claimed-unstored',
+        `${node.name} claims ${name(update)}, which it does not hold and nothing has superseded`,
+      );
   }
 
   #onGapClosed(node: SimNode, { update, atMs }: Write): void {
     if (node.world.nowMs - atMs < this.#options.rumorTtlMs - CLOCK_TOLERANCE_MS)
-      this.#object(7, 'gap', `${node.name} gives ${name(update)} up, which was written ${node.world.nowMs - atMs} ms ago`);
+      this.#object(
+        7,
+        'gap',
+        `${node.name} gives ${name(update)} up, which was written ${node.world.nowMs - atMs} ms ago`,
+      );
   }
 
   #onCollect({ origin, sequence }: Update): void {
@@ -428,12 +474,23 @@ export class StepOracles implements Observer {
     const { entered } = this.#of(node);
     const inStep = new Dots();
     for (const { origin, first, last } of entered) inStep.add(origin, first, last);
-    const wronglyKnown = [...inStep.common(known), ...node.replica.refused.lacking(node.replica.context.lacking(known))];
+    const wronglyKnown = [
+      ...inStep.common(known),
+      ...node.replica.refused.lacking(node.replica.context.lacking(known)),
+    ];
     if (wronglyKnown.length > 0)
-      this.#object(6, 'feedback', `${node.name} says that it knew ${wronglyKnown[0]?.intervals[0]}.${wronglyKnown[0]?.origin.key}, which it did not`);
+      this.#object(
+        6,
+        'feedback',
+        `${node.name} says that it knew ${wronglyKnown[0]?.intervals[0]}.${wronglyKnown[0]?.origin.key}, which it did not`,
+      );
     const wronglyNew = inStep.lacking(node.replica.context.common(news));
     if (wronglyNew.length > 0)
-      this.#object(6, 'feedback', `${node.name} says that ${wronglyNew[0]?.intervals[0]}.${wronglyNew[0]?.origin.key} was news, which it was not`);
+      this.#object(
+        6,
+        'feedback',
+        `${node.name} says that ${wronglyNew[0]?.intervals[0]}.${wronglyNew[0]?.origin.key} was news, which it was not`,
+      );
   }
 
   #collected(node: SimNode): void {
