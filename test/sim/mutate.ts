@@ -18,6 +18,7 @@ type Outcome = { readonly mutation: Mutation } & (
   | { readonly type: 'caught'; readonly report: MutantReport }
   | { readonly type: 'survived'; readonly report: MutantReport }
   | { readonly type: 'hung' }
+  | { readonly type: 'stale'; readonly where: string }
 );
 
 /** A copy of what is built, in which bugs can be planted. */
@@ -41,17 +42,18 @@ class Copy {
     const built = new Map<string, string>();
     for (const { file, from, to } of mutation.patches) {
       const source = built.get(file) ?? readFileSync(join(root, 'packages', file), 'utf8');
-      if (!source.includes(from)) throw new Error(`'${mutation.name}' has gone stale: ${file} has no '${from}'.`);
+      if (!source.includes(from)) return { mutation, type: 'stale', where: file };
       built.set(
         file,
         source.replace(from, () => to),
       );
     }
+    const originals = new Map([...built.keys()].map((file) => [file, readFileSync(this.#built(file))]));
     for (const [file, source] of built) writeFileSync(this.#built(file), transpiled(source));
     try {
       return await this.#run(mutation);
     } finally {
-      for (const file of built.keys()) cpSync(join(root, 'packages', distOf(file)), this.#built(file));
+      for (const [file, original] of originals) writeFileSync(this.#built(file), original);
     }
   }
 
@@ -114,6 +116,7 @@ function rowOf(outcome: Outcome): string {
   const { rule, name, survives } = outcome.mutation;
   const start = `| ${rule} | ${name} |`;
   if (outcome.type === 'hung') return `${start} caught | the machine never came back | |`;
+  if (outcome.type === 'stale') return `${start} **stale** | ${outcome.where} has changed: plant it anew | |`;
   const { violation, seed, elapsedMs } = outcome.report;
   const cost = `${seed} ${seed === 1 ? 'history' : 'histories'}, ${(elapsedMs / 1000).toFixed(1)} s`;
   if (violation === null) return `${start} **survived** | ${survives ?? 'not explained yet'} | ${cost} |`;
@@ -121,7 +124,7 @@ function rowOf(outcome: Outcome): string {
 }
 
 function page(outcomes: readonly Outcome[]): string {
-  const caught = outcomes.filter(({ type }) => type !== 'survived').length;
+  const caught = outcomes.filter(({ type }) => type === 'caught' || type === 'hung').length;
   return `# Mutations
 
 Deliberate bugs, planted one at a time into a copy of the packages; then histories are run until an oracle of the

@@ -7,10 +7,10 @@
  *  3. A channel is declared before anything is said on it, and with it the epoch that is known of the other node.
  */
 
-import { below, isGossipError, type Message, type Random, type Received } from '@grapevine/core';
+import { below, isGossipError, type Message, type Peer, type Random, type Received } from '@grapevine/core';
 import { Decoder, encodeChannel, type EncodedFrame, type Incoming, Told } from '@grapevine/wire';
-import type { SimNode } from './node.ts';
-import type { World } from './world.ts';
+import type { WatchedNode } from './observer.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** The one channel that every node numbers alike: what a number means is told per connection all the same. */
 export const CHANNEL = 1;
@@ -19,6 +19,21 @@ const QUEUE_BYTES = 256 * 1024;
 const BACKOFF_MS = 1500;
 const SHORTEST_SILENCE_MS = 2000;
 const LONGEST_SILENCE_MS = 15000;
+
+/** A node, as its connections need it. */
+export interface Host extends WatchedNode {
+  /** False while it is dead. */
+  readonly isUp: boolean;
+  /** False while its process is stopped. */
+  readonly isRunning: boolean;
+  /** Its open ends, by the peer's name. */
+  readonly ends: Map<string, End>;
+  whenRunning(act: () => void): void;
+  newestEpochOf(name: string): number;
+  peerArrived(peer: Peer): void;
+  endClosed(end: End): void;
+  take(end: End, batch: readonly Received[]): void;
+}
 
 /** Frames that arrive together. */
 interface Delivery {
@@ -35,8 +50,8 @@ export interface LinkNature {
 
 /** What lies between two nodes, whether or not they are connected now. */
 export class Link {
-  readonly world: World;
-  readonly nodes: readonly [SimNode, SimNode];
+  readonly world: Surroundings;
+  readonly nodes: readonly [Host, Host];
   readonly nature: LinkNature;
   readonly random: Random;
   /** Bytes a millisecond; `Infinity`: as many as wanted. */
@@ -46,7 +61,7 @@ export class Link {
   #ends: readonly [End, End] | null = null;
   #isDialling = false;
 
-  constructor(world: World, nodes: readonly [SimNode, SimNode], nature: LinkNature, random: Random) {
+  constructor(world: Surroundings, nodes: readonly [Host, Host], nature: LinkNature, random: Random) {
     this.world = world;
     this.nodes = nodes;
     this.nature = nature;
@@ -62,7 +77,7 @@ export class Link {
   }
 
   /** Whether nothing gets to `node` over this link. */
-  isBlockedTo(node: SimNode): boolean {
+  isBlockedTo(node: Host): boolean {
     return this.blocks[node === this.nodes[1] ? 0 : 1] > 0;
   }
 
@@ -119,7 +134,7 @@ export class Link {
 
 export class End {
   readonly link: Link;
-  readonly node: SimNode;
+  readonly node: Host;
   readonly session: number;
   peer!: End;
   isOpen = true;
@@ -134,13 +149,13 @@ export class End {
   /** When a slow link is free again. */
   #freeAtMs = 0;
 
-  constructor(link: Link, node: SimNode, session: number) {
+  constructor(link: Link, node: Host, session: number) {
     this.link = link;
     this.node = node;
     this.session = session;
   }
 
-  get #world(): World {
+  get #world(): Surroundings {
     return this.link.world;
   }
 

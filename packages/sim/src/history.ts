@@ -77,6 +77,8 @@ class History {
   readonly #operations: number[] = [];
   /** What ends an operation that is still going on, by its number. */
   readonly #healing = new Map<number, () => void>();
+  /** The id that each node wrote last. */
+  readonly #lastOf = new Map<number, string>();
   #violation: Violation | null = null;
   #written = 0;
   #cyclesToEqual = 0;
@@ -168,6 +170,7 @@ class History {
         const { node, id, bytes, expiresInMs } = operation;
         const text = `v${++this.#written}`;
         const value = encodeValue(bytes === 0 ? text : text.padEnd(bytes, '.'));
+        this.#lastOf.set(node, `id${id}`);
         nodes[node]?.write(`id${id}`, value, expiresInMs === 0 ? undefined : expiresInMs);
         return;
       }
@@ -189,7 +192,8 @@ class History {
         return during(operation.forMs, () => {
           node.skewMs -= operation.backMs;
           node.boot();
-          if (operation.id >= 0) node.write(`id${operation.id}`, encodeValue(`v${++this.#written}`));
+          const last = this.#lastOf.get(operation.node);
+          if (operation.rewrites && last !== undefined) node.write(last, encodeValue(`v${++this.#written}`));
           this.#healing.set(-number, () => {
             node.skewMs += operation.backMs;
           });

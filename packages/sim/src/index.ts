@@ -9,6 +9,7 @@ export * from './oracles/quiet-oracles.ts';
 export * from './oracles/step-oracles.ts';
 export * from './setting.ts';
 export * from './shrink.ts';
+export * from './surroundings.ts';
 export * from './trace.ts';
 export * from './violation.ts';
 export * from './world.ts';

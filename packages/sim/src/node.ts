@@ -26,10 +26,10 @@ import {
   visible,
 } from '@grapevine/core';
 import { Encoder } from '@grapevine/wire';
-import { CHANNEL, type End } from './connection.ts';
+import { CHANNEL, type End, type Host } from './connection.ts';
 import { type Habit, judge } from './habit.ts';
 import type { Input } from './observer.ts';
-import type { World } from './world.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** 2026-01-01T00:00:00Z: where virtual time starts on a clock that is right, in milliseconds. */
 export const START_MS = 1767225600000;
@@ -41,8 +41,8 @@ export interface NodeNature {
   readonly habit: Habit | null;
 }
 
-export class SimNode implements Effects {
-  readonly world: World;
+export class SimNode implements Effects, Host {
+  readonly world: Surroundings;
   readonly index: number;
   readonly name: string;
   readonly nature: NodeNature;
@@ -70,7 +70,7 @@ export class SimNode implements Effects {
   #forgotten: Origin[] = [];
   #epochs = 0;
 
-  constructor(world: World, index: number, nature: NodeNature, random: Random) {
+  constructor(world: Surroundings, index: number, nature: NodeNature, random: Random) {
     this.world = world;
     this.index = index;
     this.name = `n${String(index).padStart(2, '0')}`;

@@ -2,32 +2,48 @@
  * Whoever watches a simulated world. Watching changes nothing in it: it draws no chance and asks for no effect.
  */
 
-import type { GossipError, Message, Offer, Replica, Update, Verdict } from '@grapevine/core';
-import type { End } from './connection.ts';
-import type { SimNode } from './node.ts';
+import type { GossipError, Machine, Message, Offer, Peer, Replica, Update, Verdict } from '@grapevine/core';
 
 /** What a machine was just given. */
 export type Input = 'start' | 'add' | 'receive' | 'judged' | 'tick' | 'collect' | 'peers';
 
+/** A node, as an observer sees it. */
+export interface WatchedNode {
+  readonly index: number;
+  readonly name: string;
+  /** Its own clock: wall-clock milliseconds. */
+  readonly nowMs: number;
+  readonly replica: Replica;
+  readonly machine: Machine;
+  readonly peers: ReadonlyMap<string, Peer>;
+}
+
+/** One end of a connection, as an observer sees it. */
+export interface WatchedEnd {
+  readonly node: WatchedNode;
+  readonly peer: WatchedEnd;
+  readonly session: number;
+}
+
 export interface Observer {
   /** A node has got a replica, its first or a new one, which holds nothing yet. */
-  replicaMade(node: SimNode, replica: Replica): void;
+  replicaMade(node: WatchedNode, replica: Replica): void;
   /** Before the machine is given something. */
-  stepping(node: SimNode, input: Input): void;
+  stepping(node: WatchedNode, input: Input): void;
   /** After it, with subscribers told. `told`: what they were told in this step. */
-  stepped(node: SimNode, input: Input, told: readonly Update[]): void;
+  stepped(node: WatchedNode, input: Input, told: readonly Update[]): void;
   /** The machine asks to send. */
-  sending(node: SimNode, message: Message): void;
+  sending(node: WatchedNode, message: Message): void;
   /** It goes out on this connection. */
-  sent(end: End, message: Message): void;
+  sent(end: WatchedEnd, message: Message): void;
   /** A machine is about to be given it. */
-  received(end: End, message: Message): void;
-  offered(node: SimNode, offer: Offer): void;
+  received(end: WatchedEnd, message: Message): void;
+  offered(node: WatchedNode, offer: Offer): void;
   /** Before the verdict reaches the machine. */
-  judging(node: SimNode, offer: Offer, verdict: Verdict): void;
+  judging(node: WatchedNode, offer: Offer, verdict: Verdict): void;
   /** The instance crashed: a new machine has taken over the replica. */
-  crashed(node: SimNode): void;
-  reported(node: SimNode, error: GossipError): void;
+  crashed(node: WatchedNode): void;
+  reported(node: WatchedNode, error: GossipError): void;
   /** Something is wrong that a part of the world found itself: a machine threw, a frame did not come out as it went in. */
-  broken(node: SimNode, rule: number, what: string): void;
+  broken(node: WatchedNode, rule: number, what: string): void;
 }

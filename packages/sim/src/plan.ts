@@ -11,7 +11,8 @@ import { below, type Random } from '@grapevine/core';
 import { chance, pick, type Range, stream, within } from './chance.ts';
 import type { Faults } from './faults.ts';
 
-/** `restart`: its clock is `backMs` behind then, and it writes `id` before it has heard of anybody; -1: nothing. */
+/** `restart`: its clock is `backMs` behind then, and if it `rewrites`, it writes the id
+ * that it wrote last once more, before it has heard of anybody. */
 export type Operation =
   | {
       readonly type: 'write';
@@ -34,7 +35,7 @@ export type Operation =
       readonly node: number;
       readonly silent: boolean;
       readonly backMs: number;
-      readonly id: number;
+      readonly rewrites: boolean;
       readonly forMs: number;
     }
   | { readonly type: 'pause'; readonly node: number; readonly forMs: number }
@@ -109,7 +110,7 @@ export function planStorm(options: PlanOptions, number: number): Storm {
     put({
       type: 'restart',
       node: node(),
-      id: chance(random, 0.5) ? below(random, options.ids) : -1,
+      rewrites: chance(random, 0.5),
       silent: chance(random, 0.5),
       backMs: chance(random, 0.3) ? below(random, 8000) : 0,
       forMs: forMs(),

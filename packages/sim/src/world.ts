@@ -13,7 +13,8 @@ import { Link } from './connection.ts';
 import { type Act, EventQueue } from './event-queue.ts';
 import type { Faults } from './faults.ts';
 import { SimNode } from './node.ts';
-import type { Observer } from './observer.ts';
+import type { Observer, WatchedNode } from './observer.ts';
+import type { Surroundings } from './surroundings.ts';
 import type { Trace } from './trace.ts';
 
 /** Who dials whom. */
@@ -30,7 +31,7 @@ export interface WorldOptions {
   readonly trace: Trace;
 }
 
-export class World {
+export class World implements Surroundings {
   readonly instance: string = 'sim';
   readonly protocol: Protocol;
   readonly observer: Observer;
@@ -128,7 +129,7 @@ export class World {
     }
   }
 
-  log(node: SimNode, text: string): void {
+  log(node: WatchedNode, text: string): void {
     this.trace.note(this.nowMs, 3, node.index, text.length);
     if (this.trace.isPrinted) this.trace.line(this.nowMs, `${node.name} ${text}`);
   }

@@ -37,7 +37,7 @@ import {
 import type { End } from '../connection.ts';
 import { Ledger, type Write } from '../ledger.ts';
 import type { SimNode } from '../node.ts';
-import type { Input, Observer } from '../observer.ts';
+import type { Input, Observer, WatchedNode } from '../observer.ts';
 import { inspect } from './quiet-oracles.ts';
 import type { Object as Objection } from '../violation.ts';
 
@@ -95,7 +95,7 @@ class Heard {
 export class StepOracles implements Observer {
   readonly ledger: Ledger = new Ledger();
   readonly #options: StepOracleOptions;
-  readonly #watched = new Map<SimNode, Watched>();
+  readonly #watched = new Map<WatchedNode, Watched>();
   readonly #heard = new WeakMap<End, Heard>();
   /** The latest time that any clock has shown. */
   #latestMs = 0;
@@ -298,7 +298,7 @@ export class StepOracles implements Observer {
     return this.#latestMs;
   }
 
-  #of(node: SimNode): Watched {
+  #of(node: WatchedNode): Watched {
     return this.#watched.get(node) as Watched;
   }
 
