@@ -38,6 +38,11 @@ export class Ledger {
     return this.#newest.get(id);
   }
 
+  /** Writes of an id since the last quiet time, and the newest before. */
+  writesOf(id: string): readonly Write[] {
+    return this.#byId.get(id) ?? [];
+  }
+
   ids(): IterableIterator<[id: string, writes: readonly Write[]]> {
     return this.#byId.entries();
   }

@@ -53,6 +53,8 @@ export interface StepOracleOptions {
 
 /** A whole replica is inspected after every so many steps. */
 const INSPECTION_STEPS = 400;
+/** Where less is kept, what superseded an update may be forgotten before it. */
+const FORGETS_SOON_MS = 3_600_000;
 /** How far clocks jump. */
 const CLOCK_TOLERANCE_MS = 14_000;
 
@@ -392,6 +394,12 @@ export class StepOracles implements Observer {
     const newest = this.ledger.newestOf(update.id);
     if (newest === undefined || !isNewer(newest.update, update))
       this.#object(3, 'newest-dropped', `${node.name} drops ${name(update)}, the newest of its id`);
+    const { context } = node.replica;
+    const covers = this.ledger
+      .writesOf(update.id)
+      .some((write) => isNewer(write.update, update) && context.has(write.update.origin, write.update.sequence));
+    if (!covers && this.#options.forgetAfterMs > FORGETS_SOON_MS)
+      this.#object(3, 'swept-uncovered', `${node.name} drops ${name(update)}, and has seen nothing that is newer`);
   }
 
   #onExtend(node: SimNode, watched: Watched, origin: Origin, entered: readonly number[]): void {
