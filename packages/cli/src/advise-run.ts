@@ -66,7 +66,7 @@ export async function advise(flags: AdviseFlags): Promise<void> {
 
 async function findWays(flags: AdviseFlags): Promise<Advice[]> {
   const { nodes } = flags;
-  const runs = Math.min(400, Math.max(20, Math.ceil(SAMPLES / nodes)));
+  const runs = Math.min(250, Math.max(20, Math.ceil(SAMPLES / nodes)));
   const probes = removals.flatMap((removal) =>
     MEASURED_ROUNDS.map((rounds) => setupOf(flags, { name: 'rumor', options: { removal, rounds } }, runs)),
   );
