@@ -33,7 +33,8 @@ export function settingOf(seed: number, nodes: number, chosen: ProtocolName | nu
   const forgets = chance(random, 0.3);
   const tombstoneTtlMs = pick(random, [0, 300, 2000, 20000, forgets ? 5000 : 3600000]);
   const rumorTtlMs = pick(random, [1000, 5000, 30000]);
-  const isLarge = chance(random, 0.1);
+  // Large values cost most in large worlds, and show no more there.
+  const isLarge = chance(random, nodes > 8 ? 0.1 : 0.2);
   const protocol = protocolOf(protocolName, random, nodes, { deltaMs, tombstoneTtlMs, rumorTtlMs });
   return {
     protocol,
@@ -45,7 +46,7 @@ export function settingOf(seed: number, nodes: number, chosen: ProtocolName | nu
     forgetAfterMs: forgets ? 70_000 : 86_400_000,
     edges: edgesOf(random, nodes, forgets),
     ids: isLarge ? 24 : pick(random, [3, 8, 30, 30, chance(random, 0.3) ? 700 : 100]),
-    large: isLarge ? 0.5 : 0,
+    large: isLarge ? 0.7 : 0,
     crowd: protocolName !== 'rumor' && chance(random, 0.15) ? 70 : 0,
   };
 }
