@@ -22,7 +22,7 @@ import { onceGone } from './kernel/watch.ts';
 import { trackerParty, trackerSpec } from './membership.ts';
 import type { TrackerMessage } from './membership-messages.ts';
 import type { GossipMessage, NodeMessage } from './messages.ts';
-import { newEpoch, Node } from './node.ts';
+import { newEpoch, noteEpoch, Node } from './node.ts';
 import { type GossipOptions, type NodeOptions, resolveGossipOptions, resolveNodeOptions } from './options.ts';
 import { membershipParty } from './party.ts';
 import { quiet } from './quiet.ts';
@@ -145,6 +145,8 @@ function forgetHolding(node: Node, holding: Holding): void {
   node.holdings.delete(holding.instance);
   node.parties.delete(holding.instance);
   holding.pressure.letGo();
+  // Peers may have taught the replica a higher epoch than this process gave: its successor must not write under that.
+  noteEpoch(holding.replica.origin.epoch);
   for (const link of node.links.values()) tell(link, { type: 'party-stopped', party: holding });
 }
 

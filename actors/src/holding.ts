@@ -9,7 +9,7 @@
  * Source: DESIGN section 2.
  */
 
-import { type Message, type Peer, Replica } from '@grapevine/core';
+import { type Message, type Peer, type Received, Replica } from '@grapevine/core';
 import type { Encoder } from '@grapevine/wire';
 
 import type { Ref } from './kernel/nact.ts';
@@ -56,6 +56,8 @@ export class Holding implements Party {
   judgement: Judgement | null = null;
   /** Whether the start of this instance has been announced. */
   announced: boolean = false;
+  /** What has arrived and not gone into the machine: a message that crashes the instance takes none of it along. */
+  arrived: Received[] = [];
   deadLetters: number = 0;
   /** Gossip messages that arrived. */
   received: number = 0;

@@ -20,7 +20,6 @@ import {
   type Machine,
   type Message,
   type Offer,
-  type Received,
   type Update,
 } from '@grapevine/core';
 import { contentId, encodeValue } from '@grapevine/wire';
@@ -58,7 +57,6 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   readonly #self: Self<InstanceMessage>;
   readonly #machine: Machine;
   readonly #timers = new Map<string, Timer>();
-  #arrived: Received[] = [];
 
   constructor(holding: Holding, self: Self<InstanceMessage>) {
     this.#holding = holding;
@@ -87,7 +85,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       case 'add':
         return message.replyTo === undefined ? this.#add(message) : this.#write([message], message);
       case 'add-many':
-        return this.#write(message.writes, message);
+        return Array.isArray(message.writes) ? this.#write(message.writes, message) : this.#strange();
       case 'remove':
         return this.#write([message], message);
       case 'subscribe':
@@ -119,13 +117,17 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
         return;
       default:
         message satisfies never;
-        this.#self.logger.warn({ actor: this.#self.path }, 'an instance was sent something that is no message to it');
+        this.#strange();
     }
+  }
+
+  #strange(): void {
+    this.#self.logger.warn({ actor: this.#self.path }, 'an instance was sent something that is no message to it');
   }
 
   drained(more: boolean): void {
     // Half a frame is not worth a step while the other half waits in the mailbox.
-    if (more && this.#arrived.length === 0 && this.#holding.replica.freshCount < FRAME_WRITES) return;
+    if (more && this.#holding.arrived.length === 0 && this.#holding.replica.freshCount < FRAME_WRITES) return;
     this.#step();
     const { pressure, subscriptions } = this.#holding;
     subscriptions.tellChanges();
@@ -138,9 +140,9 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   /** Gives the machine what has arrived and what was written. */
   #step(): void {
     const { replica, clock } = this.#holding;
-    if (this.#arrived.length > 0) {
-      const batch = this.#arrived;
-      this.#arrived = [];
+    if (this.#holding.arrived.length > 0) {
+      const batch = this.#holding.arrived;
+      this.#holding.arrived = [];
       this.#machine.receive(batch, clock());
     }
     if (replica.hasFresh) this.#machine.add(replica.takeFresh(), clock());
@@ -151,8 +153,8 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     pressure.taken(frameBytes);
     if (peers.get(from)?.session !== session) return;
     this.#holding.received += batch.length;
-    if (this.#arrived.length === 0) this.#arrived = batch;
-    else for (const received of batch) this.#arrived.push(received);
+    if (this.#holding.arrived.length === 0) this.#holding.arrived = batch;
+    else for (const received of batch) this.#holding.arrived.push(received);
   }
 
   #peersChanged(): void {
@@ -174,7 +176,6 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     const { context } = this.#holding.replica;
     const origins = [...context.origins()];
     this.#machine.collect(this.#holding.clock());
-    if (context.size >= origins.length) return;
     for (const { origin } of origins) if (context.find(origin) === undefined) this.#holding.outbox.forget(origin);
   }
 

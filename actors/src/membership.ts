@@ -120,6 +120,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   }
 
   drained(): void {
+    this.#node.parties.get(membershipParty)?.pressure.relieve();
     this.#publish();
   }
 

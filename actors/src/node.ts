@@ -25,6 +25,11 @@ import type { TransportMessage } from './transport-messages.ts';
 
 let lastEpoch = 0;
 
+/** Notes an epoch that a replica took by itself: none that this process gives is lower. */
+export function noteEpoch(epoch: number): void {
+  lastEpoch = Math.max(lastEpoch, epoch);
+}
+
 /** An epoch higher than any that this process gave. */
 export function newEpoch(nowMs: number): Replica['origin']['epoch'] {
   lastEpoch = Math.max(nowMs, lastEpoch + 1);

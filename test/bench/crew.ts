@@ -23,7 +23,7 @@ export const floor: Entrant = { label: 'floor', module: 'floor', protocol: 'none
 export const grapevine = (protocol: string): Entrant => ({ label: protocol, module: 'grapevine', protocol });
 
 /** Long after anything here should have arrived. */
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 120_000;
 
 export interface CrewOptions {
   readonly seed: number;

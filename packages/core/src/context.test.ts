@@ -140,3 +140,23 @@ describe('a context', () => {
     expect(journal.lacking(context.dots())).toMatchObject([{ intervals: [1, 1] }]);
   });
 });
+
+test('a context takes many gaps of an origin at once as it takes them one by one, and gives them back', () => {
+  const origin = new Origin('sparse', 1);
+  const odd = Array.from({ length: 5000 }, (_, i) => [4 * i + 1, 4 * i + 2]).flat();
+  const even = Array.from({ length: 5000 }, (_, i) => [4 * i + 3, 4 * i + 3]).flat();
+  const [whole, single] = [new Context(), new Context()];
+  whole.addAll([{ origin, intervals: odd, newest: 0 }]);
+  whole.addAll([{ origin, intervals: even, newest: 0 }]);
+  for (const bounds of [odd, even])
+    for (let i = 0; i < 400; i += 2) single.add(origin, bounds[i] as number, bounds[i + 1]);
+  const few = new Context();
+  few.addAll([{ origin, intervals: odd.slice(0, 400), newest: 0 }]);
+  few.addAll([{ origin, intervals: even.slice(0, 400), newest: 0 }]);
+  expect(few.sum).toEqual(single.sum);
+  expect(few.dots()).toEqual(single.dots());
+  expect(whole.sum).toEqual(Context.of(whole.dots()).sum);
+  whole.removeAll([{ origin, intervals: even, newest: 0 }]);
+  expect(whole.dots()).toMatchObject([{ intervals: odd }]);
+  expect(whole.sum).toEqual(Context.of(whole.dots()).sum);
+});

@@ -10,6 +10,7 @@
 
 import { Context } from './context.ts';
 import type { Environment } from './protocol.ts';
+import { dotsOf } from './protocols/dots.ts';
 import { keepAll, type Screened, type Verdict } from './replica.ts';
 import { isNewer, type Update } from './update.ts';
 
@@ -58,7 +59,7 @@ export class Intake {
       stored({ ...screened, kept: news.length === 0 ? [] : replica.admit(news, keepAll, nowMs) }, nowMs);
       return;
     }
-    for (const update of news) this.pending.add(update.origin, update.sequence);
+    this.pending.addAll(dotsOf(news));
     this.#backlog += news.length;
     this.#queue.push({ screened, stored });
     if (this.#open === 0) this.#next(nowMs);
@@ -107,7 +108,7 @@ export class Intake {
     const { news } = screened;
     const kept = this.#environment.replica.admit(news, verdict, nowMs);
     this.#queue.shift();
-    for (const update of news) this.pending.remove(update.origin, update.sequence);
+    this.pending.removeAll(dotsOf(news));
     this.#backlog -= news.length;
     stored({ ...screened, kept }, nowMs);
   }

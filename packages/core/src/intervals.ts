@@ -10,7 +10,7 @@ export type Intervals = number[];
 export type ReadonlyIntervals = readonly number[];
 
 /** Index of the first interval whose last number is at least `value`, as an index of its first bound. */
-function lowerBound(intervals: ReadonlyIntervals, value: number): number {
+export function lowerBound(intervals: ReadonlyIntervals, value: number): number {
   let low = 0;
   let high = intervals.length / 2;
   while (low < high) {
@@ -65,6 +65,24 @@ export function removeInterval(intervals: Intervals, first: number, last: number
     j += 2;
   }
   if (j > i) intervals.splice(i, j - i, ...left);
+}
+
+/** What is in either, as a new set. */
+export function unite(a: ReadonlyIntervals, b: ReadonlyIntervals): Intervals {
+  const result: number[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length || j < b.length) {
+    const isFromA = j >= b.length || (i < a.length && (a[i] as number) <= (b[j] as number));
+    if (isFromA) {
+      addInterval(result, a[i] as number, a[i + 1] as number);
+      i += 2;
+    } else {
+      addInterval(result, b[j] as number, b[j + 1] as number);
+      j += 2;
+    }
+  }
+  return result;
 }
 
 /** What is in `a` and not in `b`, as a new set. */

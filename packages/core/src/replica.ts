@@ -392,10 +392,11 @@ export class Replica {
   /**
    * Hears that a peer knows an epoch of this node's name. Takes a higher one for what is written from now on where the
    * peer's may be another life's: it is above ours, or equals ours before we wrote anything under it.
+   * @param leap how many epochs to leave out, at random, so that two lives that hear the same do not take the same
    */
-  adoptEpoch(known: number): void {
+  adoptEpoch(known: number, leap: () => number = () => 0): void {
     if (known < this.#origin.epoch || (known === this.#origin.epoch && this.#sequence > 0)) return;
-    this.#origin = new Origin(this.name, known + 1);
+    this.#origin = new Origin(this.name, known + 1 + leap());
     this.#lives.add(this.#origin.key);
     this.#sequence = 0;
   }

@@ -72,6 +72,7 @@ export class Asks {
   readonly #mailedMs = new Map<string, number>();
   /** For when the timer is set. */
   #timerMs = Infinity;
+  #nowMs = -Infinity;
 
   constructor(environment: Environment, intake: Intake, options: AskOptions) {
     this.#environment = environment;
@@ -138,6 +139,8 @@ export class Asks {
 
   /** Asks for what is due, and sets the timer for what will be. To be called when all of a batch has been told. */
   proceed(nowMs: number): void {
+    if (nowMs < this.#nowMs) this.#hurry(nowMs);
+    this.#nowMs = nowMs;
     if (this.#delayed.length > 0) this.#releaseDelayed(nowMs);
     for (const [peer, offer] of this.#offers) this.#ask(peer, offer, nowMs);
     this.#setTimer(nowMs);
@@ -150,6 +153,14 @@ export class Asks {
     for (const [peer, ask] of this.#open) if (ask.untilMs <= nowMs) this.#giveUp(peer, ask);
     this.proceed(nowMs);
     return true;
+  }
+
+  /** The clock was set back: nobody shall wait until it has caught up. */
+  #hurry(nowMs: number): void {
+    for (const ask of this.#open.values()) ask.untilMs = Math.min(ask.untilMs, nowMs + this.#patienceMs);
+    for (const delayed of this.#delayed) delayed.dueMs = Math.min(delayed.dueMs, nowMs + this.#delayMs);
+    this.#mailedMs.clear();
+    this.#timerMs = Infinity;
   }
 
   #offer(from: string, dots: OriginDots): void {

@@ -198,6 +198,7 @@ export class Epidemic {
   /** @param gone whose connection is over, though they may be among `names` with another */
   peersChanged(names: readonly string[], gone: readonly string[], nowMs: number): void {
     this.#peers = names;
+    if (names.length === 0) this.#promote();
     for (const name of gone) {
       this.#inFlight.delete(name);
       this.#owed.delete(name);
@@ -225,6 +226,11 @@ export class Epidemic {
   /** Leaves updates for the next cycle. */
   #defer(updates: readonly Update[], nowMs: number): void {
     if (updates.length === 0) return;
+    if (this.#peers.length === 0) {
+      // No cycle will end: what waited would keep what is superseded meanwhile.
+      this.#infective.add(this.#current(updates));
+      return;
+    }
     this.#later.push(updates);
     this.#cycle(nowMs);
   }

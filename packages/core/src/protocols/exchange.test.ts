@@ -1,6 +1,6 @@
 /** The exchange of two replicas, message by message; histories of many nodes are in test/scenario. */
 import { describe, expect, test } from '@jest/globals';
-import { Context, Journal } from '../context.ts';
+import { Context, countDots, Journal } from '../context.ts';
 import { STAMP_EPOCH_MS, stampAt } from '../hlc.ts';
 import { Intake } from '../intake.ts';
 import type { Contexts, End, ExchangeMessage, LiveDots } from '../messages.ts';
@@ -232,5 +232,29 @@ describe('an invitation', () => {
     expect(invitedBy(c, NOW + 5001)).toBe(true);
     a.exchange.reset('c');
     expect(invitedBy(b, NOW + 5002)).toBe(true);
+    // The clock was set back by an hour: nobody waits until it has caught up.
+    expect(invitedBy(c, NOW - 3_600_000)).toBe(true);
+  });
+});
+
+describe('a transfer', () => {
+  test('one frame of which is missing brings what came and claims nothing more', () => {
+    const [a, b] = [aSide('a'), aSide('b')];
+    for (let i = 0; i < 5000; i++) a.replica.write(`id-${i}`, 'v', undefined, NOW);
+    a.exchange.begin(['b'], NOW);
+    let isLost = false;
+    for (;;) {
+      const [from, to] = a.outbox.length > 0 ? [a, b] : [b, a];
+      const message = from.outbox.shift();
+      if (message === undefined) break;
+      if (message.type === 'chunk' && message.index === 1) isLost = true;
+      else to.exchange.receive(from.replica.name, carried(message), NOW);
+    }
+    expect(isLost).toBe(true);
+    expect(b.replica.store.size).toBeGreaterThan(2000);
+    expect(b.replica.store.size).toBeLessThan(5000);
+    expect(countDots(b.replica.context.dots())).toBe(b.replica.store.size);
+    expect(exchanged(a, b, NOW + 6000).map(([, { type }]) => type)).toContain('end');
+    expect(b.replica.store.size).toBe(5000);
   });
 });

@@ -34,6 +34,7 @@ import type {
   LiveSums,
   Refused,
 } from '../messages.ts';
+import { stampAt } from '../hlc.ts';
 import type { Environment } from '../protocol.ts';
 import { sample } from '../random.ts';
 import { isExpired, updateBytes } from '../replica.ts';
@@ -233,7 +234,10 @@ export class Exchange {
   /** Whether a transfer to us is going on. While we judge what came, it is we who are slow. */
   #isOpen(nowMs: number): boolean {
     const open = this.#incoming;
-    return open !== null && (this.#intake.backlog > 0 || nowMs - open.progressMs <= this.#options.patienceMs);
+    if (open === null) return false;
+    // A clock that was set back must not keep it open until it has caught up.
+    const isRecent = nowMs >= open.progressMs && nowMs - open.progressMs <= this.#options.patienceMs;
+    return this.#intake.backlog > 0 || isRecent;
   }
 
   #onContexts(from: string, message: Contexts, nowMs: number): void {
@@ -289,7 +293,7 @@ export class Exchange {
       }
       const missing = outgoing.theirs.lacking(replica.context.dots(outgoing.buckets));
       if (missing.length === 0) break;
-      outgoing.queue = this.#updatesOf(missing);
+      outgoing.queue = this.#updatesOf(missing, nowMs);
       outgoing.next = 0;
       outgoing.theirs.addAll(missing);
     }
@@ -306,22 +310,29 @@ export class Exchange {
   }
 
   /** The updates still held among these dots, in order of arrival; what expired by itself is never sent on. */
-  #updatesOf(dots: Dots): Update[] {
+  #updatesOf(dots: Dots, nowMs: number): Update[] {
+    const updates = this.#held(dots).sort((a, b) => a.arrival - b.arrival);
+    // Nor is a removal that is older than anybody remembers: replicas would give it to each other for ever.
+    const oldest = stampAt(nowMs - this.#environment.replica.forgetAfterMs);
+    return updates.filter((update) => !isExpired(update) && (update.value !== undefined || update.stamp >= oldest));
+  }
+
+  /** The updates still held among these dots: looked up one by one, or found on a walk through the store if that is shorter. */
+  #held(dots: Dots): Update[] {
     const { store } = this.#environment.replica;
     const updates: Update[] = [];
     if (countDots(dots) > 2 * store.size) {
       const wanted = Context.of(dots);
       for (const update of store) if (wanted.has(update.origin, update.sequence)) updates.push(update);
-    } else {
-      for (const { origin, intervals } of dots)
-        for (let i = 0; i < intervals.length; i += 2)
-          for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
-            const update = store.byDot(origin, sequence);
-            if (update !== undefined) updates.push(update);
-          }
-      updates.sort((a, b) => a.arrival - b.arrival);
+      return updates;
     }
-    return updates.filter((update) => !isExpired(update));
+    for (const { origin, intervals } of dots)
+      for (let i = 0; i < intervals.length; i += 2)
+        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
+          const update = store.byDot(origin, sequence);
+          if (update !== undefined) updates.push(update);
+        }
+    return updates;
   }
 
   #nextChunk(outgoing: Outgoing): Update[] {
@@ -409,16 +420,13 @@ export class Exchange {
 
   /** The sum over what is live here, but for these dots. */
   #liveWithout(dots: Dots, horizonMs: number): Sum {
-    const { store } = this.#environment.replica;
-    let { low, high } = store.liveSum(horizonMs);
-    for (const { origin, intervals } of dots)
-      for (let i = 0; i < intervals.length; i += 2)
-        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
-          const update = store.byDot(origin, sequence);
-          if (update === undefined || !outlives(update, horizonMs)) continue;
-          low = (low - hashNumber(origin.low, sequence)) | 0;
-          high = (high - hashNumber(origin.high, sequence)) | 0;
-        }
+    let { low, high } = this.#environment.replica.store.liveSum(horizonMs);
+    for (const update of this.#held(dots)) {
+      if (!outlives(update, horizonMs)) continue;
+      const { origin, sequence } = update;
+      low = (low - hashNumber(origin.low, sequence)) | 0;
+      high = (high - hashNumber(origin.high, sequence)) | 0;
+    }
     return { low, high };
   }
 
@@ -435,12 +443,11 @@ export class Exchange {
   /** What a peer refused on this connection and is still held here. What was superseded is no matter any more. */
   #stillRefused(peer: string): Context {
     const refused = this.#refusedBy.get(peer);
-    if (refused === undefined) return new Context();
-    for (const { origin, intervals } of refused.dots())
-      for (let i = 0; i < intervals.length; i += 2)
-        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++)
-          if (this.#environment.replica.store.byDot(origin, sequence) === undefined) refused.remove(origin, sequence);
-    return refused;
+    const held = new Context();
+    if (refused === undefined) return held;
+    for (const { origin, sequence } of this.#held(refused.dots())) held.add(origin, sequence);
+    this.#refusedBy.set(peer, held);
+    return held;
   }
 
   // Step c: sweep.

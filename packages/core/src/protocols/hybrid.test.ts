@@ -9,6 +9,7 @@ import { Update } from '../update.ts';
 import { stampAt } from '../hlc.ts';
 import { hybrid } from './hybrid.ts';
 import type { HybridOptions } from './hybrid-options.ts';
+import { epidemicStatus } from './rumor.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 
@@ -137,6 +138,19 @@ describe('the net of entropy', () => {
       { type: 'chunk', updates: [{ id: 'm1' }, { id: 'm2' }] },
       { type: 'end', claim: [{ intervals: [1, 2] }] },
     ]);
+  });
+});
+
+describe('a node alone', () => {
+  test('keeps nothing of what it has overwritten, and spreads what is left when somebody comes', () => {
+    const node = new Node({});
+    for (let i = 0; i < 1000; i++) node.write('x', NOW + i);
+    expect(epidemicStatus(node.machine)).toEqual({ infective: 1, removed: 0, runs: 1 });
+    node.machine.peersChanged([{ name: 'b', session: 1, epochOfUs: 0 }], NOW + 1000);
+    node.machine.tick('rumor', NOW + 1500);
+    expect(node.sent().map(([, message]) => message)).toContainEqual(
+      expect.objectContaining({ type: 'announce', dots: [expect.objectContaining({ intervals: [1000, 1000] })] }),
+    );
   });
 });
 

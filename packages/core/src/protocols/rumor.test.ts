@@ -730,7 +730,7 @@ describe('the protocol', () => {
   test('takes a higher epoch when a peer knows one of its name', () => {
     const node = aNode();
     node.machine.peersChanged([{ name: 'z', session: 1, epochOfUs: 90 }], T0);
-    expect(node.replica.origin.epoch).toBe(91);
+    expect(node.replica.origin.epoch).toBeGreaterThan(90);
   });
 
   test('reports every wrong option at once', () => {

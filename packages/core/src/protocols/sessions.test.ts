@@ -4,7 +4,7 @@ import { seededRandom } from '../random.ts';
 import { Replica } from '../replica.ts';
 import { Sessions } from './sessions.ts';
 
-function aBench(): { sessions: Sessions; replica: Replica } {
+function aBench(seed = 1): { sessions: Sessions; replica: Replica } {
   const replica = new Replica({
     name: 'self',
     epoch: 10,
@@ -13,7 +13,7 @@ function aBench(): { sessions: Sessions; replica: Replica } {
     forgetAfterMs: 86400000,
   });
   const effects = { send: () => {}, offer: () => {}, setTimer: () => {}, report: () => {} };
-  const environment: Environment = { self: 'self', replica, effects, random: seededRandom(1), judged: false };
+  const environment: Environment = { self: 'self', replica, effects, random: seededRandom(seed), judged: false };
   return { sessions: new Sessions(environment), replica };
 }
 
@@ -38,10 +38,20 @@ describe('a new list of peers', () => {
   test('heeds what epoch of ours a new peer knows, and only then', () => {
     const { sessions, replica } = aBench();
     sessions.change([peer('a', 1, 50)]);
-    expect(replica.origin.epoch).toBe(51);
-    sessions.change([peer('a', 1, 90)]);
-    expect(replica.origin.epoch).toBe(51);
-    sessions.change([peer('a', 2, 90)]);
-    expect(replica.origin.epoch).toBe(91);
+    const { epoch } = replica.origin;
+    expect(epoch).toBeGreaterThan(50);
+    sessions.change([peer('a', 1, epoch + 40)]);
+    expect(replica.origin.epoch).toBe(epoch);
+    sessions.change([peer('a', 2, epoch + 40)]);
+    expect(replica.origin.epoch).toBeGreaterThan(epoch + 40);
+  });
+
+  test('takes another epoch than a former life that heard the same', () => {
+    const epochs = [1, 2, 3].map((seed) => {
+      const { sessions, replica } = aBench(seed);
+      sessions.change([peer('a', 1, 50)]);
+      return replica.origin.epoch;
+    });
+    expect(new Set(epochs).size).toBe(3);
   });
 });

@@ -7,6 +7,9 @@
  */
 
 import type { Environment, Peer } from '../protocol.ts';
+import { below } from '../random.ts';
+
+const EPOCH_LEAP = 2 ** 20;
 
 export class Sessions {
   readonly #environment: Environment;
@@ -34,7 +37,8 @@ export class Sessions {
     for (const { name, session, epochOfUs } of peers) {
       if (former.get(name) === session) continue;
       arrived.push(name);
-      this.#environment.replica.adoptEpoch(epochOfUs);
+      // Two lives that hear the same of a third must not take the same epoch: so the leap is random.
+      this.#environment.replica.adoptEpoch(epochOfUs, () => below(this.#environment.random, EPOCH_LEAP));
     }
     const gone = [...former].filter(([name, session]) => this.#sessions.get(name) !== session).map(([name]) => name);
     return { arrived, gone };
