@@ -1,5 +1,5 @@
 /**
- * The house holds: what DESIGN and STYLE say about places, names and versions, checked on the tracked files.
+ * The house holds: what docs/architecture.md says of places, names and versions, checked on the tracked files.
  *
  * Each check collects what offends and expects nothing, so that a failure names every offender at once.
  */

@@ -5,7 +5,7 @@
  *  1. A value is decoded when it is first read, once for all subscribers. Who never reads it pays nothing.
  *  2. An entry or a change says what was true when it was told, whatever became of the id since.
  *
- * Source: DESIGN sections 4 and 10.
+ * Source: docs/architecture.md.
  */
 
 import { isExpired, type Member, type Origin, type Update, visible } from '@grapevine/core';

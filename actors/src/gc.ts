@@ -5,7 +5,7 @@
  * Invariants
  *  1. It touches nothing itself: what is garbage is the protocol's to decide.
  *
- * Source: DESIGN section 2.
+ * Source: docs/architecture.md.
  */
 
 import type { Collect, InstanceMessage } from './instance-messages.ts';

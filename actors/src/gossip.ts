@@ -1,7 +1,7 @@
 /**
  * The supervisor of one gossip instance: the instance, its collector of garbage and its handler, each restarted alone.
  *
- * Source: DESIGN section 2.
+ * Source: docs/architecture.md.
  */
 
 import { gcSpec } from './gc.ts';

@@ -6,7 +6,7 @@
  *  2. What is known lives in the node, not in the actors: see node.ts and holding.ts.
  *  3. A node stops last started first: instances, then membership, then the transport, which sends what waits.
  *
- * Source: DESIGN section 2.
+ * Source: docs/architecture.md.
  */
 
 import { GossipError } from '@grapevine/core';

@@ -11,7 +11,7 @@
  *
  * What cannot be isolated in one process is code that never returns: it blocks the event loop for all.
  *
- * Source: DESIGN sections 2 and 10.
+ * Source: docs/architecture.md.
  */
 
 import { performance } from 'node:perf_hooks';

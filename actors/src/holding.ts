@@ -6,7 +6,7 @@
  *  1. Whatever an instance could not make anew lives here: replica, subscribers, peers, the open judgement.
  *  2. Only the actors of the instance change it, in their turns.
  *
- * Source: DESIGN section 2.
+ * Source: docs/architecture.md.
  */
 
 import { type Message, type Peer, type Received, Replica } from '@grapevine/core';

@@ -10,7 +10,7 @@
  *  2. Nothing that belongs to a former incarnation reaches the machine: no timer, no verdict.
  *  3. What a closed connection brought is dropped once the peer has another.
  *
- * Source: DESIGN sections 2 and 4.
+ * Source: docs/architecture.md.
  */
 
 import {

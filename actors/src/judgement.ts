@@ -9,7 +9,7 @@
  *  2. The order of arrival is kept: a later update is offered after an earlier one.
  *  3. It ends: once halving has begun, after `patienceMs` whatever is left is given up.
  *
- * Source: DESIGN section 2.
+ * Source: docs/architecture.md.
  */
 
 import { type Bytes, keepAll, type Offer, type Update, type Verdict } from '@grapevine/core';

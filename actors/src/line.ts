@@ -8,7 +8,7 @@
  * Invariants
  *  1. The numbers of origins that a frame uses were told on this connection before it.
  *
- * Source: DESIGN section 8, "out".
+ * Source: docs/wire.md, "out".
  */
 
 import { type EncodedFrame, Told } from '@grapevine/wire';

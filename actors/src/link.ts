@@ -7,7 +7,7 @@
  *  2. What one turn brings a party is one message.
  *  3. What is malformed, or is none of the protocol's messages, costs the peer this connection and nobody anything else.
  *
- * Source: DESIGN sections 2 and 8.
+ * Source: docs/architecture.md and docs/wire.md.
  */
 
 import { GossipError, isGossipError, type Received } from '@grapevine/core';

@@ -5,7 +5,7 @@
  *  1. Subscribers and announcing instances hear of every difference between two views, once.
  *  2. A new incarnation is told of the open connections before it publishes anything, so that a crash here is no news.
  *
- * Source: DESIGN section 7.
+ * Source: docs/options.md.
  */
 
 import type { GossipError, Member, MembershipEffects, MembershipMachine, Message } from '@grapevine/core';

@@ -5,7 +5,7 @@
  *  1. A value is encoded when the message is made. So what cannot be gossiped throws where it was written, and what the
  *     caller does to the object afterwards changes nothing that is gossiped.
  *
- * Source: DESIGN section 10.
+ * Source: docs/architecture.md.
  */
 
 import { type Bytes, GossipError } from '@grapevine/core';

@@ -6,7 +6,7 @@
  *  2. A channel number is given once.
  *  3. `lines` holds exactly the open connections.
  *
- * Source: DESIGN section 2.
+ * Source: docs/architecture.md.
  */
 
 import type { Member, Replica } from '@grapevine/core';

@@ -5,7 +5,7 @@
  *  1. Defaults stand here and nowhere else; what the transport has defaults for itself is only handed on.
  *  2. Every violation is reported at once.
  *
- * Source: DESIGN section 6, the table of options.
+ * Source: docs/algorithm.md, the table of options.
  */
 
 import {

@@ -6,7 +6,7 @@
  *  2. It goes out on the connection that its party knows of, and on no later one: a transfer belongs to one connection.
  *  3. Nobody is told of an origin that every replica has forgotten.
  *
- * Source: DESIGN section 5, rules 3 and 9.
+ * Source: docs/algorithm.md, rules 3 and 9.
  */
 
 import { type GossipError, isGossipError, type Message, type Origin } from '@grapevine/core';

@@ -5,7 +5,7 @@
  *  1. A channel number belongs to one party for the life of the node, and is the same on all its connections.
  *  2. What a link tells a party comes in this order for each connection: the peer, its messages, its going.
  *
- * Source: DESIGN sections 2 and 8.
+ * Source: docs/architecture.md and docs/wire.md.
  */
 
 import type { Message, Received } from '@grapevine/core';

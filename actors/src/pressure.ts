@@ -5,7 +5,7 @@
  *  1. A connection is held only while its party is behind, and let go when the party has caught up.
  *  2. Between the two marks nothing changes, so a connection does not flicker.
  *
- * Source: DESIGN section 8, "in".
+ * Source: docs/wire.md, "in".
  */
 
 /** A connection that can be held: several may hold it, and it runs when none does. */

@@ -1,7 +1,7 @@
 /**
  * What users write to judge what arrives: an object with a function, or an actor that answers messages.
  *
- * Source: DESIGN section 10; named as in the original, where a handler's `push` is called with what a peer pushed.
+ * Source: docs/architecture.md; named as in the original, where a handler's `push` is called with what a peer pushed.
  */
 
 import type { Ref } from './kernel/nact.ts';

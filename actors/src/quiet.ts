@@ -1,7 +1,7 @@
 /**
  * Waiting until the peers have fallen silent: what a node that leaves can do to let exchanges under way come to their end.
  *
- * Source: DESIGN section 5, rule 3: silence means that nothing is missing.
+ * Source: docs/algorithm.md, rule 3: silence means that nothing is missing.
  */
 
 import type { Node } from './node.ts';

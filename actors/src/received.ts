@@ -5,7 +5,7 @@
  *  1. A value is decoded when it is first read, and a received one only once.
  *  2. Neither can be changed through it; a decoded value is the handler's own copy.
  *
- * Source: DESIGN section 10.
+ * Source: docs/architecture.md.
  */
 
 import type { StoredView, Update } from '@grapevine/core';

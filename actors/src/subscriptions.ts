@@ -7,7 +7,7 @@
  *  2. They belong to the holding, so a crash of the instance is not noticed by subscribers.
  *  3. While nobody subscribes, the replica keeps no changes.
  *
- * Source: DESIGN sections 4 and 10.
+ * Source: docs/architecture.md.
  */
 
 import type { Replica } from '@grapevine/core';

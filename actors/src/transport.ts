@@ -6,7 +6,7 @@
  *  2. Started again, it listens where it listened before, whatever port was free then.
  *  3. A node that never could listen stops; one that has tries again for ever.
  *
- * Source: DESIGN sections 2 and 8.
+ * Source: docs/architecture.md and docs/wire.md.
  */
 
 import type { GossipError } from '@grapevine/core';
@@ -29,6 +29,9 @@ export function transportSpec(node: Node): ActorSpec<TransportMessage> {
   return { name: 'transport', shutdownMs, start: (self) => new TransportActor(node, self) };
 }
 
+/** More different ones are told of again. */
+const REFUSALS_REMEMBERED = 1000;
+
 class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
   readonly #node: Node;
   readonly #self: Self<TransportMessage>;
@@ -37,6 +40,8 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
   #relistenMs = relistenMinMs;
   /** What could not be dialled since it was last connected: said aloud once, not at every try. */
   readonly #unreachable = new Set<string>();
+  /** Refusals that have been told of. */
+  readonly #refusals = new Set<string>();
 
   constructor(node: Node, self: Self<TransportMessage>) {
     this.#node = node;
@@ -165,11 +170,15 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     if (node.trackerRef !== null) tell(node.trackerRef, { type: 'disconnected', name });
   }
 
+  /** Told once as a warning; the same again, as the peer dials on, is for who looks closely. */
   refused({ url, by, peer, error }: Refusal): void {
-    this.#self.logger.warn(
-      { err: error, node: this.#node.options.name, url, by, peer },
-      `connection refused: ${error.message}`,
-    );
+    const fields = { err: error, node: this.#node.options.name, url, by, peer };
+    const what = `${error.code} ${by} ${peer ?? url}`;
+    const text = `connection refused: ${error.message}`;
+    if (this.#refusals.has(what)) this.#self.logger.debug(fields, text);
+    else this.#self.logger.warn(fields, text);
+    if (this.#refusals.size >= REFUSALS_REMEMBERED) this.#refusals.clear();
+    this.#refusals.add(what);
   }
 
   dialFailed(url: string, error: GossipError, nextAttemptInMs: number | null): void {

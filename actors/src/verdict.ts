@@ -5,7 +5,7 @@
  *  1. Whatever a handler answers is either read completely or refused with a sentence; nothing is guessed.
  *  2. A value that encodes to the bytes that arrived is not a changed value.
  *
- * Source: DESIGN sections 5 (rule 6) and 10; the verdicts are those of the original.
+ * Source: docs/algorithm.md (rule 6) and 10; the verdicts are those of the original.
  */
 
 import { type Bytes, GossipError, type StoredView } from '@grapevine/core';

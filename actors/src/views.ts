@@ -4,7 +4,7 @@
  * Invariants
  *  1. Reading changes nothing, and sees what the last finished turn left.
  *
- * Source: DESIGN section 10.
+ * Source: docs/architecture.md.
  */
 
 import { type Member, type Sum, type Update, visible } from '@grapevine/core';

@@ -1,7 +1,7 @@
 /**
  * The histories in which plausible shortcuts lose data, message by message.
  *
- * Each is arranged so that one rule of DESIGN section 5 alone saves it: without that rule the test fails.
+ * Each is arranged so that one rule of docs/algorithm.md alone saves it: without that rule the test fails.
  */
 import { describe, expect, test } from '@jest/globals';
 import {

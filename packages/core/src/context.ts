@@ -2,7 +2,7 @@
  * The context of a replica: per origin, the set of dots it has seen, as maximal intervals. It is what a digest carries.
  *
  * Invariants
- *  1. A dot in it was stored here and is, or was superseded, removed or expired (DESIGN rule 2): only the replica adds.
+ *  1. A dot in it was stored here and is, or was superseded, removed or expired (docs/algorithm.md, rule 2): only the replica adds.
  *  2. `sum` is the sum of h(origin, first, last) over its intervals, and `bucketSums` the same per bucket of origins;
  *     equal contexts have equal sums. Both move in O(1) where an origin grows at its end, and only when they are read.
  *
@@ -225,7 +225,7 @@ export class Context {
       this.journal.note(seen.origin, added[i] as number, added[i + 1] as number);
   }
 
-  /** Drops an origin altogether (DESIGN rule 9). */
+  /** Drops an origin altogether (docs/algorithm.md, rule 9). */
   forget(origin: Origin): void {
     const seen = this.#origins.get(origin.key);
     if (seen === undefined) return;

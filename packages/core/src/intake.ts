@@ -5,7 +5,7 @@
  *  1. Batches are stored in the order in which they arrived, whatever they hold; so whoever waits for one has all before it.
  *  2. At most one offer is open, and nothing of it is in store or context before its verdict.
  *
- * Source: DESIGN section 4, and section 5 rules 2 and 6.
+ * Source: docs/architecture.md, and rules 2 and 6 of docs/algorithm.md.
  */
 
 import { Context } from './context.ts';

@@ -5,7 +5,7 @@
  *  1. A message is data that no later step changes: sets of dots are copies, updates are immutable where they travel.
  *  2. Third parties speak `custom`, whose body their own check narrows; nobody edits this union to add a protocol.
  *
- * Source: DESIGN section 5, rule 3 (hashes to live) and Demers et al. 1987, section 1.4 (announce to gone).
+ * Source: docs/algorithm.md, rule 3 (hashes to live) and Demers et al. 1987, section 1.4 (announce to gone).
  */
 
 import type { Buckets, Dots } from './context.ts';

@@ -102,7 +102,12 @@ function join(path: string, name: string): string {
 /** A value as a message names it: short, and never its secrets. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return `'${value.slice(0, 40)}'`;
-  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' || value === null)
-    return String(value);
-  return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+  if (typeof value === 'object' && value !== null) {
+    try {
+      return JSON.stringify(value).slice(0, 80);
+    } catch {
+      return 'an object that cannot be shown';
+    }
+  }
+  return typeof value === 'function' || typeof value === 'symbol' ? `a ${typeof value}` : String(value);
 }

@@ -4,7 +4,7 @@
  * Invariants
  *  1. Iteration is in order of arrival: what supersedes an update comes after it.
  *  2. `live` is the sum of h(dot) over all updates that have a value and no expiry; expiring ones are summed per second
- *     of their expiry, so that the sum beyond any horizon is at hand (DESIGN rules 3 and 5).
+ *     of their expiry, so that the sum beyond any horizon is at hand (docs/algorithm.md, rules 3 and 5).
  *  3. An update is in the index of its dot exactly as long as it is in the store.
  */
 

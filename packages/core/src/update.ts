@@ -4,7 +4,7 @@
  * Invariants
  *  1. What travels (id, value, stamp, origin, sequence, expiry) never changes once made, so a message may hold the
  *     very object that a store holds.
- *  2. Versions are a total order (DESIGN rule 1): no two updates are equal.
+ *  2. Versions are a total order (docs/algorithm.md, rule 1): no two updates are equal.
  *  3. A value is its MessagePack bytes as a string with one character a byte: the densest copy that V8 keeps, and a
  *     copy, never a view that pins its frame.
  */
@@ -15,7 +15,7 @@ import type { Origin } from './origin.ts';
 /** A value's encoding, one character (0 to 255) a byte. */
 export type Bytes = string;
 
-/** What readers here see of an update where that is not the update itself (DESIGN rule 6). */
+/** What readers here see of an update where that is not the update itself (docs/algorithm.md, rule 6). */
 export interface View {
   /** The bytes that readers see; `undefined`: nothing. */
   readonly value: Bytes | undefined;

@@ -6,7 +6,7 @@
  *  2. What arrived comes before any other input. After every input subscribers are told.
  *  3. Nothing of a former machine reaches a new one: no timer, no verdict. The replica does, but not a node's death.
  *
- * Source: DESIGN sections 2 and 4; the instance actor does the same.
+ * Source: docs/architecture.md; the instance actor does the same.
  */
 
 import {

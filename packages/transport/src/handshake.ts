@@ -8,7 +8,7 @@
  *  1. Exactly one of `settled` and `ended` is called, once, and `ended` only after or with the end of the connection.
  *  2. A peer that says nothing is let go after `handshakeTimeoutMs`.
  *
- * Source: DESIGN section 8; pairing.ts says who stays.
+ * Source: docs/wire.md; pairing.ts says who stays.
  */
 import { chooseVersion, decodeHello, encodeHello, type Hello } from '@grapevine/wire';
 import { clipReason, closeCodes } from './close-codes.ts';

@@ -6,7 +6,7 @@
  *  2. A reply never leaves but by `shift`: only rumors are dropped, the oldest first.
  *  3. `bytes` and `frames` count exactly what waits.
  *
- * Source: DESIGN section 8.
+ * Source: docs/wire.md.
  */
 
 /** `reply`: asked for, or part of a transfer; never dropped singly. `rumor`: anti-entropy repairs its loss. */

@@ -10,7 +10,7 @@
  *  2. Where two dials cross, both diallers see the other's reservation and decide alike: the lower name's dial wins.
  *  3. Of two epochs of one name the higher stays.
  *
- * Source: DESIGN section 8.
+ * Source: docs/wire.md.
  */
 import { closeCodes } from './close-codes.ts';
 

@@ -7,7 +7,7 @@
  *  3. What waits here and in the socket stays below the hard mark: rumors give way, replies end the session.
  *  4. Silence is counted in ticks of our own timer, not in time: a node that slept itself blames nobody.
  *
- * Source: DESIGN section 8.
+ * Source: docs/wire.md.
  */
 import { GossipError } from '@grapevine/core';
 import { type CloseInfo, clipReason, closeCodes, closeInfo } from './close-codes.ts';

@@ -6,7 +6,7 @@
  *  2. `opened` and `closed` come in pairs, and nothing is told once `close` has resolved.
  *  3. An idle transport holds one timer for all its sessions.
  *
- * Source: DESIGN sections 2 and 8.
+ * Source: docs/architecture.md and docs/wire.md.
  */
 import { GossipError } from '@grapevine/core';
 import { type CloseInfo, closeCodes, closeInfo } from './close-codes.ts';

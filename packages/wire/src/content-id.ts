@@ -5,7 +5,7 @@
  *  1. It is the upper-case hexadecimal MD5 of the MessagePack encoding in its smallest form, with map keys in the order
  *     of their UTF-8 bytes. MD5 names content here, it protects nothing.
  *
- * Source: the original's announcements (DESIGN section 7).
+ * Source: the original's announcements (docs/options.md).
  */
 
 import { createHash } from 'node:crypto';

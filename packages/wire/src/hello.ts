@@ -8,7 +8,7 @@
  *  1. Nothing of a peer's hello is believed before it was checked by hand; what does not fit is a sentence, never a throw.
  *  2. Fields behind the known ones are ignored, so a newer node can say more to an older one.
  *
- * Source: DESIGN section 8.
+ * Source: docs/wire.md.
  */
 import { skipValue } from './well-formed.ts';
 import { Packr } from 'msgpackr';

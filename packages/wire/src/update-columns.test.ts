@@ -93,13 +93,19 @@ describe('an update that is kept', () => {
       return encoded.bytes;
     };
     const { length } = frame(1);
-    const kept: unknown[] = [];
-    const before = used();
-    for (let i = 1; i <= 40; i++) {
-      const { message } = decoder.decode(frame(i * COUNT)) as Incoming & { type: 'gossip' };
-      if (message.type === 'chunk') kept.push(message.updates[i]);
-    }
-    expect(used() - before).toBeLessThan((40 * length) / 4);
-    expect(kept).toHaveLength(40);
+    /** How much more memory is used when one update of each of forty frames is kept. */
+    const growth = (): number => {
+      const kept: unknown[] = [];
+      const before = used();
+      for (let i = 1; i <= 40; i++) {
+        const { message } = decoder.decode(frame(i * COUNT)) as Incoming & { type: 'gossip' };
+        if (message.type === 'chunk') kept.push(message.updates[i]);
+      }
+      const after = used();
+      expect(kept).toHaveLength(40);
+      return after - before;
+    };
+    // What else runs in this process only adds; what is kept of the frames would show in every try.
+    expect(Math.min(growth(), growth(), growth(), growth(), growth())).toBeLessThan((40 * length) / 4);
   });
 });

@@ -10,7 +10,7 @@
  * An answer that leaves dots out, because it would be too large, ends with a `gone` (of no dots, perhaps): the rest is
  * then asked for again.
  *
- * Source: DESIGN section 6.
+ * Source: docs/algorithm.md.
  */
 
 import { Context, countDots, type Dots, type OriginDots } from '../context.ts';

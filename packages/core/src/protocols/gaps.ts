@@ -6,7 +6,7 @@
  *  2. What is held back, refused or under judgement is no gap.
  *
  * Only for pure rumor mongering: a closed gap says "seen" of a dot that never came, which the sweep of anti-entropy
- * would believe (DESIGN section 5, rule 7).
+ * would believe (docs/algorithm.md, rule 7).
  */
 
 import { Context, type Dots, type OriginDots } from '../context.ts';

@@ -5,7 +5,7 @@
  *  1. A removed rumor is kept for `ttl` and then forgotten, its update with it; an infective one never is. Its dot stays
  *     known, so that it is no news again.
  *  2. What readers here do not see is no rumor, and is forgotten `ttl` after it came or was hidden.
- *  3. Gaps of the context older than `ttl` close: nothing will ever fill them (DESIGN section 5, rule 7).
+ *  3. Gaps of the context older than `ttl` close: nothing will ever fill them (docs/algorithm.md, rule 7).
  *
  * It is what the original does, and stays it: delivery is very probable, not certain, and who joins late does not get
  * removed rumors. An instance that is restarted after a crash has lost which rumors were infective; it goes on with the

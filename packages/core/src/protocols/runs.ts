@@ -7,7 +7,7 @@
  *  2. A change to a set of dots costs by its intervals and the runs that they meet, never by its dots; growing at the
  *     upper end of an origin is O(1).
  *
- * Source: DESIGN section 6.
+ * Source: docs/algorithm.md.
  */
 
 import type { Dots, OriginDots } from '../context.ts';
