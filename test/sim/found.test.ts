@@ -86,6 +86,26 @@ describe('found by the simulator:', () => {
     expect(violations).toEqual([]);
   });
 
+  test('what is held back takes nothing away from readers before its time', () => {
+    const { world, a, b, c, violations } = aScene(entropy({ delta: 250 }), 3_600_000);
+    world.block(new Set([c.index]), 'both', 1);
+    b.write('x', VALUE);
+    world.run(1000);
+    expect(a.replica.get('x')).toBe(VALUE);
+    // The first node hears of what its clock takes, and the second holds it back; the third has neither of the two.
+    a.skewMs = 30_000;
+    a.write('x', '\xa1w');
+    a.skewMs = 0;
+    world.run(1000);
+    expect(b.replica.get('x')).toBe(VALUE);
+    world.block(new Set([c.index]), 'both', -1);
+    world.run(10_000);
+    expect([b, c].map(({ replica }) => replica.get('x'))).toEqual([VALUE, VALUE]);
+    world.run(30_000);
+    expect(world.nodes.map(({ replica }) => replica.get('x'))).toEqual(['\xa1w', '\xa1w', '\xa1w']);
+    expect(violations).toEqual([]);
+  });
+
   test('an origin is not forgotten under a tombstone that is still kept', () => {
     const tombstoneTtl = 3 * FORGET_AFTER_MS;
     const { world, a, b, violations } = aScene(entropy({ tombstoneTtl }), tombstoneTtl);

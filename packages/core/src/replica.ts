@@ -281,7 +281,7 @@ export class Replica {
     if (update.view === undefined || isChangedValue(update, verdict)) kept.push(update);
   }
 
-  /** Whether a former life of this node beats what it has written in this one (DESIGN rule 1). */
+  /** Whether a former life of this node beats what it has written in this one (docs/algorithm.md, rule 1). */
   #isOwnLost(former: Update, update: Update): boolean {
     return (
       former.value !== undefined &&
@@ -335,7 +335,7 @@ export class Replica {
     }
   }
 
-  /** Forgets origins that are long gone (DESIGN rule 9). Of a node that is there, its former lives are gone too. */
+  /** Forgets origins that are long gone (docs/algorithm.md, rule 9). Of a node that is there, its former lives are gone too. */
   forgetOrigins(inView: (name: string) => boolean, nowMs: number): void {
     let epochs: ReadonlyMap<string, number> | null = null;
     for (const { origin, newest } of this.context.origins()) {
@@ -354,7 +354,7 @@ export class Replica {
 
   /**
    * Notes that this node is awake. One that slept longer than `forgetAfterMs` may hold what everybody else has forgotten,
-   * so it rejoins empty and under a new epoch (DESIGN rule 9). To be called with every collection of garbage.
+   * so it rejoins empty and under a new epoch (docs/algorithm.md, rule 9). To be called with every collection of garbage.
    * @returns whether it rejoined
    */
   wake(nowMs: number): boolean {
@@ -373,6 +373,11 @@ export class Replica {
     this.#lives.clear();
     this.adoptEpoch(Math.max(nowMs, this.#origin.epoch + 1));
     return true;
+  }
+
+  /** Whether any of these dots is held back here, until its time comes. */
+  holdsBack(dots: Dots): boolean {
+    return this.#held.size > 0 && this.#heldDots.common(dots).length > 0;
   }
 
   /** Updates that were held back and whose time has come: to be received anew. */

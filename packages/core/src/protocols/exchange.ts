@@ -14,7 +14,7 @@
  *     covers the peer's.
  *  5. Nobody is sent a value that it said it has, or that it refused.
  *
- * Source: DESIGN section 5, rule 3; the optimised OR-set of Bieniusa et al., "An optimized conflict-free replicated
+ * Source: docs/algorithm.md, rule 3; the optimised OR-set of Bieniusa et al., "An optimized conflict-free replicated
  * set", 2012; the phases of anti-entropy in Demers et al. 1987, section 1.3.
  */
 
@@ -79,6 +79,8 @@ interface Incoming {
   progressMs: number;
   /** What came and was not taken: no claim of this transfer takes it up. */
   readonly untaken: Context;
+  /** Nothing was left to its sender for lack of room. */
+  isWhole: boolean;
 }
 
 export class Exchange {
@@ -227,7 +229,7 @@ export class Exchange {
   #invite(peer: string, nowMs: number): number {
     if (this.#isOpen(nowMs)) return 0;
     const invitation = ++this.#invitations;
-    this.#incoming = { peer, invitation, next: 0, progressMs: nowMs, untaken: new Context() };
+    this.#incoming = { peer, invitation, next: 0, progressMs: nowMs, untaken: new Context(), isWhole: true };
     return invitation;
   }
 
@@ -367,7 +369,7 @@ export class Exchange {
       if (!isExpected || this.#incoming?.invitation !== invitation) return;
       this.#incoming.progressMs = storedMs;
       this.#incoming.untaken.addAll(refused);
-      this.#incoming.untaken.addAll(left);
+      if (left.length > 0) this.#incoming.isWhole = false;
       effects.send(from, { type: 'ack', invitation, index });
     });
   }
@@ -389,15 +391,36 @@ export class Exchange {
     if (!this.#advance(from, message.invitation, message.index, nowMs)) return;
     this.#intake.settled(nowMs, (settledMs) => {
       if (this.#incoming?.invitation !== message.invitation) return;
-      const claim = this.#incoming.untaken.lacking(message.claim);
+      const { untaken, isWhole } = this.#incoming;
+      const claim = untaken.lacking(message.claim);
       this.#incoming = null;
       const { replica } = this.#environment;
+      // The peer has stored what we hold back, and no longer holds what that superseded: we must not say that we have
+      // seen it, or others would drop it for us.
+      if (!isWhole || replica.holdsBack(claim) || !this.#isEqualElsewhere(message)) return;
       // What was refused once and is claimed now without having come is held by the sender no more.
       replica.refused.removeAll(claim);
       replica.claim(claim, this.#intake.pending, settledMs, this.#options.inView);
       if (this.#isLiveAs(message) || !this.#isSweepDue(message, settledMs)) return;
       this.#beginSweep(from, Math.max(message.horizonMs, this.#horizon(settledMs)));
     });
+  }
+
+  /**
+   * Whether contexts are equal in the buckets that an end does not speak of. If they are not, the peer may have dropped
+   * what it claims for something there that we lack: its claim waits for an exchange that speaks of that, too.
+   */
+  #isEqualElsewhere({ buckets, claim, context }: End): boolean {
+    if (buckets === 'all' || buckets.length === 0) return true;
+    const ours = this.#environment.replica.context;
+    const { bucketSums } = ours;
+    const claimed = Context.of(claim).sum;
+    let { low, high } = ours.sum;
+    for (const bucket of buckets) {
+      low -= bucketSums[2 * bucket] as number;
+      high -= bucketSums[2 * bucket + 1] as number;
+    }
+    return (low | 0) === ((context.low - claimed.low) | 0) && (high | 0) === ((context.high - claimed.high) | 0);
   }
 
   /**
