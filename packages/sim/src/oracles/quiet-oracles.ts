@@ -121,7 +121,10 @@ function inspectLedger(nodes: readonly SimNode[], ledger: Ledger, object: Object
   const { context, store } = (nodes[0] as SimNode).replica;
   const living = new Set(nodes.map(({ replica }) => replica));
   for (const [id, writes] of ledger.ids()) {
-    const known = writes.filter(({ update: { origin, sequence } }) => context.has(origin, sequence));
+    // A tombstone that was collected counts, even where its origin has been forgotten since.
+    const known = writes.filter(
+      ({ update: { origin, sequence }, collected }) => collected || context.has(origin, sequence),
+    );
     const held = store.get(id);
     const final = held?.value === undefined ? undefined : held;
     let newest: Update | undefined;
