@@ -1,3 +1,3 @@
 #!/usr/bin/env node
 /** The command: a file that is there before the first build, so that npm can link it. */
-import '../dist/main.js';
+await import('../dist/main.js');
