@@ -91,9 +91,9 @@ const forbidden = [
   },
   {
     name: 'no-unresolved',
-    comment: 'every import leads somewhere',
+    comment: 'every import leads somewhere; the bin of the command leads to what the build makes',
     severity: 'error',
-    from: {},
+    from: { pathNot: '^packages/cli/bin/' },
     to: { couldNotResolve: true },
   },
   {
