@@ -368,7 +368,8 @@ export class StepOracles implements Observer {
     )
       watched.beaten.set(update.id, former.value);
     const expected = watched.expected.get(update);
-    if (expected === undefined || update.value === undefined) return;
+    // What beats an own write is not shown: that is written again in this very step.
+    if (expected === undefined || update.value === undefined || watched.beaten.has(update.id)) return;
     const right = expected.kept ?? (former === undefined ? undefined : visible(former));
     if (visible(update) !== right)
       this.#object(
