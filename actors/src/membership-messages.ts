@@ -1,6 +1,6 @@
 /** What the tracker is told. */
 
-import type { Member } from '@grapevine/core';
+import type { DialEnd, Member, Meta } from '@grapevine/core';
 
 import type { Ref } from './kernel/nact.ts';
 import type { PartyMessage } from './party.ts';
@@ -10,7 +10,13 @@ export type TrackerMessage =
   /** The transport is up, and this node's URL known. */
   | { readonly type: 'listening' }
   | { readonly type: 'connected'; readonly member: Member }
-  | { readonly type: 'disconnected'; readonly name: string }
+  /** `released`: one side said that it needs the connection no more. */
+  | { readonly type: 'disconnected'; readonly name: string; readonly released: boolean }
+  | { readonly type: 'dial-ended'; readonly end: DialEnd }
+  /** What the source of this index found. */
+  | { readonly type: 'discovered'; readonly source: number; readonly urls: readonly string[] }
+  /** What this node says of itself from now on. */
+  | { readonly type: 'describe'; readonly meta: Meta }
   | { readonly type: 'tick'; readonly timer: string }
   /** This node is about to go. */
   | { readonly type: 'goodbye'; readonly replyTo: Ref<true> };

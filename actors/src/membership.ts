@@ -97,7 +97,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
       case 'connected':
         return machine.connected(message.member, nowMs);
       case 'disconnected':
-        return machine.disconnected(message.name, nowMs);
+        return machine.disconnected(message.name, nowMs, message.released);
       case 'inbound':
         for (const { from, message: said } of message.batch)
           if (said.type === 'custom') machine.receive(from, said.body, nowMs);

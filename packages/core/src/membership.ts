@@ -1,14 +1,17 @@
 /**
- * What a membership module is to the rest: a state machine that says whom to dial and who is there.
+ * What a membership module is to the rest: a state machine that says whom to connect with and who is there.
  *
  * Invariants
  *  1. As for protocols: no I/O, clock or randomness of its own; effects are asked for.
- *  2. A view lists every node that can be gossiped with now, without this node itself, each once.
+ *  2. What it publishes lists every node that it knows of, without this node itself, each name once.
  *  3. A module is given by value; there is no registry.
  */
 
 import type { GossipError } from './errors.ts';
 import type { Random } from './random.ts';
+
+/** What a node says of itself: a few words for others, such as its zone or its version. */
+export type Meta = Readonly<Record<string, string | number | boolean>>;
 
 /** A node as the membership knows it. */
 export interface Member {
@@ -16,16 +19,71 @@ export interface Member {
   readonly epoch: number;
   /** Where it can be dialled; `null` where nobody knows. */
   readonly url: string | null;
+  /** What it says of itself; nothing at all where the module does not carry it. */
+  readonly meta?: Meta;
 }
 
-/** What a membership module can ask for. */
+/**
+ * `alive`; `suspect`: it does not answer, and may yet refute; `down`: it did not; `left`: it said goodbye.
+ * Who is alive or suspect is there; the others are remembered for a while.
+ */
+export type MemberState = 'alive' | 'suspect' | 'down' | 'left';
+
+export interface MemberStatus extends Member {
+  /** @default 'alive' */
+  readonly state?: MemberState;
+  /** Counts what the node has said of itself in this epoch: of two reports the one with more is newer. @default 0 */
+  readonly incarnation?: number;
+  /** Since when it is in this state, as the clock of the module's inputs says. @default always */
+  readonly sinceMs?: number;
+}
+
+/** Whether a member is there: can be gossiped with, as far as is known. */
+export function isThere({ state = 'alive' }: MemberStatus): boolean {
+  return state === 'alive' || state === 'suspect';
+}
+
+/** A place that knows URLs of nodes: a name service, a file, a cloud's interface. Run by the shell, never by a module. */
+export interface Discovery {
+  /** What it is, for logs: `dns grapevine.default.svc`. */
+  readonly name: string;
+  /** Asked anew at every attempt to join. May reject: it is asked again. */
+  find(): Promise<readonly string[]>;
+  /** Calls `changed` when it would find something else now. @returns how to stop that */
+  watch?(changed: () => void): () => void;
+}
+
+/** How a single dial ended. */
+export interface DialEnd {
+  /** As it was asked for. */
+  readonly url: string;
+  /**
+   * `connected`: by this dial. `duplicate`: the node there is connected by another. `self`: it leads to this node.
+   * `refused`: one side wants no connection with the other. `failed`: nobody answered in time.
+   */
+  readonly outcome: 'connected' | 'duplicate' | 'self' | 'refused' | 'failed';
+  /** Who answered there; `null` where nobody said. */
+  readonly peer: { readonly name: string; readonly epoch: number } | null;
+}
+
+/** What a membership module can ask for. Asking has no effect on the machine before its next input. */
 export interface MembershipEffects {
-  /** These URLs shall be kept connected; replaces the former list. */
+  /** These URLs shall be kept connected, and dialled for ever; replaces the former list. */
   dial(urls: readonly string[]): void;
-  /** Who is there now. Published to the transport, the instances and, as differences, to subscribers. */
-  view(members: readonly Member[]): void;
+  /** One dial, now; answered by `dialEnded`, once. */
+  connect(url: string): void;
+  /** The connection with this node is needed no more here: closed once what waits has been sent. */
+  hangUp(name: string): void;
+  /** The connection with this node is closed, for this reason, which it is told: another of its name lives. */
+  expel(name: string, reason: string): void;
+  /** Every node that is known, and how. Published to the transport and the instances and, as differences, to subscribers. */
+  view(members: readonly MemberStatus[]): void;
   /** Plain data to the same module on another node, over its open connection; lost if there is none. */
-  send(to: string, body: unknown): void;
+  send(to: string | readonly string[], body: unknown): void;
+  /** Ask the sources of `Membership.sources` anew; what they find comes as `discovered`, source by source. */
+  discover(): void;
+  /** URLs that shall be known at the next start of this node, most useful first; replaces the former list. */
+  remember(urls: readonly string[]): void;
   /** The input `tick` with this name after so many milliseconds. Replaces a timer of the same name. */
   setTimer(timer: string, delayMs: number): void;
   report(error: GossipError): void;
@@ -35,25 +93,41 @@ export interface MembershipEnvironment {
   readonly self: Member;
   readonly effects: MembershipEffects;
   readonly random: Random;
+  /** What a former machine of this very process had published: it is taken up, so that a crash is no news. @default [] */
+  readonly inherited?: readonly MemberStatus[];
+  /** What a former process of this node remembered: URLs to try beside the seeds. @default [] */
+  readonly remembered?: readonly string[];
+  /** The most connections that this node may have. @default no bound */
+  readonly maxConnections?: number;
 }
 
-/** One node's membership. Times are wall-clock milliseconds. */
+/** One node's membership. Times are milliseconds that never run back, from any beginning. */
 export interface MembershipMachine {
   /** Once, before any other input. */
   start(nowMs: number): void;
   /** A connection with this node is up. */
   connected(member: Member, nowMs: number): void;
-  /** It is down: a hint, not a verdict. */
-  disconnected(name: string, nowMs: number): void;
+  /** It is down: a hint, not a verdict. @param released whether one side said that it needs it no more */
+  disconnected(name: string, nowMs: number, released: boolean): void;
   /** A message that passed the module's check. */
   receive(from: string, body: unknown, nowMs: number): void;
   tick(timer: string, nowMs: number): void;
   /** This node is about to go: say so to whom it concerns. */
   leave(nowMs: number): void;
+  /** How a dial that `connect` asked for has ended. Left out by modules that never ask. */
+  dialEnded?(end: DialEnd, nowMs: number): void;
+  /** What the source of this index found, in place of what it found before. Left out by modules without sources. */
+  discovered?(source: number, urls: readonly string[], nowMs: number): void;
+  /** This process stood still for so long, until now: comes before whatever that delayed. */
+  stalled?(forMs: number, nowMs: number): void;
+  /** What this node says of itself from now on. Left out by modules that carry none. */
+  describe?(meta: Meta, nowMs: number): void;
 }
 
 export interface Membership {
   readonly name: string;
+  /** Asked where `discover` says so. @default none */
+  readonly sources?: readonly Discovery[];
   /** Whether a peer's message is one of this module's: anything else costs its sender the connection. */
   accepts(body: unknown): boolean;
   create(environment: MembershipEnvironment): MembershipMachine;

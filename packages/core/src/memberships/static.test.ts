@@ -18,6 +18,11 @@ function aMachine(peers: readonly string[]): {
     self: { name: 'self', epoch: 1, url: null },
     effects: {
       dial: (urls) => dialled.push(urls),
+      connect: () => others.push('connect'),
+      hangUp: () => others.push('hangUp'),
+      expel: () => others.push('expel'),
+      discover: () => others.push('discover'),
+      remember: () => others.push('remember'),
       view: (members) => views.push(members),
       send: () => others.push('send'),
       setTimer: () => others.push('setTimer'),
@@ -43,13 +48,13 @@ describe('the static membership', () => {
     machine.connected(member('a'), NOW);
     machine.connected(member('b'), NOW);
     machine.connected(member('a', 2), NOW);
-    machine.disconnected('b', NOW);
+    machine.disconnected('b', NOW, false);
     expect(views).toEqual([[member('a')], [member('a'), member('b')], [member('a', 2), member('b')], [member('a', 2)]]);
   });
 
   test('says nothing new when somebody unknown is gone', () => {
     const { machine, views } = aMachine([]);
-    machine.disconnected('a', NOW);
+    machine.disconnected('a', NOW, false);
     expect(views).toEqual([]);
   });
 

@@ -6,7 +6,7 @@
  *  2. What is sent goes through the codec and the receiver's own check, and arrives in order.
  */
 
-import { type Member, type Membership, type MembershipMachine, seededRandom } from '@grapevine/core';
+import { isThere, type Member, type Membership, type MembershipMachine, seededRandom } from '@grapevine/core';
 import { decodeValue, encodeValue } from '@grapevine/wire';
 import { EventQueue } from '../event-queue.ts';
 
@@ -63,8 +63,15 @@ export class Crowd {
           attendant.dialled = [...urls];
           this.#queue.put(this.#nowMs + LATENCY_MS, () => this.#meet(attendant));
         },
-        view: (members) => void views.push(members),
-        send: (to, body) => this.#carry(attendant, to, body),
+        connect: (url) => this.#queue.put(this.#nowMs + LATENCY_MS, () => this.#connect(attendant, url)),
+        hangUp: (name) => this.#queue.put(this.#nowMs + LATENCY_MS, () => this.#part(attendant, name, true)),
+        expel: (name) => this.#queue.put(this.#nowMs + LATENCY_MS, () => this.#part(attendant, name, false)),
+        discover: () => undefined,
+        remember: () => undefined,
+        view: (members) => void views.push(members.filter(isThere)),
+        send: (to, body) => {
+          for (const name of typeof to === 'string' ? [to] : to) this.#carry(attendant, name, body);
+        },
         setTimer: (timer, delayMs) => {
           const dueMs = this.#nowMs + Math.max(0, delayMs);
           timers.set(timer, dueMs);
@@ -90,7 +97,7 @@ export class Crowd {
     attendant.isUp = false;
     for (const other of this.attendants)
       if (other.isUp && other.connected.delete(attendant.self.name))
-        other.machine.disconnected(attendant.self.name, this.#nowMs);
+        other.machine.disconnected(attendant.self.name, this.#nowMs, false);
   }
 
   pass(ms: number): void {
@@ -113,11 +120,34 @@ export class Crowd {
     for (const to of this.attendants) {
       if (to === from || !to.isUp || from.connected.has(to.self.name)) continue;
       if (!from.dialled.includes(to.self.url as string)) continue;
-      from.connected.add(to.self.name);
-      to.connected.add(from.self.name);
-      from.machine.connected(to.self, this.#nowMs);
-      to.machine.connected(from.self, this.#nowMs);
+      this.#join(from, to);
     }
+  }
+
+  /** One dial, and how it ends. */
+  #connect(from: Attendant, url: string): void {
+    if (!from.isUp) return;
+    const to = this.attendants.find(({ self, isUp }) => isUp && self.url === url);
+    const peer = to === undefined ? null : { name: to.self.name, epoch: to.self.epoch };
+    const isOpen = to !== undefined && from.connected.has(to.self.name);
+    if (to !== undefined && to !== from && !isOpen) this.#join(from, to);
+    const outcome = to === undefined ? 'failed' : to === from ? 'self' : isOpen ? 'duplicate' : 'connected';
+    from.machine.dialEnded?.({ url, outcome, peer }, this.#nowMs);
+  }
+
+  #join(from: Attendant, to: Attendant): void {
+    from.connected.add(to.self.name);
+    to.connected.add(from.self.name);
+    from.machine.connected(to.self, this.#nowMs);
+    to.machine.connected(from.self, this.#nowMs);
+  }
+
+  #part(from: Attendant, name: string, released: boolean): void {
+    const to = this.attendants.find(({ self, isUp }) => isUp && self.name === name);
+    if (!from.isUp || to === undefined || !from.connected.delete(name)) return;
+    to.connected.delete(from.self.name);
+    from.machine.disconnected(name, this.#nowMs, released);
+    to.machine.disconnected(from.self.name, this.#nowMs, released);
   }
 
   #carry(from: Attendant, to: string, body: unknown): void {

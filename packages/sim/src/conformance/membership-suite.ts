@@ -114,7 +114,7 @@ export function membershipSuite(
       crowd.pass(withinMs);
       a.machine.leave(crowd.nowMs);
       a.machine.tick('a timer that nobody set', crowd.nowMs);
-      a.machine.disconnected('a stranger', crowd.nowMs);
+      a.machine.disconnected('a stranger', crowd.nowMs, false);
       crowd.crash(a);
       expect(crowd.passUntil(() => viewOf(b).length === 0, withinMs)).toBe(true);
     });
