@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import * as core from '@grapevine/core';
-import { entropy, hybrid, type Membership, type Protocol, rumor, staticMembership } from '@grapevine/core';
+import { entropy, hybrid, type Membership, type Protocol, rumor, staticMembership, swim } from '@grapevine/core';
 import { membershipSuite, protocolSuite, type Runner } from '@grapevine/sim';
 import { transformSync } from '@swc/core';
 
@@ -20,6 +20,7 @@ protocolSuite(runner, () => entropy(), { repairs: true });
 protocolSuite(runner, () => hybrid(), { repairs: true });
 protocolSuite(runner, () => hybrid({ mail: 0 }), { repairs: true });
 membershipSuite(runner, (peers) => staticMembership({ peers }));
+membershipSuite(runner, (seeds) => swim({ seeds }), { spreads: true });
 
 /** What stands on the page from a declaration to the proof after it. */
 function onPage(declaration: string, until: string, name: string): unknown {

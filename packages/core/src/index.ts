@@ -6,6 +6,7 @@ export * from './intake.ts';
 export * from './intervals.ts';
 export * from './membership.ts';
 export * from './memberships/static.ts';
+export * from './memberships/swim.ts';
 export * from './messages.ts';
 export * from './options.ts';
 export * from './origin.ts';

@@ -64,6 +64,8 @@ export interface DialEnd {
   readonly outcome: 'connected' | 'duplicate' | 'self' | 'refused' | 'failed';
   /** Who answered there; `null` where nobody said. */
   readonly peer: { readonly name: string; readonly epoch: number } | null;
+  /** Why it came to nothing, where that is known. */
+  readonly error?: GossipError;
 }
 
 /** What a membership module can ask for. Asking has no effect on the machine before its next input. */
@@ -99,6 +101,8 @@ export interface MembershipEnvironment {
   readonly remembered?: readonly string[];
   /** The most connections that this node may have. @default no bound */
   readonly maxConnections?: number;
+  /** How long nodes that are gone are remembered, in milliseconds. @default a day */
+  readonly forgetAfterMs?: number;
 }
 
 /** One node's membership. Times are milliseconds that never run back, from any beginning. */

@@ -19,7 +19,10 @@ export interface Attendant {
   /** Every view that was published, the newest last. */
   readonly views: (readonly Member[])[];
   readonly connected: Set<string>;
-  dialled: readonly string[];
+  /** Every URL that was dialled. */
+  readonly dialled: Set<string>;
+  /** Those that are kept connected. */
+  kept: readonly string[];
   isUp: boolean;
 }
 
@@ -60,7 +63,8 @@ export class Crowd {
       random: seededRandom(this.attendants.length + 1),
       effects: {
         dial: (urls) => {
-          attendant.dialled = [...urls];
+          attendant.kept = [...urls];
+          for (const url of urls) attendant.dialled.add(url);
           this.#queue.put(this.#nowMs + LATENCY_MS, () => this.#meet(attendant));
         },
         connect: (url) => this.#queue.put(this.#nowMs + LATENCY_MS, () => this.#connect(attendant, url)),
@@ -84,7 +88,15 @@ export class Crowd {
         report: () => undefined,
       },
     });
-    const attendant: Attendant = { self, machine, views, connected: new Set(), dialled: [], isUp: true };
+    const attendant: Attendant = {
+      self,
+      machine,
+      views,
+      connected: new Set(),
+      dialled: new Set(),
+      kept: [],
+      isUp: true,
+    };
     this.attendants.push(attendant);
     machine.start(this.#nowMs);
     // Others may have dialled this place for long.
@@ -119,7 +131,7 @@ export class Crowd {
     if (!from.isUp) return;
     for (const to of this.attendants) {
       if (to === from || !to.isUp || from.connected.has(to.self.name)) continue;
-      if (!from.dialled.includes(to.self.url as string)) continue;
+      if (!from.kept.includes(to.self.url as string)) continue;
       this.#join(from, to);
     }
   }
@@ -127,6 +139,7 @@ export class Crowd {
   /** One dial, and how it ends. */
   #connect(from: Attendant, url: string): void {
     if (!from.isUp) return;
+    from.dialled.add(url);
     const to = this.attendants.find(({ self, isUp }) => isUp && self.url === url);
     const peer = to === undefined ? null : { name: to.self.name, epoch: to.self.epoch };
     const isOpen = to !== undefined && from.connected.has(to.self.name);

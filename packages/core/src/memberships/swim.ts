@@ -1,0 +1,368 @@
+/**
+ * SWIM with Lifeguard: who is there, found out by asking one another, and told by way of gossip.
+ *
+ * A node asks one other after the other whether it lives; who does not answer, not even to others who ask on its behalf, is
+ * suspect, and down when it has not refuted in time. News rides on these questions and answers, and on gossip of its own
+ * while there is some; now and then two compare all that they know, by a hash where that is the same.
+ *
+ * Invariants
+ *  1. Deadlines are counted on a clock that stands still while this process does: who was stopped accuses nobody.
+ *  2. A closed connection is a hint that starts a probe, never a verdict.
+ *  3. Without news, one question and one answer a `probeInterval` are all that is said, however large the cluster is.
+ *  4. After `leave` nothing more is said.
+ *
+ * Source: SWIM and Lifeguard, as cited in `swim/`; departures in ADR 10 and in `swim/roster.ts`, `swim/detector.ts`.
+ */
+
+import { sameSum } from '../hash.ts';
+import {
+  type DialEnd,
+  type Discovery,
+  isThere,
+  type Member,
+  type Membership,
+  type MembershipEnvironment,
+  type MembershipMachine,
+  type Meta,
+} from '../membership.ts';
+import { throwViolations, type Violation } from '../options.ts';
+import { sample } from '../random.ts';
+import { Awareness } from './swim/awareness.ts';
+import { Connections } from './swim/connections.ts';
+import { Detector } from './swim/detector.ts';
+import { Knowledge } from './swim/knowledge.ts';
+import {
+  ACK,
+  ASK,
+  GOSSIP,
+  HASH,
+  isSwimMessage,
+  NACK,
+  PING,
+  SYNC,
+  type SwimMessage,
+  type SwimRecord,
+  WHO,
+} from './swim/messages.ts';
+import { metaProblem } from './swim/meta.ts';
+import { resolveSwim, type SwimOptions } from './swim/options.ts';
+import type { Clocks, Status } from './swim/roster.ts';
+
+export type { Seed, SwimOptions } from './swim/options.ts';
+export { type SwimRecord, states as swimStates, SYNC as SWIM_SYNC, WHO as SWIM_WHO } from './swim/messages.ts';
+
+/** How often sources are asked again by who is alone, and by who is not, in milliseconds. */
+const DISCOVER_ALONE_MS = 5000;
+const DISCOVER_MS = 60_000;
+/** The first pause between two questions to the sources; it doubles while one is alone. */
+const DISCOVER_FIRST_MS = 500;
+const DAY_MS = 86_400_000;
+/** What a timer set for the past is set to: nothing is done twice in the same millisecond. */
+const SHORTEST_MS = 1;
+
+/**
+ * The membership that needs one address to join.
+ * @throws GossipError OPTIONS_INVALID that lists every violation
+ */
+export function swim(options: Partial<SwimOptions> = {}): Membership {
+  const violations: Violation[] = [];
+  const resolved = resolveSwim(options, violations);
+  throwViolations(violations);
+  return {
+    name: 'swim',
+    sources: resolved.seeds.filter((seed): seed is Discovery => typeof seed !== 'string'),
+    accepts: isSwimMessage,
+    create: (environment) => new SwimMachine(environment, resolved),
+  };
+}
+
+class SwimMachine implements MembershipMachine {
+  readonly #environment: MembershipEnvironment;
+  readonly #options: SwimOptions;
+  readonly #awareness: Awareness;
+  readonly #knowledge: Knowledge;
+  readonly #detector: Detector;
+  readonly #connections: Connections;
+  /** How long this process has stood still altogether. */
+  #stoodStillMs = 0;
+  #clocks: Clocks = { nowMs: 0, awakeMs: 0 };
+  #hasLeft = false;
+  // When each is due, on the clock that stands still while this process does.
+  #probeMs = 0;
+  #gossipMs = Infinity;
+  #syncMs = 0;
+  #seekMs = 0;
+  #discoverMs = 0;
+  #discoverPauseMs = DISCOVER_FIRST_MS;
+  #timerMs = Infinity;
+  /** The version of what was published last. */
+  #published = -1;
+
+  constructor(environment: MembershipEnvironment, options: SwimOptions) {
+    const { self, effects, random, maxConnections = Infinity } = environment;
+    this.#environment = environment;
+    this.#options = options;
+    this.#awareness = new Awareness(options.awarenessMax);
+    this.#knowledge = new Knowledge(self, options, {
+      appeared: (status) => this.#connections.appeared(status),
+      vanished: (status) => this.#connections.vanished(status, this.#clocks),
+      accused: (by, wasSuspected) => this.#refute(by, wasSuspected),
+      report: (error) => effects.report(error),
+    });
+    const knowledge = this.#knowledge;
+    this.#connections = new Connections({
+      self,
+      options,
+      knowledge,
+      detector: () => this.#detector,
+      effects,
+      random,
+      maxConnections,
+      accept: (member) => this.#accept(member),
+    });
+    const connections = this.#connections;
+    this.#detector = new Detector({
+      options,
+      knowledge,
+      awareness: this.#awareness,
+      random,
+      isTied: (name) => connections.isTied(name),
+      tied: () => connections.tied(),
+      dial: (status) => connections.reach(status),
+      send: (to, message) => this.#send(to, message),
+    });
+  }
+
+  start(nowMs: number): void {
+    const { random, inherited = [], remembered = [] } = this.#environment;
+    const { seeds, probeInterval, syncInterval } = this.#options;
+    this.#step(nowMs, ({ awakeMs }) => {
+      // Members do not all ask at the same moment.
+      this.#probeMs = awakeMs + random() * probeInterval;
+      this.#syncMs = awakeMs + (0.5 + random()) * syncInterval;
+      this.#discoverMs = awakeMs;
+      this.#seekMs = awakeMs;
+      for (const member of inherited) this.#knowledge.inherit(complete(member, nowMs), this.#clocks);
+      for (const { status } of this.#knowledge.roster.entries())
+        if (isThere(status)) this.#detector.join(status.name);
+        else this.#connections.vanished(status, this.#clocks);
+      this.#connections.seed(
+        seeds.filter((seed) => typeof seed === 'string'),
+        'seed',
+        nowMs,
+      );
+      this.#connections.seed(remembered, 'former', nowMs);
+    });
+  }
+
+  connected(member: Member, nowMs: number): void {
+    this.#step(nowMs, (clocks) => this.#connections.connected(member, clocks));
+  }
+
+  disconnected(name: string, nowMs: number, released: boolean): void {
+    this.#step(nowMs, (clocks) => {
+      if (this.#connections.untie(name) && !released) this.#detector.probe(name, clocks);
+    });
+  }
+
+  dialEnded(end: DialEnd, nowMs: number): void {
+    this.#step(nowMs, (clocks) => this.#connections.dialEnded(end, clocks));
+  }
+
+  discovered(source: number, urls: readonly string[], nowMs: number): void {
+    this.#step(nowMs, () => this.#connections.discovered(source, urls, nowMs));
+  }
+
+  receive(from: string, body: unknown, nowMs: number): void {
+    this.#step(nowMs, (clocks) => this.#hear(from, body as SwimMessage, clocks));
+  }
+
+  tick(_timer: string, nowMs: number): void {
+    this.#timerMs = Infinity;
+    this.#step(nowMs, () => undefined);
+  }
+
+  /** Whatever was due meanwhile is due that much later; and who was stopped doubts itself. */
+  stalled(forMs: number, nowMs: number): void {
+    this.#stoodStillMs += forMs;
+    this.#awareness.count(Math.ceil(forMs / this.#options.probeInterval));
+    // What is due has been put off, so it is looked at with the next input.
+    this.#clocks = { nowMs, awakeMs: nowMs - this.#stoodStillMs };
+  }
+
+  /** @throws GossipError OPTIONS_INVALID, nothing changed */
+  describe(meta: Meta, nowMs: number): void {
+    const problem = metaProblem(meta);
+    if (problem !== undefined) throwViolations([{ path: 'meta', problem }]);
+    this.#step(nowMs, () => this.#knowledge.describe(meta));
+  }
+
+  leave(nowMs: number): void {
+    this.#step(nowMs, () => {
+      this.#knowledge.leave();
+      this.#send([...this.#connections.tied()], [GOSSIP, [this.#knowledge.ownRecord]]);
+      this.#hasLeft = true;
+    });
+  }
+
+  // Inputs
+
+  #hear(from: string, message: SwimMessage, clocks: Clocks): void {
+    // Until it is found out whether it may bear its name, nothing that it says counts.
+    if (this.#connections.isClaiming(from)) return;
+    switch (message[0]) {
+      case PING:
+        this.#learn(message[2], from, clocks);
+        return this.#detector.pinged(from, message);
+      case ACK:
+        this.#learn(message[2], from, clocks);
+        this.#connections.use(from, clocks);
+        return this.#detector.acked(from, message);
+      case ASK:
+        return this.#detector.asked(from, message, clocks);
+      case NACK:
+        return this.#detector.nacked(message, clocks);
+      case GOSSIP:
+        return this.#learn(message[1], from, clocks);
+      case HASH: {
+        const [, low, high] = message;
+        if (!sameSum(this.#knowledge.sum, { low, high })) this.#send(from, [SYNC, this.#knowledge.all(), true]);
+        return;
+      }
+      case SYNC:
+        this.#learn(message[1], from, clocks);
+        if (message[2]) this.#send(from, [SYNC, this.#knowledge.all(), false]);
+        return;
+      case WHO:
+        this.#send(from, [SYNC, this.#knowledge.all(), false]);
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #learn(records: readonly SwimRecord[], from: string, clocks: Clocks): void {
+    for (const record of records) this.#knowledge.learn(record, from, clocks);
+  }
+
+  /** A connection counts. Of the two, the lower name begins to compare. */
+  #accept(member: Member): void {
+    const clocks = this.#clocks;
+    this.#connections.tie(member, clocks);
+    this.#knowledge.meet(member, clocks);
+    this.#detector.tied(member.name);
+    if (this.#environment.self.name < member.name) this.#compare(member.name);
+  }
+
+  #compare(name: string): void {
+    const { low, high } = this.#knowledge.sum;
+    this.#send(name, [HASH, low, high]);
+  }
+
+  /** Something untrue is said of this node. Those who said it hear the truth at once, the others by gossip. */
+  #refute(by: readonly string[], wasSuspected: boolean): void {
+    if (wasSuspected) this.#awareness.count(1);
+    this.#send(
+      by.filter((name) => this.#connections.isTied(name)),
+      [GOSSIP, [this.#knowledge.ownRecord]],
+    );
+  }
+
+  // Time
+
+  /** Takes an input, then does what is due, publishes what has changed, and sets the timer. */
+  #step(nowMs: number, input: (clocks: Clocks) => void): void {
+    if (this.#hasLeft) return;
+    const clocks: Clocks = { nowMs, awakeMs: nowMs - this.#stoodStillMs };
+    this.#clocks = clocks;
+    input(clocks);
+    if (this.#hasLeft) return;
+    this.#run(clocks);
+    if (this.#published !== this.#knowledge.version) {
+      this.#published = this.#knowledge.version;
+      this.#environment.effects.view(this.#knowledge.roster.statuses());
+    }
+    this.#setTimer(clocks);
+  }
+
+  #run(clocks: Clocks): void {
+    const { awakeMs } = clocks;
+    this.#knowledge.judge(clocks);
+    this.#detector.run(clocks);
+    this.#connections.run(clocks);
+    if (awakeMs >= this.#probeMs) this.#period(clocks);
+    if (awakeMs >= this.#seekMs) {
+      this.#connections.seek(clocks);
+      this.#seekMs = awakeMs + SHORTEST_SEEK_MS;
+    }
+    if (awakeMs >= this.#discoverMs) this.#discover(awakeMs);
+    if (awakeMs >= this.#syncMs) this.#sync(awakeMs);
+    if (awakeMs >= this.#gossipMs) this.#gossip();
+    const hasNews = !this.#knowledge.broadcasts.isEmpty && this.#connections.neighbours.ties.size > 0;
+    if (hasNews && this.#gossipMs === Infinity) this.#gossipMs = awakeMs + this.#options.gossipInterval;
+  }
+
+  #period(clocks: Clocks): void {
+    const { forgetAfterMs = DAY_MS } = this.#environment;
+    this.#probeMs = clocks.awakeMs + this.#awareness.stretch(this.#options.probeInterval);
+    const forgotten = this.#knowledge.roster.forget(clocks.nowMs - forgetAfterMs);
+    if (forgotten.length > 0) {
+      this.#knowledge.version += 1;
+      this.#connections.forgotten(forgotten, clocks.nowMs);
+    }
+    this.#connections.tend(clocks);
+    this.#detector.next(this.#connections.isMesh, clocks);
+  }
+
+  #gossip(): void {
+    this.#gossipMs = Infinity;
+    const to = sample(this.#environment.random, [...this.#connections.tied()], this.#options.gossipNodes);
+    const news = this.#knowledge.news(to.length);
+    if (news.length > 0) this.#send(to, [GOSSIP, news]);
+  }
+
+  #sync(awakeMs: number): void {
+    const { random } = this.#environment;
+    this.#syncMs = awakeMs + (0.9 + 0.2 * random()) * this.#options.syncInterval;
+    for (const name of sample(random, [...this.#connections.tied()], 1)) this.#compare(name);
+  }
+
+  #discover(awakeMs: number): void {
+    const { isAlone } = this.#connections;
+    this.#discoverPauseMs = isAlone ? Math.min(2 * this.#discoverPauseMs, DISCOVER_ALONE_MS) : DISCOVER_FIRST_MS;
+    this.#discoverMs = awakeMs + (isAlone ? this.#discoverPauseMs : DISCOVER_MS);
+    this.#environment.effects.discover();
+  }
+
+  #setTimer(clocks: Clocks): void {
+    const { awakeMs } = clocks;
+    const dueMs = Math.min(
+      this.#probeMs,
+      this.#gossipMs,
+      this.#syncMs,
+      this.#discoverMs,
+      this.#knowledge.judgeMs(),
+      this.#detector.dueMs(),
+      Math.max(this.#seekMs, this.#connections.seekMs(clocks)),
+      this.#connections.dueMs(),
+    );
+    // A timer that runs already and is early enough does.
+    if (this.#timerMs >= awakeMs && this.#timerMs <= dueMs) return;
+    this.#timerMs = Math.max(dueMs, awakeMs + SHORTEST_MS);
+    this.#environment.effects.setTimer('swim', this.#timerMs - awakeMs);
+  }
+
+  #send(to: string | readonly string[], message: SwimMessage): void {
+    if (to.length > 0) this.#environment.effects.send(to, message);
+  }
+}
+
+/** How long to wait at least between two looks at whom to dial, in milliseconds. */
+const SHORTEST_SEEK_MS = 100;
+
+function complete(
+  { name, epoch, url, meta = {}, state = 'alive', incarnation = 0, sinceMs }: Partial<Status> & Member,
+  nowMs: number,
+): Status {
+  return { name, epoch, url, meta, state, incarnation, sinceMs: sinceMs ?? nowMs };
+}

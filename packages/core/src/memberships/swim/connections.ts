@@ -1,0 +1,338 @@
+/**
+ * Connections: whom this node dials and whom it lets go, and who may take over a name.
+ *
+ * Invariants
+ *  1. One dial of a URL is under way at most, and each ends by `dialEnded`.
+ *  2. Whoever is there and could be dialled is connected, in a small cluster; in a large one, `neighbours` of them are.
+ *  3. Places where nobody known lives are dialled for ever (contacts.ts).
+ *  4. A name is taken over at once by who was started anew at the same address, or where the former does not answer. Where
+ *     it does, the newcomer is sent away: two living nodes do not share a name.
+ *
+ * Source: ADR 10; design, section 8.
+ */
+
+import { GossipError } from '../../errors.ts';
+import { type DialEnd, isThere, type Member, type MembershipEffects } from '../../membership.ts';
+import { type Random, sample } from '../../random.ts';
+import { Contacts } from './contacts.ts';
+import type { Detector } from './detector.ts';
+import type { Knowledge } from './knowledge.ts';
+import { Neighbours } from './neighbours.ts';
+import type { SwimOptions } from './options.ts';
+import type { Clocks, Status } from './roster.ts';
+
+export interface ConnectionsDetails {
+  readonly self: Member;
+  readonly options: SwimOptions;
+  readonly knowledge: Knowledge;
+  readonly detector: () => Detector;
+  readonly effects: MembershipEffects;
+  readonly random: Random;
+  readonly maxConnections: number;
+  /** The connection with this member counts from now on. */
+  readonly accept: (member: Member, clocks: Clocks) => void;
+}
+
+/** Somebody under a name whose bearer may still live elsewhere. */
+interface Claim {
+  readonly member: Member;
+  readonly former: Status & { readonly url: string };
+  readonly untilMs: number;
+}
+
+/** How many dials of a kind are under way at once. */
+const MOST_DIALS = 16;
+/** How long the higher name leaves it to the lower to dial, in milliseconds: else they dial each other at once. */
+const PATIENCE_MS = 1000;
+/** Every so many rounds of tending, a large cluster's node makes a new choice. */
+const ROTATION = 10;
+const MOST_REMEMBERED = 1000;
+
+export class Connections {
+  readonly neighbours: Neighbours;
+  readonly #details: ConnectionsDetails;
+  readonly #contacts: Contacts;
+  readonly #dials = new Set<string>();
+  /** Whom a dial is to lead to, by URL. */
+  readonly #dialled = new Map<string, string>();
+  readonly #claims = new Map<string, Claim>();
+  readonly #complained = new Set<string>();
+  #sources: readonly (readonly string[])[] = [];
+  /** Members in the order in which they will be chosen. */
+  #strangers: string[] = [];
+  #rounds = 0;
+  #remembered = -1;
+
+  constructor(details: ConnectionsDetails) {
+    const { options, maxConnections, random } = details;
+    this.#details = details;
+    this.#contacts = new Contacts(random);
+    this.neighbours = new Neighbours(Math.max(1, Math.min(options.neighbours, Math.floor(maxConnections / 4))));
+  }
+
+  get isMesh(): boolean {
+    return this.neighbours.isMesh(this.#details.knowledge.roster.there);
+  }
+
+  get isAlone(): boolean {
+    return this.#details.knowledge.roster.there === 0;
+  }
+
+  isTied(name: string): boolean {
+    return this.neighbours.ties.has(name);
+  }
+
+  tied(): Iterable<string> {
+    return this.neighbours.ties.keys();
+  }
+
+  // Where others may be
+
+  seed(urls: readonly string[], kind: 'seed' | 'former', nowMs: number): void {
+    for (const url of urls) if (url !== this.#details.self.url) this.#contacts.add(url, kind, nowMs);
+  }
+
+  /** A source has found these, in place of what it found before. */
+  discovered(source: number, urls: readonly string[], nowMs: number): void {
+    const before = this.#sources[source] ?? [];
+    const sources = this.#sources.slice();
+    sources[source] = urls;
+    this.#sources = sources;
+    const named = new Set([...sources.flatMap((found) => found ?? []), ...this.#details.options.seeds]);
+    for (const url of before) if (!named.has(url)) this.#contacts.drop(url);
+    this.seed(urls, 'seed', nowMs);
+  }
+
+  // Who is there
+
+  appeared({ name, url }: Status): void {
+    if (url !== null) this.#contacts.settle(url);
+    this.neighbours.forgive(name);
+    this.#details.detector().drop(name);
+    this.#details.detector().join(name);
+  }
+
+  vanished({ name, url, state }: Status, { nowMs }: Clocks): void {
+    this.neighbours.unchoose(name);
+    this.neighbours.forgive(name);
+    this.#details.detector().drop(name);
+    if (state === 'down' && url !== null && url !== this.#details.self.url) this.#contacts.add(url, 'lost', nowMs);
+    if (this.isAlone) this.#contacts.hurry(nowMs);
+  }
+
+  /** Members that were gone for so long that they are members no more: their addresses are tried on. */
+  forgotten(statuses: readonly Status[], nowMs: number): void {
+    for (const { url, state } of statuses)
+      if (state === 'down' && url !== null) this.#contacts.add(url, 'former', nowMs);
+  }
+
+  // What happens to connections
+
+  connected(member: Member, clocks: Clocks): void {
+    const { knowledge, effects, accept } = this.#details;
+    const { name, epoch } = member;
+    const status = knowledge.roster.get(name)?.status;
+    if (status !== undefined && status.epoch > epoch) {
+      effects.expel(name, 'a node of this name that was started later is a member: give each its own name');
+      return;
+    }
+    if (status !== undefined && status.epoch < epoch && isThere(status) && this.#isElsewhere(status, member)) {
+      const former = status as Status & { readonly url: string };
+      this.#claims.set(name, { member, former, untilMs: clocks.awakeMs + this.#details.options.probeTimeout });
+      this.#dial(former.url);
+      return;
+    }
+    accept(member, clocks);
+  }
+
+  /** Whether it is being found out who may bear this name. */
+  isClaiming(name: string): boolean {
+    return this.#claims.has(name);
+  }
+
+  /** A connection counts from now on. */
+  tie({ name, epoch }: Member, { awakeMs }: Clocks): void {
+    this.neighbours.ties.set(name, { epoch, ours: false, usedMs: awakeMs });
+    this.neighbours.forgive(name);
+  }
+
+  /** @returns whether it counted */
+  untie(name: string): boolean {
+    this.#claims.delete(name);
+    this.neighbours.unchoose(name);
+    return this.neighbours.ties.delete(name);
+  }
+
+  use(name: string, { awakeMs }: Clocks): void {
+    const tie = this.neighbours.ties.get(name);
+    if (tie !== undefined) tie.usedMs = awakeMs;
+  }
+
+  /** Dials a member. @returns false where that cannot be */
+  reach({ name, url }: Status): boolean {
+    if (url === null || url === this.#details.self.url) return false;
+    this.#dial(url, name);
+    return true;
+  }
+
+  dialEnded(end: DialEnd, clocks: Clocks): void {
+    const { url, outcome, peer } = end;
+    this.#dials.delete(url);
+    const meant = this.#dialled.get(url);
+    this.#dialled.delete(url);
+    const { knowledge } = this.#details;
+    const answered = outcome === 'connected' || outcome === 'duplicate';
+    const tie = answered && peer !== null ? this.neighbours.ties.get(peer.name) : undefined;
+    if (outcome === 'connected' && tie !== undefined) tie.ours = true;
+    const found = outcome === 'self' || (answered && peer !== null && knowledge.roster.isThere(peer.name));
+    this.#contacts.ended(url, { found, alone: this.isAlone }, clocks.nowMs);
+    if (answered || outcome === 'self') this.#complained.delete(url);
+    else this.#complain(end);
+    this.#settleClaims(end, clocks);
+    if (meant === undefined || (answered && peer?.name === meant)) return;
+    this.neighbours.unchoose(meant);
+    this.neighbours.failed(meant, clocks.awakeMs);
+    if (!this.isTied(meant)) this.#details.detector().unreachable(meant, clocks);
+  }
+
+  // What is done now and then
+
+  /** When a claim is over, on the clock that stands still while this process does. */
+  dueMs(): number {
+    let dueMs = Infinity;
+    for (const { untilMs } of this.#claims.values()) dueMs = Math.min(dueMs, untilMs);
+    return dueMs;
+  }
+
+  /** When a contact is due, on the same clock. */
+  seekMs({ nowMs, awakeMs }: Clocks): number {
+    return this.#contacts.dueMs() - nowMs + awakeMs;
+  }
+
+  run(clocks: Clocks): void {
+    for (const [name, { member, untilMs }] of this.#claims)
+      if (clocks.awakeMs >= untilMs) {
+        this.#claims.delete(name);
+        this.#details.accept(member, clocks);
+      }
+  }
+
+  /** Dials places where nobody known lives. */
+  seek({ nowMs }: Clocks): void {
+    const { knowledge } = this.#details;
+    if (this.#contacts.dueMs() > nowMs) return;
+    const known = new Set<string>();
+    for (const { status } of knowledge.roster.entries())
+      if (isThere(status) && status.url !== null) known.add(status.url);
+    for (const url of this.#contacts.take(this.isAlone, (contact) => known.has(contact), nowMs)) this.#dial(url);
+  }
+
+  /** Makes and drops connections so that those are there that should be; once every `probeInterval`. */
+  tend(clocks: Clocks): void {
+    this.#rounds += 1;
+    if (this.isMesh) this.#tendMesh(clocks);
+    else this.#tendChoice(clocks);
+    this.#remember();
+  }
+
+  #tendMesh({ awakeMs }: Clocks): void {
+    const { knowledge, self } = this.#details;
+    for (const { status } of knowledge.roster.entries()) {
+      if (this.#dials.size >= MOST_DIALS) return;
+      if (!this.#isWanted(status, awakeMs)) continue;
+      // The lower name dials, if it can know where; the higher waits for it once.
+      const isTheirs = self.url !== null && self.name > status.name;
+      if (!isTheirs || !this.neighbours.putOff(status.name, awakeMs + PATIENCE_MS)) this.reach(status);
+    }
+  }
+
+  #tendChoice(clocks: Clocks): void {
+    const { neighbours } = this;
+    const { effects } = this.#details;
+    const rotates = this.#rounds % ROTATION === 0;
+    for (const name of neighbours.spare()) {
+      if (neighbours.wanting <= 0) break;
+      neighbours.choose(name);
+    }
+    for (let more = neighbours.wanting + (rotates ? 1 : 0); more > 0 && this.#dials.size < MOST_DIALS; more--) {
+      const stranger = this.#nextStranger(clocks.awakeMs);
+      if (stranger === undefined) break;
+      neighbours.choose(stranger.name);
+      this.reach(stranger);
+    }
+    neighbours.trim();
+    const idle = neighbours.idle(clocks.awakeMs);
+    if (idle === undefined) return;
+    // Asked for again at the next round of tending, where it is too busy to be closed now.
+    effects.hangUp(idle);
+  }
+
+  /** Whoever is not connected, everybody once in a round. */
+  #nextStranger(awakeMs: number): Status | undefined {
+    const { knowledge, random } = this.#details;
+    for (let rounds = 0; rounds < 2; rounds++) {
+      for (let name = this.#strangers.pop(); name !== undefined; name = this.#strangers.pop()) {
+        const status = knowledge.roster.get(name)?.status;
+        if (status !== undefined && this.#isWanted(status, awakeMs)) return status;
+      }
+      const names = knowledge.roster.statuses().map(({ name }) => name);
+      this.#strangers = sample(random, names, names.length);
+    }
+    return undefined;
+  }
+
+  /** Whether it is there and not connected, and can be dialled by now. */
+  #isWanted(status: Status, awakeMs: number): boolean {
+    const { name, url } = status;
+    return (
+      isThere(status) &&
+      url !== null &&
+      !this.isTied(name) &&
+      !this.#dials.has(url) &&
+      !this.#claims.has(name) &&
+      this.neighbours.isDue(name, awakeMs)
+    );
+  }
+
+  /** Whether a former of this name may still live where the newcomer is not. */
+  #isElsewhere(former: Status, member: Member): boolean {
+    return former.url !== null && former.url !== member.url && !this.isTied(former.name);
+  }
+
+  #settleClaims({ url, peer }: DialEnd, clocks: Clocks): void {
+    for (const [name, { member, former }] of this.#claims) {
+      if (former.url !== url) continue;
+      this.#claims.delete(name);
+      if (peer?.name === name && peer.epoch === former.epoch)
+        this.#details.effects.expel(name, `a living node bears this name, at ${url}: give each its own name`);
+      else this.#details.accept(member, clocks);
+    }
+  }
+
+  #dial(url: string, meant?: string): void {
+    if (meant !== undefined) this.#dialled.set(url, meant);
+    if (this.#dials.has(url)) return;
+    this.#dials.add(url);
+    this.#details.effects.connect(url);
+  }
+
+  /** Who waits for somebody to answer shall know that nobody does: once for each address. */
+  #complain({ url, outcome, error }: DialEnd): void {
+    if (outcome === 'refused' || this.#complained.has(url) || !this.#contacts.urls('seed').includes(url)) return;
+    this.#complained.add(url);
+    const why = error === undefined ? `${url} cannot be reached` : error.message;
+    this.#details.effects.report(
+      new GossipError('PEER_UNREACHABLE', `${why}; it is a seed, and tried on`, { context: { url }, cause: error }),
+    );
+  }
+
+  #remember(): void {
+    const { knowledge, effects } = this.#details;
+    if (this.#remembered === knowledge.version) return;
+    this.#remembered = knowledge.version;
+    const urls: string[] = [];
+    for (const { url } of knowledge.roster.statuses().filter(isThere)) if (url !== null) urls.push(url);
+    urls.push(...this.#contacts.urls('lost'), ...this.#contacts.urls('former'));
+    if (urls.length > 0) effects.remember(urls.slice(0, MOST_REMEMBERED));
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * Knowledge: what this node believes of all, what it says of itself, and what it passes on.
+ *
+ * Invariants
+ *  1. Only this node speaks for itself: whatever is said of it that is not so, it answers with a higher incarnation.
+ *  2. Whatever changes a belief is passed on; what changes nothing is not.
+ *  3. A published status is never changed, but replaced.
+ *
+ * Source: SWIM, sections 4.1 and 4.2.
+ */
+
+import { GossipError } from '../../errors.ts';
+import type { Sum } from '../../hash.ts';
+import { isThere, type Member, type Meta } from '../../membership.ts';
+import { Broadcasts, retransmitLimit } from './broadcasts.ts';
+import { MAX_ACCUSERS, MAX_RECORDS, type SwimRecord } from './messages.ts';
+import { sameMeta } from './meta.ts';
+import type { SwimOptions } from './options.ts';
+import { addMember, aliveRecord, type Clocks, recordOf, Roster, type Status } from './roster.ts';
+import { type SuspicionTimes, suspicionTimes } from './suspicion.ts';
+
+/** What follows from what was learnt. */
+export interface KnowledgeEvents {
+  /** Somebody is there who was not, or is another than before. */
+  appeared(status: Status): void;
+  /** Somebody is there no more. */
+  vanished(status: Status): void;
+  /** Something is said of this node that is not so, by this peer: it has been refuted, and those shall hear so first. */
+  accused(by: readonly string[], wasSuspected: boolean): void;
+  report(error: GossipError): void;
+}
+
+const SUSPECT = 1;
+const DOWN = 2;
+const LEFT = 3;
+
+export class Knowledge {
+  readonly roster: Roster = new Roster();
+  readonly broadcasts: Broadcasts = new Broadcasts();
+  /** Counts the changes of what is published. */
+  version = 0;
+  readonly #options: SwimOptions;
+  readonly #events: KnowledgeEvents;
+  readonly #self: Member;
+  #meta: Meta;
+  /** 0 is what others know of a node by a connection alone. */
+  #incarnation = 1;
+  #hasLeft = false;
+  #reportedEpoch: number;
+
+  constructor(self: Member, options: SwimOptions, events: KnowledgeEvents) {
+    this.#self = self;
+    this.#meta = options.meta;
+    this.#options = options;
+    this.#events = events;
+    this.#reportedEpoch = self.epoch;
+    this.broadcasts.add(self.name);
+  }
+
+  /** How many there are, this node included. */
+  get nodes(): number {
+    return this.roster.there + 1;
+  }
+
+  get times(): SuspicionTimes {
+    return suspicionTimes(this.#options, this.nodes);
+  }
+
+  /** The hash of all who are there, this node included. */
+  get sum(): Sum {
+    const sum = { ...this.roster.sum };
+    addMember(sum, { ...this.#self, incarnation: this.#incarnation }, 1);
+    return sum;
+  }
+
+  /** What this node says of itself. */
+  get ownRecord(): SwimRecord {
+    const record = aliveRecord({ ...this.#self, meta: this.#meta }, this.#incarnation);
+    return this.#hasLeft ? [record[0], record[1], record[2], LEFT, record[4], record[5], []] : record;
+  }
+
+  /** All that is known, this node first. */
+  all(): SwimRecord[] {
+    const records = [this.ownRecord];
+    for (const entry of this.roster.entries()) if (records.length < MAX_RECORDS) records.push(recordOf(entry));
+    return records;
+  }
+
+  /**
+   * News for a message that goes to so many: about itself first, where the receiver is suspect.
+   * @param to the receiver, where it is one
+   */
+  news(receivers: number, to?: string): SwimRecord[] {
+    const { name: ownName } = this.#self;
+    const records: SwimRecord[] = [];
+    const suspect = to === undefined || !this.#options.tellSuspects ? undefined : this.roster.get(to);
+    if (suspect?.suspicion) records.push(recordOf(suspect));
+    for (const name of this.broadcasts.take(retransmitLimit(this.#options.retransmitMult, this.nodes), receivers)) {
+      const entry = this.roster.get(name);
+      if (name === ownName) records.push(this.ownRecord);
+      else if (entry !== undefined && (name !== to || records.length === 0)) records.push(recordOf(entry));
+    }
+    return records;
+  }
+
+  /** Takes a report that came from a peer. */
+  learn(record: SwimRecord, from: string, clocks: Clocks): void {
+    if (record[0] === this.#self.name) this.#hearOfSelf(record, from);
+    else this.#take(record, clocks);
+  }
+
+  /** A connection says that somebody lives: what a hello bears, and no more. */
+  meet({ name, epoch, url }: Member, clocks: Clocks): void {
+    if (this.roster.get(name)?.status.epoch === epoch) return;
+    this.#take(aliveRecord({ name, epoch, url }, 0), clocks);
+  }
+
+  /** This node suspects somebody. */
+  suspect({ name, epoch, incarnation, url, meta }: Status, clocks: Clocks): void {
+    this.#take([name, epoch, incarnation, SUSPECT, url, meta, [this.#self.name]], clocks);
+  }
+
+  /** Declares down whose time to refute is over. */
+  judge(clocks: Clocks): void {
+    for (const name of this.roster.suspects) {
+      const entry = this.roster.get(name);
+      if (entry?.suspicion == null || entry.suspicion.deadlineMs > clocks.awakeMs) continue;
+      const { epoch, incarnation, url, meta } = entry.status;
+      this.#take([name, epoch, incarnation, DOWN, url, meta, []], clocks);
+    }
+  }
+
+  /** When the next suspect's time is over. */
+  judgeMs(): number {
+    let dueMs = Infinity;
+    for (const name of this.roster.suspects)
+      dueMs = Math.min(dueMs, this.roster.get(name)?.suspicion?.deadlineMs ?? Infinity);
+    return dueMs;
+  }
+
+  describe(meta: Meta): void {
+    if (sameMeta(meta, this.#meta)) return;
+    this.#meta = meta;
+    this.#assert(this.#incarnation + 1);
+  }
+
+  leave(): void {
+    this.#hasLeft = true;
+  }
+
+  inherit(status: Status, clocks: Clocks): void {
+    this.roster.inherit(status, this.times, clocks);
+    this.version += 1;
+  }
+
+  #take(record: SwimRecord, clocks: Clocks): void {
+    const { roster } = this;
+    const name = record[0];
+    const before = roster.get(name)?.status;
+    const outcome = roster.take(record, this.times, clocks);
+    if (outcome === 'old') return;
+    this.broadcasts.add(name);
+    if (outcome === 'confirmed') return;
+    this.version += 1;
+    const { status } = roster.get(name) as { readonly status: Status };
+    const wasThere = before !== undefined && isThere(before);
+    if (isThere(status) && (!wasThere || outcome === 'reborn')) this.#events.appeared(status);
+    else if (!isThere(status) && (wasThere || before?.state !== status.state)) this.#events.vanished(status);
+  }
+
+  #hearOfSelf([, epoch, incarnation, state, url, meta, accusers]: SwimRecord, from: string): void {
+    const self = this.#self;
+    if (epoch > self.epoch) return this.#reportNamesake(epoch, url);
+    if (this.#hasLeft) return;
+    if (epoch < self.epoch) {
+      // They speak of a former life.
+      this.broadcasts.add(self.name);
+      return;
+    }
+    const isTrue = state === 0 && url === self.url && sameMeta(meta, this.#meta);
+    if (isTrue) {
+      // A former machine of this process said so. With it, all that we have said so far is old.
+      if (incarnation > this.#incarnation) this.#assert(incarnation);
+      return;
+    }
+    if (incarnation < this.#incarnation) {
+      // What it says of us is over: an accuser who has not heard so hears it now. The rest is old news on its way.
+      if (state === SUSPECT || state === DOWN) this.#events.accused([from], false);
+      return;
+    }
+    // A node that has left is gone for good, under this epoch.
+    if (state === LEFT) return;
+    this.#assert(incarnation + 1);
+    if (state === SUSPECT || state === DOWN)
+      this.#events.accused([...new Set([from, ...accusers.slice(0, MAX_ACCUSERS)])], true);
+  }
+
+  #assert(incarnation: number): void {
+    this.#incarnation = incarnation;
+    this.broadcasts.add(this.#self.name);
+  }
+
+  #reportNamesake(epoch: number, url: string | null): void {
+    if (epoch <= this.#reportedEpoch) return;
+    this.#reportedEpoch = epoch;
+    const { name } = this.#self;
+    this.#events.report(
+      new GossipError(
+        'NAME_TAKEN',
+        `Another node bears the name '${name}' (at ${url ?? 'an unknown address'}), and others have taken it for this one started anew: give each its own name.`,
+        { context: { name, url, epoch } },
+      ),
+    );
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Neighbours: with whom a node keeps a connection.
+ *
+ * In a small cluster, with everybody. In a large one each node keeps connections to a few of its own choice, and is chosen
+ * by about as many: a random graph, over which news reaches everybody in a logarithmic number of steps. The oldest choice
+ * gives way to a new one now and then, so that the graph changes and everybody is met in time.
+ *
+ * Invariants
+ *  1. Only who dialled lets a connection go, and never one of its own choice: a node's choice is nobody else's to undo.
+ *  2. Who cannot be dialled is tried ever more seldom.
+ *
+ * Source: ADR 10. Random graphs for membership: Ganesh, Kermarrec, Massoulié, "Peer-to-Peer Membership Management for
+ * Gossip-Based Protocols", 2003; Jelasity et al., "Gossip-based Peer Sampling", 2007.
+ */
+
+/** A connection; times on the clock that stands still while this process does. */
+export interface Tie {
+  readonly epoch: number;
+  /** Whether we dialled. */
+  ours: boolean;
+  /** When it was last of use beside gossip. */
+  usedMs: number;
+}
+
+interface Failure {
+  times: number;
+  untilMs: number;
+}
+
+/** How long a connection that nobody chose is kept after its last use, in milliseconds. */
+const IDLE_MS = 10_000;
+const FIRST_MS = 1000;
+const LONGEST_MS = 60_000;
+
+export class Neighbours {
+  /** Connections by the peer's name. */
+  readonly ties: Map<string, Tie> = new Map<string, Tie>();
+  /** The oldest first. */
+  readonly #chosen = new Set<string>();
+  readonly #failures = new Map<string, Failure>();
+  readonly #most: number;
+
+  /** @param most so many are chosen */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** In a cluster of so many others everybody is connected with everybody. */
+  isMesh(others: number): boolean {
+    return others <= 2 * this.#most;
+  }
+
+  /** How many more are to be chosen. */
+  get wanting(): number {
+    return this.#most - this.#chosen.size;
+  }
+
+  choose(name: string): void {
+    this.#chosen.add(name);
+  }
+
+  /** It is gone, or could not be dialled. */
+  unchoose(name: string): void {
+    this.#chosen.delete(name);
+  }
+
+  /** Gives up the oldest choice where there are too many. */
+  trim(): void {
+    for (const name of this.#chosen) {
+      if (this.#chosen.size <= this.#most) return;
+      this.#chosen.delete(name);
+    }
+  }
+
+  /** Whether it may be dialled by now. */
+  isDue(name: string, nowMs: number): boolean {
+    return nowMs >= (this.#failures.get(name)?.untilMs ?? 0);
+  }
+
+  /** Leaves it to the other side to dial, for a while. @returns false where that has been done */
+  putOff(name: string, untilMs: number): boolean {
+    if (this.#failures.has(name)) return false;
+    this.#failures.set(name, { times: 0, untilMs });
+    return true;
+  }
+
+  failed(name: string, nowMs: number): void {
+    const times = this.#failures.get(name)?.times ?? 0;
+    const untilMs = nowMs + Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(times, 30));
+    this.#failures.set(name, { times: times + 1, untilMs });
+  }
+
+  /** It is connected, or gone, or another. */
+  forgive(name: string): void {
+    this.#failures.delete(name);
+  }
+
+  /** A connection of ours that nobody needs any more, the one longest unused. */
+  idle(nowMs: number): string | undefined {
+    let found: string | undefined;
+    let usedMs = nowMs - IDLE_MS;
+    for (const [name, tie] of this.ties) {
+      if (!tie.ours || tie.usedMs > usedMs || this.#chosen.has(name)) continue;
+      found = name;
+      usedMs = tie.usedMs;
+    }
+    return found;
+  }
+
+  /** Ours that nobody chose so far. */
+  *spare(): IterableIterator<string> {
+    for (const [name, { ours }] of this.ties) if (ours && !this.#chosen.has(name)) yield name;
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Questions that are open: whether somebody lives, for ourselves and for others who asked us to ask.
+ *
+ * Invariants
+ *  1. Of one node one probe is open at most.
+ *  2. Every question ends: by an answer, or at its deadline.
+ *  3. What others have us ask is bounded.
+ *
+ * Source: SWIM, section 3.1; Lifeguard, section IV-A (nacks).
+ */
+
+/** Times are on the clock that stands still while this process does. */
+export interface Probe {
+  readonly sequence: number;
+  readonly name: string;
+  readonly epoch: number;
+  /** The dial is under way, or its answer is waited for, or others have been asked. */
+  stage: 'dial' | 'direct' | 'indirect';
+  /** When others are asked. */
+  readonly directMs: number;
+  readonly deadlineMs: number;
+  /** Others who were asked, and how many of them said that they live but the other does not answer. */
+  asked: number;
+  nacks: number;
+}
+
+export interface Relay {
+  readonly sequence: number;
+  readonly name: string;
+  readonly asker: string;
+  readonly askerSequence: number;
+  stage: 'dial' | 'direct';
+  /** When the asker is told that there is no answer so far; Infinity once it has been. */
+  nackMs: number;
+  readonly deadlineMs: number;
+}
+
+/** More than any cluster asks of one node at once. */
+const MAX_RELAYS = 1000;
+
+export class Probes {
+  readonly probes: Map<number, Probe> = new Map<number, Probe>();
+  readonly relays: Map<number, Relay> = new Map<number, Relay>();
+  readonly #names = new Set<string>();
+  #sequence = 0;
+
+  isOpen(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  open(name: string, epoch: number, directMs: number, deadlineMs: number): Probe {
+    const sequence = ++this.#sequence;
+    const probe: Probe = { sequence, name, epoch, stage: 'direct', directMs, deadlineMs, asked: 0, nacks: 0 };
+    this.probes.set(sequence, probe);
+    this.#names.add(name);
+    return probe;
+  }
+
+  close({ sequence, name }: Probe): void {
+    if (this.probes.delete(sequence)) this.#names.delete(name);
+  }
+
+  /** Whoever is no more, or is another, need not be asked. */
+  drop(name: string): void {
+    if (!this.#names.has(name)) return;
+    for (const probe of this.probes.values()) if (probe.name === name) this.close(probe);
+  }
+
+  /** @returns undefined where too many are open */
+  relay(details: Omit<Relay, 'sequence' | 'stage'>): Relay | undefined {
+    if (this.relays.size >= MAX_RELAYS) return undefined;
+    const relay: Relay = { ...details, sequence: ++this.#sequence, stage: 'direct' };
+    this.relays.set(relay.sequence, relay);
+    return relay;
+  }
+
+  /** The next moment at which one of them wants something. */
+  dueMs(): number {
+    let dueMs = Infinity;
+    for (const { stage, directMs, deadlineMs } of this.probes.values())
+      dueMs = Math.min(dueMs, stage === 'indirect' ? deadlineMs : directMs);
+    for (const { nackMs, deadlineMs } of this.relays.values()) dueMs = Math.min(dueMs, nackMs, deadlineMs);
+    return dueMs;
+  }
+}

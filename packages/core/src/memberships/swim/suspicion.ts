@@ -1,0 +1,65 @@
+/**
+ * Suspicion: a node that does not answer is given time to refute, the less, the more others suspect it as well.
+ *
+ * Invariants
+ *  1. The time lies between the minimum and the maximum, and never grows by a confirmation.
+ *  2. Who accuses twice confirms nothing.
+ *
+ * Source: Dadgar, Phillips, Currey, "Lifeguard: Local Health Awareness for More Accurate Failure Detection", DSN-W 2018,
+ * section IV-B; SWIM, section 4.2.
+ */
+
+import type { SwimOptions } from './options.ts';
+
+export interface SuspicionTimes {
+  readonly minMs: number;
+  readonly maxMs: number;
+  /** So many confirmations bring the time to its minimum. */
+  readonly wanted: number;
+}
+
+/** @param nodes how many there are, this one included */
+export function suspicionTimes(
+  { suspicionMult, suspicionMaxMult, probeInterval }: SwimOptions,
+  nodes: number,
+): SuspicionTimes {
+  const minMs = suspicionMult * Math.max(1, Math.log10(nodes)) * probeInterval;
+  // Two cannot confirm: the accuser and the suspect itself.
+  const possible = nodes - 2;
+  const wanted = suspicionMult - 2;
+  return { minMs, maxMs: suspicionMaxMult * minMs, wanted: possible < wanted ? 0 : Math.max(0, wanted) };
+}
+
+export class Suspicion {
+  readonly #times: SuspicionTimes;
+  readonly #sinceMs: number;
+  readonly #accusers: Set<string>;
+
+  /** @param nowMs on a clock that stands still while this process does */
+  constructor(times: SuspicionTimes, accusers: readonly string[], nowMs: number) {
+    this.#times = times;
+    this.#sinceMs = nowMs;
+    this.#accusers = new Set(accusers);
+  }
+
+  /** When the suspect is declared down, on the same clock. */
+  get deadlineMs(): number {
+    const { minMs, maxMs, wanted } = this.#times;
+    if (wanted === 0) return this.#sinceMs + minMs;
+    const confirmations = Math.min(wanted, Math.max(0, this.#accusers.size - 1));
+    const share = Math.log(confirmations + 1) / Math.log(wanted + 1);
+    return this.#sinceMs + Math.max(minMs, maxMs - (maxMs - minMs) * share);
+  }
+
+  /** Those who accuse it; more than needed are not kept. */
+  get accusers(): readonly string[] {
+    return [...this.#accusers];
+  }
+
+  /** @returns whether somebody new accuses, and it counts */
+  confirm(accusers: readonly string[]): boolean {
+    const before = this.#accusers.size;
+    for (const accuser of accusers) if (this.#accusers.size <= this.#times.wanted) this.#accusers.add(accuser);
+    return this.#accusers.size > before;
+  }
+}
