@@ -11,6 +11,8 @@
 import { isExpired, type Member, type Origin, type Update, visible } from '@grapevine/core';
 import { decodeValue } from '@grapevine/wire';
 
+import type { ViewChangeType } from './view-changes.ts';
+
 /** Which write: a total order, by its fields from first to last. */
 export interface Version {
   /** Of the hybrid logical clock. */
@@ -146,8 +148,12 @@ export interface MembersEvent {
   readonly members: readonly Member[];
 }
 
+/**
+ * `nodeup`: is there now. `nodedown`: does not answer any more, or was started anew, which a `nodeup` follows. `nodeleft`:
+ * said goodbye. `nodechanged`: says something else of itself, or is somewhere else.
+ */
 export interface MemberEvent {
-  readonly type: 'nodeup' | 'nodedown';
+  readonly type: ViewChangeType;
   /** Who tells it. */
   readonly node: string;
   readonly member: Member;

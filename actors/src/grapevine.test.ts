@@ -120,6 +120,7 @@ describe('a node', () => {
       transport: () => ({
         start: async () => ({ url: null }),
         dial: () => {},
+        connect: () => {},
         sessions: () => [],
         close: async () => void order.push(`transport, instance gone: ${isGone(instance)}`),
       }),

@@ -77,6 +77,9 @@ function receive(node: Node, self: Ref<NodeMessage>, message: NodeMessage): void
     case 'unsubscribe':
       node.subscribers.delete(message.subscriber);
       return;
+    case 'describe':
+      if (node.trackerRef !== null) tell(node.trackerRef, message);
+      return;
     case 'leave':
       void leaveGrapevine(self);
       return;
@@ -120,6 +123,7 @@ export function spawnGossip(node: Ref<NodeMessage>, options: GossipOptions = {})
     random,
     encoder: host.encoder,
     lines: host.lines,
+    view: host.view,
   });
   const place = `gossip ${name}`;
   const supervisor = spawnChild(

@@ -13,7 +13,7 @@ import { type Message, type Peer, type Received, Replica } from '@grapevine/core
 import type { Encoder } from '@grapevine/wire';
 
 import type { Ref } from './kernel/nact.ts';
-import type { HandlerMessage, InstanceMessage } from './instance-messages.ts';
+import type { HandlerMessage, InstanceMessage, ViewMessage } from './instance-messages.ts';
 import type { Judgement } from './judgement.ts';
 import type { Line } from './line.ts';
 import type { ResolvedGossipOptions } from './options.ts';
@@ -35,6 +35,8 @@ export interface HoldingDetails {
   readonly random: () => number;
   readonly encoder: Encoder;
   readonly lines: ReadonlyMap<string, Line>;
+  /** Who is there as it starts. */
+  readonly view: ViewMessage;
 }
 
 export class Holding implements Party {
@@ -46,6 +48,7 @@ export class Holding implements Party {
   readonly outbox: Outbox;
   readonly pressure: Pressure = new Pressure();
   readonly peers: Map<string, Peer> = new Map();
+  view: ViewMessage;
   readonly clock: () => number;
   readonly random: () => number;
   /** Set when the actors are spawned; references stay good over every restart. */
@@ -71,6 +74,7 @@ export class Holding implements Party {
     this.options = options;
     this.clock = details.clock;
     this.random = details.random;
+    this.view = details.view;
     const { maxUpdateBytes } = options;
     this.replica = new Replica({ name: node, epoch, maxDriftMs, maxUpdateBytes, forgetAfterMs });
     this.subscriptions = new Subscriptions(this.replica, options.name);

@@ -4,7 +4,11 @@ export {
   hybrid,
   isGossipError,
   type Member,
+  type Discovery,
   type Membership,
+  type MemberState,
+  type MemberStatus,
+  type Meta,
   type Protocol,
   rumor,
   staticMembership,
@@ -20,6 +24,9 @@ export {
 } from '@grapevine/transport';
 export { contentId } from '@grapevine/wire';
 
+export { dns, type DnsOptions } from './discovery/dns.ts';
+export { file, type FileOptions } from './discovery/file.ts';
+export type { FindUrls, Seed } from './discovery/source.ts';
 export {
   Change,
   type ChangesEvent,
@@ -46,6 +53,8 @@ export {
   add,
   addMany,
   type AddOptions,
+  describe,
+  type DescribeReply,
   type GossipMessage,
   leave,
   type NodeMessage,
@@ -57,7 +66,9 @@ export {
   type Unsubscribe,
   type WriteReply,
 } from './messages.ts';
+export { type Observation, observeMembers, type ObserveOptions } from './observe.ts';
 export type { GossipOptions, NodeOptions } from './options.ts';
 export type { Stored } from './received.ts';
+export { swim, type SwimOptions } from './swim.ts';
 export type { HandlerVerdict, Kept } from './verdict.ts';
 export { type GossipStatus, type GossipView, gossipView, type LinkStatus, type NodeView, nodeView } from './views.ts';

@@ -34,13 +34,29 @@ export interface Announcement {
   readonly action: 'nodeup' | 'nodedown';
 }
 
+/** Who is there, connected or not, without this node. */
+export interface ViewMessage {
+  readonly type: 'view';
+  readonly names: ReadonlySet<string>;
+  /** How many of them this node has no connection with. */
+  readonly beyond: number;
+}
+
 /** Everything that was sent before is to be done, and all that waits for a timer to be done now. */
 export interface Flush {
   readonly type: 'flush';
   readonly replyTo: Ref<true>;
 }
 
-export type InstanceMessage = GossipMessage | PartyMessage | Tick | Collect | Judged | Announcement | Flush;
+export type InstanceMessage =
+  | GossipMessage
+  | PartyMessage
+  | Tick
+  | Collect
+  | Judged
+  | Announcement
+  | ViewMessage
+  | Flush;
 
 export interface JudgeOffer {
   readonly type: 'judge';

@@ -69,6 +69,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     this.#machine = options.protocol.create({ self: node, replica, effects: this, random, judged });
     const nowMs = holding.clock();
     this.#machine.start(nowMs);
+    this.#machine.viewChanged?.(holding.view.names, holding.view.beyond, nowMs);
     this.#machine.peersChanged([...holding.peers.values()], nowMs);
     if (options.announce && !holding.announced) {
       holding.announced = true;
@@ -101,6 +102,9 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
         if (this.#holding.peers.get(message.name)?.session !== message.session) return;
         this.#holding.peers.delete(message.name);
         return this.#peersChanged();
+      case 'view':
+        this.#holding.view = message;
+        return this.#machine.viewChanged?.(message.names, message.beyond, this.#holding.clock());
       case 'tick':
         return this.#tick(message);
       case 'collect':

@@ -1,8 +1,9 @@
 /** What the tracker is told. */
 
-import type { DialEnd, Member, Meta } from '@grapevine/core';
+import type { DialEnd, Member } from '@grapevine/core';
 
 import type { Ref } from './kernel/nact.ts';
+import type { Describe } from './messages.ts';
 import type { PartyMessage } from './party.ts';
 
 export type TrackerMessage =
@@ -15,8 +16,9 @@ export type TrackerMessage =
   | { readonly type: 'dial-ended'; readonly end: DialEnd }
   /** What the source of this index found. */
   | { readonly type: 'discovered'; readonly source: number; readonly urls: readonly string[] }
-  /** What this node says of itself from now on. */
-  | { readonly type: 'describe'; readonly meta: Meta }
+  /** What a former process of this node remembered. */
+  | { readonly type: 'remembered'; readonly urls: readonly string[] }
+  | Describe
   | { readonly type: 'tick'; readonly timer: string }
   /** This node is about to go. */
   | { readonly type: 'goodbye'; readonly replyTo: Ref<true> };

@@ -3,13 +3,27 @@
  *
  * Invariants
  *  1. Subscribers and announcing instances hear of every difference between two views, once.
- *  2. A new incarnation is told of the open connections before it publishes anything, so that a crash here is no news.
+ *  2. A new incarnation takes up what the last one published, and is told of the open connections before it publishes
+ *     anything, so that a crash here is no news.
+ *  3. A module hears that this process stood still before it hears of anything that this delayed.
  *
- * Source: docs/options.md.
+ * Source: docs/architecture.md.
  */
 
-import type { GossipError, Member, MembershipEffects, MembershipMachine, Message } from '@grapevine/core';
+import { performance } from 'node:perf_hooks';
 
+import {
+  GossipError,
+  isThere,
+  type Member,
+  type MembershipEffects,
+  type MembershipMachine,
+  type MemberStatus,
+  type Message,
+} from '@grapevine/core';
+import { closeCodes, observerCapability, type Peer } from '@grapevine/transport';
+
+import { Seeker } from './discovery/seeker.ts';
 import type { NodeEvent } from './events.ts';
 import { tell } from './kernel/actor.ts';
 import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
@@ -20,6 +34,7 @@ import type { Node } from './node.ts';
 import { notSent, Outbox } from './outbox.ts';
 import { membershipParty, type Party } from './party.ts';
 import { Pressure } from './pressure.ts';
+import { type ViewChange, viewChanges } from './view-changes.ts';
 
 const membershipChannel = 0;
 
@@ -43,9 +58,25 @@ export function trackerSpec(node: Node): ActorSpec<TrackerMessage> {
   return { name: 'membership', start: (self) => new Tracker(node, self) };
 }
 
+/** What a hello says of a member; `null` for a program that only looks, and is none. */
+export function memberOf({ name, epoch, url, capabilities }: Peer): Member | null {
+  return capabilities.includes(observerCapability) ? null : { name, epoch, url };
+}
+
+/** How much a connection may carry between two questions whether it can go, in bytes: more is a transfer under way. */
+const BUSY_BYTES = 65_536;
+
+/**
+ * A timer that is so late, in milliseconds, says that the process stood still. It is measured at the module's own timers,
+ * which are due every second at least: `monitorEventLoopDelay` would say the same, later than the timer that it is about,
+ * and wake an idle process many times a second for it.
+ */
+const STANDSTILL_MS = 100;
+
 interface Timer {
   readonly tick: TrackerMessage;
   readonly cancel: Cancel;
+  readonly dueMs: number;
 }
 
 class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
@@ -53,51 +84,100 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   readonly #self: Self<TrackerMessage>;
   readonly #outbox: Outbox;
   readonly #timers = new Map<string, Timer>();
-  /** `null` until the transport is up. */
+  /** What connections that are to go had carried when that was last asked. */
+  readonly #carried = new Map<string, number>();
+  readonly #seeker: Seeker;
+  /** `null` until the transport is up, and what is remembered has been read. */
   #machine: MembershipMachine | null = null;
-  #view: readonly Member[] | null = null;
+  /** What a former process of this node remembered; `null` until it has been read. */
+  #remembered: readonly string[] | null = null;
+  /** What was asked for before the module began. */
+  #early: TrackerMessage[] = [];
+  /** What is to be published. */
+  #view: readonly MemberStatus[] | null = null;
+  #tiesChanged = true;
+  /** Until when the time that this process stood still has been told. */
+  #countedMs = -Infinity;
 
   constructor(node: Node, self: Self<TrackerMessage>) {
     this.#node = node;
     this.#self = self;
-    const { encoder, lines } = node;
+    const { encoder, lines, options, stateFile } = node;
     this.#outbox = new Outbox({ channel: membershipChannel, encoder, lines }, (peer) => lines.get(peer)?.session.id);
-    if (node.hasListened) this.#begin();
+    this.#seeker = new Seeker({
+      sources: options.membership.sources ?? [],
+      found: (source, urls) => tell(self.ref, { type: 'discovered', source, urls }),
+      logger: self.logger,
+      urlProblem: (text) => (URL.canParse(text) ? undefined : 'must be a URL'),
+    });
+    if (stateFile === null) this.#remembered = [];
+    // It never rejects.
+    else void stateFile.read().then((urls) => tell(self.ref, { type: 'remembered', urls }));
+    this.#begin();
   }
 
   receive(message: TrackerMessage): void {
     if (message.type === 'inbound') this.#node.parties.get(membershipParty)?.pressure.taken(message.frameBytes);
-    if (message.type === 'listening') return this.#begin();
-    // What opened or was said before the module began is found in the lines as it begins, or is said again.
+    if (message.type === 'remembered') this.#remembered ??= message.urls;
     if (this.#machine === null) {
+      // What opened or was said before the module began is found in the lines as it begins, or is said again.
       if (message.type === 'goodbye') tell(message.replyTo, true);
+      else if (message.type === 'describe') this.#early.push(message);
+      else this.#begin();
       return;
     }
     this.#hear(this.#machine, message);
   }
 
+  async stopped(): Promise<void> {
+    this.#seeker.stop();
+    await this.#node.stateFile?.flush();
+  }
+
   #begin(): void {
-    if (this.#machine !== null) return;
-    const { options, epoch, url, lines } = this.#node;
-    const { name, membership, random, clock } = options;
-    const machine = membership.create({ self: { name, epoch, url }, effects: this, random });
+    const { options, epoch, url, lines, hasListened, roster } = this.#node;
+    const remembered = this.#remembered;
+    if (this.#machine !== null || !hasListened || remembered === null) return;
+    const { name, membership, random, maxConnections, forgetAfter } = options;
+    const machine = membership.create({
+      self: { name, epoch, url },
+      effects: this,
+      random,
+      inherited: roster,
+      remembered,
+      maxConnections,
+      forgetAfterMs: forgetAfter,
+    });
     this.#machine = machine;
-    machine.start(clock());
+    const nowMs = performance.now();
+    machine.start(nowMs);
+    if (this.#node.meta !== null) machine.describe?.(this.#node.meta, nowMs);
     for (const { session } of lines.values()) {
-      const { peer } = session;
-      machine.connected({ name: peer.name, epoch: peer.epoch, url: peer.url }, clock());
+      const member = memberOf(session.peer);
+      if (member !== null) machine.connected(member, nowMs);
     }
+    for (const message of this.#early.splice(0)) this.#hear(machine, message);
     // Who was there before a crash and is no longer is missing in the view now, or in one to come.
     this.#publish();
   }
 
-  #hear(machine: MembershipMachine, message: Exclude<TrackerMessage, { readonly type: 'listening' }>): void {
-    const nowMs = this.#node.options.clock();
+  #hear(machine: MembershipMachine, message: TrackerMessage): void {
+    const nowMs = performance.now();
+    this.#noticeStandstill(machine, nowMs);
     switch (message.type) {
       case 'connected':
+        this.#tiesChanged = true;
         return machine.connected(message.member, nowMs);
       case 'disconnected':
+        this.#tiesChanged = true;
+        this.#carried.delete(message.name);
         return machine.disconnected(message.name, nowMs, message.released);
+      case 'dial-ended':
+        return machine.dialEnded?.(message.end, nowMs);
+      case 'discovered':
+        return machine.discovered?.(message.source, message.urls, nowMs);
+      case 'describe':
+        return this.#describe(machine, message, nowMs);
       case 'inbound':
         for (const { from, message: said } of message.batch)
           if (said.type === 'custom') machine.receive(from, said.body, nowMs);
@@ -109,6 +189,10 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
       case 'goodbye':
         machine.leave(nowMs);
         tell(message.replyTo, true);
+        return;
+      case 'listening':
+      case 'remembered':
+        // It has begun.
         return;
       case 'peer-arrived':
       case 'peer-gone':
@@ -124,24 +208,62 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     this.#publish();
   }
 
+  /** The timer that should have run first says for how long nothing ran. */
+  #noticeStandstill(machine: MembershipMachine, nowMs: number): void {
+    let dueMs = Infinity;
+    for (const timer of this.#timers.values()) dueMs = Math.min(dueMs, timer.dueMs);
+    const sinceMs = Math.max(dueMs, this.#countedMs);
+    if (nowMs - sinceMs < STANDSTILL_MS) return;
+    this.#countedMs = nowMs;
+    machine.stalled?.(nowMs - sinceMs, nowMs);
+  }
+
+  #describe(
+    machine: MembershipMachine,
+    { meta, replyTo }: Extract<TrackerMessage, { type: 'describe' }>,
+    nowMs: number,
+  ): void {
+    try {
+      if (machine.describe === undefined)
+        throw new GossipError(
+          'OPTIONS_INVALID',
+          `The membership '${this.#node.options.membership.name}' carries no meta: use one that does, such as swim.`,
+        );
+      machine.describe(meta, nowMs);
+      this.#node.meta = meta;
+      if (replyTo !== undefined) tell(replyTo, { ok: true });
+    } catch (error) {
+      if (!(error instanceof GossipError)) throw error;
+      if (replyTo === undefined) this.report(error);
+      else tell(replyTo, { ok: false, error });
+    }
+  }
+
   // Views
 
   #publish(): void {
-    if (this.#view === null) return;
-    const now = this.#view;
-    this.#view = null;
-    const before = this.#node.members;
-    this.#node.members = now;
-    for (const member of before) if (!includes(now, member)) this.#tell('nodedown', member);
-    for (const member of now) if (!includes(before, member)) this.#tell('nodeup', member);
+    const node = this.#node;
+    const before = node.roster;
+    const now = this.#view ?? before;
+    if (this.#view !== null) {
+      this.#view = null;
+      node.roster = now;
+      node.members = now.filter(isThere);
+      for (const change of viewChanges(before, now)) this.#tell(change);
+    } else if (!this.#tiesChanged) return;
+    this.#tiesChanged = false;
+    node.tellView();
   }
 
-  #tell(type: 'nodeup' | 'nodedown', member: Member): void {
+  #tell({ type, member }: ViewChange): void {
     const { subscribers, holdings, options } = this.#node;
     const event: NodeEvent = { type, node: options.name, member };
     for (const subscriber of subscribers) if (!tell(subscriber, event)) subscribers.delete(subscriber);
-    for (const holding of holdings.values())
-      if (holding.options.announce) tell(holding.ref, { type: 'announce', about: member.name, action: type });
+    if (type !== 'nodechanged') {
+      const action = type === 'nodeup' ? 'nodeup' : 'nodedown';
+      for (const holding of holdings.values())
+        if (holding.options.announce) tell(holding.ref, { type: 'announce', about: member.name, action });
+    }
     this.#self.logger.info({ node: options.name, member: member.name, url: member.url }, type);
   }
 
@@ -152,11 +274,35 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     if (transportRef !== null) tell(transportRef, { type: 'dial', urls });
   }
 
-  view(members: readonly Member[]): void {
+  connect(url: string): void {
+    const { transportRef } = this.#node;
+    if (transportRef !== null) tell(transportRef, { type: 'connect', url });
+  }
+
+  /** A connection that is busy is kept: who needs it no more asks again. */
+  hangUp(name: string): void {
+    const line = this.#node.lines.get(name);
+    if (line === undefined) return;
+    const { bytesIn, bytesOut } = line.session.counters;
+    const carried = this.#carried.get(name);
+    this.#carried.set(name, bytesIn + bytesOut);
+    if (carried !== undefined && bytesIn + bytesOut - carried < BUSY_BYTES) line.session.release();
+  }
+
+  expel(name: string, reason: string): void {
+    const { options, lines } = this.#node;
+    const line = lines.get(name);
+    if (line === undefined) return;
+    const { epoch, url } = line.session.peer;
+    this.#self.logger.warn({ node: options.name, peer: name, epoch, url }, `connection refused: ${reason}`);
+    line.session.close(closeCodes.NAME_TAKEN, reason);
+  }
+
+  view(members: readonly MemberStatus[]): void {
     this.#view = members;
   }
 
-  send(to: string, body: unknown): void {
+  send(to: string | readonly string[], body: unknown): void {
     const message: Message = { type: 'custom', body };
     try {
       this.#outbox.send(to, message);
@@ -165,17 +311,22 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     }
   }
 
+  discover(): void {
+    this.#seeker.seek();
+  }
+
+  remember(urls: readonly string[]): void {
+    this.#node.stateFile?.write(urls);
+  }
+
   setTimer(timer: string, delayMs: number): void {
     this.#timers.get(timer)?.cancel();
     const tick: TrackerMessage = { type: 'tick', timer };
-    this.#timers.set(timer, { tick, cancel: this.#self.schedule(delayMs, tick) });
+    const dueMs = performance.now() + delayMs;
+    this.#timers.set(timer, { tick, dueMs, cancel: this.#self.schedule(delayMs, tick) });
   }
 
   report(error: GossipError): void {
     this.#self.logger.warn({ err: error, node: this.#node.options.name }, error.message);
   }
-}
-
-function includes(members: readonly Member[], { name, epoch }: Member): boolean {
-  return members.some((member) => member.name === name && member.epoch === epoch);
 }

@@ -8,7 +8,7 @@
  * Source: docs/architecture.md.
  */
 
-import { type Bytes, GossipError } from '@grapevine/core';
+import { type Bytes, GossipError, type Meta } from '@grapevine/core';
 import { encodeValue } from '@grapevine/wire';
 
 import type { GossipEvent, NodeEvent, Version } from './events.ts';
@@ -61,6 +61,15 @@ export interface Unsubscribe<E> {
   readonly subscriber: Ref<E>;
 }
 
+/** What became of what a node was to say of itself. */
+export type DescribeReply = { readonly ok: true } | { readonly ok: false; readonly error: GossipError };
+
+export interface Describe {
+  readonly type: 'describe';
+  readonly meta: Meta;
+  readonly replyTo: Ref<DescribeReply> | undefined;
+}
+
 export interface Leave {
   readonly type: 'leave';
 }
@@ -69,7 +78,7 @@ export interface Leave {
 export type GossipMessage = Add | AddMany | Remove | Subscribe<GossipEvent> | Unsubscribe<GossipEvent>;
 
 /** What users send to a node. */
-export type NodeMessage = Subscribe<NodeEvent> | Unsubscribe<NodeEvent> | Leave;
+export type NodeMessage = Subscribe<NodeEvent> | Unsubscribe<NodeEvent> | Describe | Leave;
 
 export interface ReplyOptions {
   /** Who is told what became of it. Without, a write that fails is only logged. @default none */
@@ -136,6 +145,17 @@ export function subscribe<E>(subscriber: Ref<E>): Subscribe<E> {
 
 export function unsubscribe<E>(subscriber: Ref<E>): Unsubscribe<E> {
   return { type: 'unsubscribe', subscriber };
+}
+
+/**
+ * Has a node say something else of itself to all others, in place of what it said before. With a membership that carries it.
+ * @param meta texts, numbers and booleans; their JSON text has at most 512 bytes
+ */
+export function describe(
+  meta: Meta,
+  { replyTo }: { readonly replyTo?: Ref<DescribeReply> | undefined } = {},
+): Describe {
+  return { type: 'describe', meta, replyTo };
 }
 
 /** Has a node say goodbye, send what waits and stop. */

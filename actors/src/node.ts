@@ -9,18 +9,21 @@
  * Source: docs/architecture.md.
  */
 
-import type { Member, Replica } from '@grapevine/core';
+import type { Member, MemberStatus, Meta, Replica } from '@grapevine/core';
 import { Encoder } from '@grapevine/wire';
 
 import type { NodeEvent } from './events.ts';
 import type { Holding } from './holding.ts';
+import { tell } from './kernel/actor.ts';
 import type { Ref } from './kernel/nact.ts';
 import type { Line } from './line.ts';
+import type { ViewMessage } from './instance-messages.ts';
 import type { LinkMessage } from './link-messages.ts';
 import type { TrackerMessage } from './membership-messages.ts';
 import type { NodeMessage } from './messages.ts';
 import type { ResolvedNodeOptions } from './options.ts';
 import type { Party } from './party.ts';
+import { StateFile } from './state-file.ts';
 import type { TransportMessage } from './transport-messages.ts';
 
 let lastEpoch = 0;
@@ -46,8 +49,15 @@ export class Node {
   readonly lines: Map<string, Line> = new Map();
   readonly links: Map<Line, Ref<LinkMessage>> = new Map();
   readonly subscribers: Set<Ref<NodeEvent>> = new Set();
+  /** Who is known, without this node, and how: also who is gone. */
+  roster: readonly MemberStatus[] = [];
   /** Who is there, without this node. */
   members: readonly Member[] = [];
+  /** The same, as instances are told. */
+  view: ViewMessage = { type: 'view', names: new Set(), beyond: 0 };
+  /** What this node says of itself, where that was changed while running. */
+  meta: Meta | null = null;
+  readonly stateFile: StateFile | null;
   /** Where others dial this node; `null` until it listens. */
   url: string | null = null;
   /** The port that was free when 0 was asked for. */
@@ -65,6 +75,8 @@ export class Node {
   constructor(options: ResolvedNodeOptions) {
     this.options = options;
     this.epoch = newEpoch(options.clock());
+    const { stateFile, cluster, name, logger } = options;
+    this.stateFile = stateFile === null ? null : new StateFile({ path: stateFile, cluster, node: name, logger });
     this.ready = withResolvers();
     // Nobody has to wait for it.
     this.ready.promise.catch(() => {});
@@ -74,6 +86,15 @@ export class Node {
   newChannel(): number {
     this.#lastChannel += 1;
     return this.#lastChannel;
+  }
+
+  /** Tells all instances who is in view, and how many of those are not connected. */
+  tellView(): void {
+    const names = new Set(this.members.map(({ name }) => name));
+    let beyond = 0;
+    for (const name of names) if (!this.lines.has(name)) beyond += 1;
+    this.view = { type: 'view', names, beyond };
+    for (const { ref } of this.holdings.values()) tell(ref, this.view);
   }
 
   place(path: readonly string[], ref: Ref<never>): void {

@@ -16,7 +16,6 @@ import {
   type OptionCheck,
   type OptionRules,
   type Protocol,
-  staticMembership,
   throwViolations,
   type Violation,
   wholeNumber,
@@ -32,6 +31,7 @@ import {
 import type { Handler, PushMessage } from './push.ts';
 import { type Logger, silent } from './kernel/logger.ts';
 import type { Ref } from './kernel/nact.ts';
+import { swim } from './swim.ts';
 
 export interface ResolvedNodeOptions {
   /** Unique in the cluster, and the same at every start: 1 to 128 bytes. Required. */
@@ -46,7 +46,7 @@ export interface ResolvedNodeOptions {
   readonly advertise: string | null;
   /** Nodes of another label are refused: keeps test from production. @default 'default' */
   readonly cluster: string;
-  /** Who is there, and whom to dial. @default staticMembership() */
+  /** Who is there, and whom to dial. @default swim() */
   readonly membership: Membership;
   /** What is logged, and where; a pino logger fits. @default silent */
   readonly logger: Logger;
@@ -58,6 +58,18 @@ export interface ResolvedNodeOptions {
   readonly forgetAfter: number;
   /** How many milliseconds a peer's clock may be ahead before its updates are held back. @default 60000 */
   readonly maxDriftMs: number;
+  /**
+   * Where this node remembers the addresses of all members that it knew, and looks for them at its next start beside its
+   * seeds; a path whose directory exists. `null`: nowhere.
+   * @default null
+   */
+  readonly stateFile: string | null;
+  /**
+   * The most open connections; who dials beyond them is refused, and finds somebody else. Membership that chooses its
+   * connections (`swim`) stays far below.
+   * @default 1024
+   */
+  readonly maxConnections: number;
   /** The largest frame in bytes, the same on all nodes. @default 2097152 */
   readonly maxFrameBytes: number;
   /** How long a peer may be silent before it is pinged, in milliseconds; given up after three times that. @default 10000 */
@@ -158,10 +170,12 @@ const nodeRules: OptionRules<ResolvedNodeOptions> = {
   listen: { check: orNull(isListen), default: null },
   advertise: { check: orNull(textOf(2048)), default: null },
   cluster: { check: textOf(128), default: 'default' },
-  membership: { check: objectWith('a membership', 'accepts', 'create'), default: staticMembership() },
+  membership: { check: objectWith('a membership', 'accepts', 'create'), default: swim() },
   logger: { check: objectWith('a logger', 'debug', 'info', 'warn', 'error'), default: silent },
   forgetAfter: { check: wholeNumber('milliseconds', 1), default: 86_400_000 },
   maxDriftMs: { check: wholeNumber('milliseconds', 0), default: 60_000 },
+  stateFile: { check: orNull(textOf(4096)), default: null },
+  maxConnections: { check: wholeNumber('connections', 2), default: 1024 },
   maxFrameBytes: { check: wholeNumber('bytes', 16_384, 2 ** 30), default: 2 * 1024 * 1024 },
   pingIntervalMs: { check: wholeNumber('milliseconds', 1, longestMs), default: 10_000 },
   redialMinMs: { check: wholeNumber('milliseconds', 1, longestMs), default: 100 },

@@ -6,6 +6,8 @@ import type { Transport } from '@grapevine/transport';
 export type TransportMessage =
   /** Keep these connected, in place of those of the former message. */
   | { readonly type: 'dial'; readonly urls: readonly string[] }
+  /** Dial once, now; the tracker is told how it ended. */
+  | { readonly type: 'connect'; readonly url: string }
   | { readonly type: 'listening'; readonly transport: Transport; readonly url: string | null }
   | { readonly type: 'not-listening'; readonly transport: Transport; readonly error: GossipError }
   | { readonly type: 'listen' };

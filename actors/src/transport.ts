@@ -9,7 +9,7 @@
  * Source: docs/architecture.md and docs/wire.md.
  */
 
-import type { GossipError } from '@grapevine/core';
+import type { DialEnd, GossipError } from '@grapevine/core';
 import type { CloseInfo, Refusal, Session, Transport, TransportEvents, TransportOptions } from '@grapevine/transport';
 import { closeCodes } from '@grapevine/transport';
 
@@ -17,6 +17,7 @@ import { stopTree, tell } from './kernel/actor.ts';
 import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
 import { Line } from './line.ts';
 import { linkSpec } from './link.ts';
+import { memberOf } from './membership.ts';
 import type { Node } from './node.ts';
 import type { TransportMessage } from './transport-messages.ts';
 
@@ -37,6 +38,8 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
   readonly #self: Self<TransportMessage>;
   #transport: Transport;
   #wanted: readonly string[] = [];
+  /** Single dials that have not ended. */
+  readonly #singles = new Set<string>();
   #relistenMs = relistenMinMs;
   /** What could not be dialled since it was last connected: said aloud once, not at every try. */
   readonly #unreachable = new Set<string>();
@@ -54,6 +57,10 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
       case 'dial':
         this.#wanted = message.urls;
         this.#transport.dial(message.urls);
+        return;
+      case 'connect':
+        this.#singles.add(message.url);
+        this.#transport.connect(message.url);
         return;
       case 'listening':
         if (message.transport === this.#transport) this.#listening(message.url);
@@ -78,6 +85,8 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
   #listen(): Transport {
     const transport = this.#node.options.transport(this.#transportOptions());
     transport.dial(this.#wanted);
+    // Of one that could not listen nothing more is heard.
+    for (const url of this.#singles) transport.connect(url);
     const { ref } = this.#self;
     transport.start(this).then(
       ({ url }) => tell(ref, { type: 'listening', transport, url }),
@@ -90,6 +99,7 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     const { options, epoch, port } = this.#node;
     const { name, cluster, listen, advertise, maxFrameBytes, pingIntervalMs, redialMinMs, redialMaxMs, random } =
       options;
+    const { maxConnections } = options;
     return {
       name,
       epoch,
@@ -99,6 +109,7 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
       pingIntervalMs,
       redialMinMs,
       redialMaxMs,
+      maxConnections,
       random,
       listen: listen === null || port === null ? listen : { ...listen, port },
       ...(options.tls === null ? {} : { tls: options.tls }),
@@ -154,9 +165,9 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
       { node: node.options.name, peer: peer.name, url: peer.url, dialled: session.dialled },
       'connection opened',
     );
-    const { name, epoch, url } = peer;
-    if (url !== null) this.#unreachable.delete(url);
-    if (node.trackerRef !== null) tell(node.trackerRef, { type: 'connected', member: { name, epoch, url } });
+    if (peer.url !== null) this.#unreachable.delete(peer.url);
+    const member = memberOf(peer);
+    if (node.trackerRef !== null && member !== null) tell(node.trackerRef, { type: 'connected', member });
   }
 
   closed(session: Session, info: CloseInfo): void {
@@ -167,7 +178,14 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     node.lines.delete(name);
     const link = node.links.get(line);
     if (link !== undefined) tell(link, { type: 'closed', info });
-    if (node.trackerRef !== null) tell(node.trackerRef, { type: 'disconnected', name });
+    const released = info.code === closeCodes.RELEASED;
+    if (node.trackerRef !== null) tell(node.trackerRef, { type: 'disconnected', name, released });
+  }
+
+  dialEnded(end: DialEnd): void {
+    this.#singles.delete(end.url);
+    const { trackerRef } = this.#node;
+    if (trackerRef !== null) tell(trackerRef, { type: 'dial-ended', end });
   }
 
   /** Told once as a warning; the same again, as the peer dials on, is for who looks closely. */

@@ -7,7 +7,7 @@
  * Source: docs/architecture.md.
  */
 
-import { type Member, type Sum, type Update, visible } from '@grapevine/core';
+import { type Member, type MemberStatus, type Sum, type Update, visible } from '@grapevine/core';
 import type { SessionCounters } from '@grapevine/transport';
 import { decodeValue } from '@grapevine/wire';
 
@@ -73,6 +73,8 @@ export interface NodeView {
   readonly url: string | null;
   /** Who is there, without this node. */
   readonly members: readonly Member[];
+  /** Who is known, without this node, and how: also who is down or has left, for a while. */
+  readonly roster: readonly MemberStatus[];
   /** The names of its gossip instances. */
   readonly gossips: readonly string[];
   gossip(name: string): Ref<GossipMessage> | undefined;
@@ -192,6 +194,9 @@ export function nodeView(ref: Ref<NodeMessage>): NodeView {
     },
     get members() {
       return node.members;
+    },
+    get roster() {
+      return node.roster;
     },
     get gossips() {
       return [...node.holdings.keys()];

@@ -17,8 +17,10 @@ export const script: string = join(__dirname, '../../packages/cli/dist/main.js')
 
 export interface AgentOptions {
   readonly name: string;
-  /** Agents or URLs to dial. */
+  /** Agents or URLs to dial: the membership of a list. */
   readonly peers?: readonly (Agent | string)[];
+  /** Agents or URLs to join through, with SWIM: in place of `peers`. */
+  readonly seeds?: readonly (Agent | string)[];
   /** @default ['grapevine'] */
   readonly gossips?: readonly string[];
   readonly protocol?: 'rumor' | 'entropy' | 'hybrid';
@@ -59,14 +61,16 @@ export class Agent {
   readonly events: AgentEvent[] = [];
   readonly #process: AgentProcess;
 
-  constructor({ name, peers = [], gossips = [], protocol, options = {}, listen = 0, args = [] }: AgentOptions) {
+  constructor({ name, peers = [], seeds, gossips = [], protocol, options = {}, listen = 0, args = [] }: AgentOptions) {
     this.name = name;
     this.#process = new AgentProcess({
       name,
       script,
       args: [
         ...(listen === null ? [] : ['--listen', String(listen)]),
+        ...['--membership', seeds === undefined ? 'static' : 'swim'],
         ...peers.flatMap((peer) => ['--peer', typeof peer === 'string' ? peer : peer.url]),
+        ...(seeds ?? []).flatMap((seed) => ['--join', typeof seed === 'string' ? seed : seed.url]),
         ...gossips.flatMap((gossip) => ['--gossip', gossip]),
         ...(protocol === undefined ? [] : ['--protocol', protocol]),
         ...Object.entries(options).flatMap(([key, value]) => ['--option', `${key}=${value}`]),

@@ -101,8 +101,11 @@ class Agent {
     for await (const change of this.#grapevine.memberChanges()) {
       const at = wallMs();
       const up = change.type === 'members' ? change.members : [change.member];
-      const event = change.type === 'nodedown' ? 'nodedown' : 'nodeup';
-      for (const { name, url } of up) this.#print({ event, at, node: this.#grapevine.name, id: name, value: { url } });
+      const event = change.type === 'members' ? 'nodeup' : change.type;
+      for (const { name, url, meta = {} } of up) {
+        const value = Object.keys(meta).length === 0 ? { url } : { url, meta };
+        this.#print({ event, at, node: this.#grapevine.name, id: name, value });
+      }
       await this.#output.room();
     }
   }

@@ -5,7 +5,7 @@
  *  1. `node` is always the agent that prints, `at` its wall clock in milliseconds, below a millisecond exact.
  *  2. With `--json` every event is one line of JSON, whatever a value holds.
  */
-import type { GossipStatus } from 'grapevine';
+import type { GossipStatus, Meta } from 'grapevine';
 
 /** An id with what it holds. */
 export interface PrintedEntry {
@@ -33,11 +33,11 @@ export type AgentEvent =
   | (InGossip & { readonly event: 'snapshot'; readonly entries: readonly PrintedEntry[] })
   | (InGossip & PrintedEntry & { readonly event: 'update' })
   | (InGossip & { readonly event: 'removed' | 'expired'; readonly id: string; readonly origin: string })
-  /** `id` is the node that came or went. */
+  /** `id` is the node that came, went, or says something else of itself. */
   | (Common & {
-      readonly event: 'nodeup' | 'nodedown';
+      readonly event: 'nodeup' | 'nodedown' | 'nodeleft' | 'nodechanged';
       readonly id: string;
-      readonly value: { readonly url: string | null };
+      readonly value: { readonly url: string | null; readonly meta?: Meta };
     })
   | (InGossip & PrintedEntry & { readonly event: 'deadletter'; readonly error: string })
   /** The answer to `{"status": true}`, one for each gossip. */
@@ -68,7 +68,12 @@ function detail(event: AgentEvent): string {
       return `${event.gossip}: ${event.id} (${event.origin})`;
     case 'nodeup':
     case 'nodedown':
-      return `${event.id}${event.value.url === null ? '' : ` ${event.value.url}`}`;
+    case 'nodeleft':
+    case 'nodechanged': {
+      const { url, meta = {} } = event.value;
+      const words = Object.entries(meta).map(([key, value]) => `${key}=${value}`);
+      return [event.id, ...(url === null ? [] : [url]), ...words].join(' ');
+    }
     case 'deadletter':
       return `${event.gossip}: ${shown(event)}: ${event.error}`;
     case 'status':

@@ -7,12 +7,22 @@
  *  2. Nothing is decided here: words become options, and options are judged by who owns them.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { isGossipError } from 'grapevine';
+import {
+  isGossipError,
+  type Meta,
+  type Seed,
+  staticMembership,
+  swim,
+  type SwimOptions,
+  type Membership,
+} from 'grapevine';
 
 import { addAdvise } from './advise.ts';
 import { type AgentOptions, runAgent } from './agent.ts';
 import { runDemo } from './demo/demo.ts';
+import { parseDiscovery } from './discovery.ts';
 import { parseDuration } from './duration.ts';
+import { addMembers } from './members.ts';
 import { noOptions, parseScalar, protocols, withOption } from './protocol-option.ts';
 import { addSimulate } from './simulate.ts';
 
@@ -21,7 +31,14 @@ interface AgentFlags {
   readonly listen?: number;
   readonly host?: string;
   readonly advertise?: string;
+  readonly join: readonly string[];
+  readonly discover: readonly Seed[];
+  readonly meta: Meta;
+  readonly swim: Record<string, unknown>;
   readonly peer: readonly string[];
+  readonly membership?: 'swim' | 'static';
+  readonly stateFile?: string;
+  readonly maxConnections?: number;
   readonly gossip: readonly string[];
   readonly protocol: string;
   readonly option: Record<string, unknown>;
@@ -40,6 +57,12 @@ interface AgentFlags {
 }
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+const collectSource = (value: string, before: readonly Seed[]): readonly Seed[] => {
+  const source = parseDiscovery(value);
+  if (typeof source === 'string') throw new InvalidArgumentError(source);
+  return [...before, source];
+};
 
 /** Numbers stay what they were written as where they are none: the owner of the option says what is wrong. */
 const scalar = (value: string): number => parseScalar(value) as number;
@@ -70,7 +93,7 @@ function agentOptions(flags: AgentFlags): AgentOptions {
     node: {
       name: flags.name,
       listen,
-      peers: flags.peer,
+      membership: membershipOf(flags),
       logger: { level: flags.logLevel },
       ...given({
         advertise: flags.advertise,
@@ -80,6 +103,8 @@ function agentOptions(flags: AgentFlags): AgentOptions {
         forgetAfter: flags.forgetAfterMs,
         pingIntervalMs: flags.pingIntervalMs,
         redialMaxMs: flags.redialMaxMs,
+        stateFile: flags.stateFile,
+        maxConnections: flags.maxConnections,
       }),
     },
     gossips: flags.gossip.length === 0 ? ['grapevine'] : flags.gossip,
@@ -91,6 +116,28 @@ function agentOptions(flags: AgentFlags): AgentOptions {
     exitOnEnd: flags.exitOnEnd === true,
     vitals: flags.vitals,
   };
+}
+
+/** @throws CommanderError where words of both kinds were given; GossipError OPTIONS_INVALID */
+function membershipOf({ membership, join, discover, meta, swim: options, peer }: AgentFlags): Membership {
+  const isStatic = membership === 'static' || (membership === undefined && peer.length > 0);
+  const strange = isStatic
+    ? {
+        '--join': join.length,
+        '--discover': discover.length,
+        '--meta': Object.keys(meta).length,
+        '--swim': Object.keys(options).length,
+      }
+    : { '--peer': peer.length };
+  for (const [flag, count] of Object.entries(strange))
+    if (count > 0)
+      throw new CommanderError(
+        2,
+        'grapevine.membership',
+        `${flag} means nothing with ${isStatic ? 'a list of peers (--peer, --membership static)' : '--membership swim'}.`,
+      );
+  if (isStatic) return staticMembership({ peers: peer });
+  return swim({ ...(options as Partial<SwimOptions>), seeds: [...join, ...discover], meta });
 }
 
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
@@ -113,7 +160,32 @@ function program(): Command {
     .option('--listen <port>', 'listen for peers; 0 takes a free port', scalar)
     .option('--host <address>', 'the address to listen on (default: 127.0.0.1)')
     .option('--advertise <url>', 'the URL told to peers (default: where it listens)')
-    .option('--peer <url>', 'a node to dial, for ever; may be repeated', collect, [])
+    .option('--join <url...>', 'nodes to join through; one that lives is enough; may be repeated', collect, [])
+    .option(
+      '--discover <source>',
+      'where to find nodes: dns:NAME:PORT, dns-aaaa:NAME:PORT, srv:NAME or file:PATH; may be repeated',
+      collectSource,
+      [],
+    )
+    .addOption(
+      new Option('--meta <key=value>', 'what this node says of itself; may be repeated')
+        .argParser(pair)
+        .default(noOptions(), 'nothing'),
+    )
+    .addOption(
+      new Option('--swim <key=value>', 'an option of the membership, such as profile=local; may be repeated')
+        .argParser(pair)
+        .default(noOptions(), 'the defaults of swim'),
+    )
+    .option('--state-file <path>', 'where to remember all members, to find them again at the next start')
+    .option('--max-connections <count>', 'the most open connections', scalar)
+    .option('--peer <url>', 'of a list of all nodes: one to dial, for ever; may be repeated', collect, [])
+    .addOption(
+      new Option('--membership <name>', 'how nodes find each other (default: static with --peer, else swim)').choices([
+        'swim',
+        'static',
+      ]),
+    )
     .option('--cluster <label>', 'talk only to nodes of the same label (default: "default")')
     .option('--gossip <name>', 'a gossip to take part in; may be repeated (default: "grapevine")', collect, [])
     .addOption(
@@ -157,6 +229,7 @@ function program(): Command {
       process.exitCode = passed ? 0 : 1;
     });
 
+  addMembers(grapevine);
   addSimulate(grapevine);
   addAdvise(grapevine);
 

@@ -64,7 +64,7 @@ export interface DialEnd {
   readonly outcome: 'connected' | 'duplicate' | 'self' | 'refused' | 'failed';
   /** Who answered there; `null` where nobody said. */
   readonly peer: { readonly name: string; readonly epoch: number } | null;
-  /** Why it came to nothing, where that is known. */
+  /** Why; with `refused` and `failed` only. */
   readonly error?: GossipError;
 }
 

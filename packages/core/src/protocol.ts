@@ -76,6 +76,12 @@ export interface Machine {
   collect(nowMs: number): void;
   /** Who is there now, all of them. */
   peersChanged(peers: readonly Peer[], nowMs: number): void;
+  /**
+   * Who is in view now, connected or not: the names, without this node's. Left out by machines that need only their peers;
+   * never given where the membership connects everybody.
+   * @param beyond how many of them this node has no connection with
+   */
+  viewChanged?(names: ReadonlySet<string>, beyond: number, nowMs: number): void;
   /** Updates received and not yet judged: while it is large, links should read no more. */
   readonly backlog: number;
 }

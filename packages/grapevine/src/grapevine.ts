@@ -12,8 +12,14 @@ import {
   type GossipStatus,
   leaveGrapevine,
   type LinkStatus,
+  ask,
+  describe,
+  type DescribeReply,
   type Member,
+  type MemberEvent,
+  type MemberStatus,
   type Membership,
+  type Meta,
   type NodeEvent,
   type NodeMessage,
   type NodeOptions,
@@ -21,10 +27,12 @@ import {
   type NodeView,
   ready,
   type Ref,
+  type Seed,
   spawnGossip,
   spawnGrapevine,
   staticMembership,
   stopTree,
+  swim,
 } from '@grapevine/actors';
 import { start } from 'nact';
 
@@ -34,9 +42,19 @@ import { type LoggerChoice, loggerOf } from './logger.ts';
 import { subscribedFeed } from './subscription.ts';
 
 export interface GrapevineOptions extends Omit<NodeOptions, 'logger'> {
-  /** URLs of nodes to join through, dialled for ever. One that is up is enough; naming this node itself is harmless. @default [] */
-  readonly seeds?: readonly string[];
-  /** URLs of all the others, dialled for ever: a list for those who know it. Not together with `membership`. @default [] */
+  /**
+   * Where to find others: URLs, `dns({ … })`, `file({ … })`, functions. One that leads to a living node is enough; they are
+   * tried for ever, and naming this node itself is harmless. Short for `membership: swim({ seeds, meta })`.
+   * @default []
+   */
+  readonly seeds?: readonly Seed[];
+  /** What this node says of itself to all others: texts, numbers and booleans, 512 bytes of JSON at most. @default {} */
+  readonly meta?: Meta;
+  /**
+   * URLs of all the others, dialled for ever: a list for those who know it, in place of `seeds` and of the failure detector.
+   * Short for `membership: staticMembership({ peers })`.
+   * @default none
+   */
   readonly peers?: readonly string[];
   /**
    * Options for pino, a logger of your own, or `false` for none.
@@ -49,18 +67,22 @@ export interface GrapevineOptions extends Omit<NodeOptions, 'logger'> {
 export type MemberChange =
   /** All who are there, without this node. Comes first, and again when the reader fell behind. */
   | { readonly type: 'members'; readonly members: readonly Member[] }
-  | { readonly type: 'nodeup' | 'nodedown'; readonly member: Member };
+  | { readonly type: MemberEvent['type']; readonly member: Member };
 
 export interface GrapevineStatus {
   readonly name: string;
   readonly url: string | null;
   readonly epoch: number;
   readonly members: readonly Member[];
+  /** Who is known, and how: also who is down or has left, for a while. */
+  readonly roster: readonly MemberStatus[];
   readonly links: readonly LinkStatus[];
   readonly gossips: Readonly<Record<string, GossipStatus>>;
 }
 
 const MEMBER_CHANGES_LIMIT = 10_000;
+/** Longer than any turn of the membership may take. */
+const DESCRIBE_TIMEOUT_MS = 10_000;
 
 /**
  * Starts a node.
@@ -68,13 +90,13 @@ const MEMBER_CHANGES_LIMIT = 10_000;
  * @throws GossipError OPTIONS_INVALID with every violation, PORT_IN_USE, ADDRESS_UNAVAILABLE; nothing is left running
  */
 export async function createGrapevine(options: GrapevineOptions): Promise<Grapevine> {
-  const { seeds, peers, logger: choice = {}, membership, ...node } = options;
+  const { seeds, meta, peers, logger: choice = {}, membership, ...node } = options;
   const logger = loggerOf(choice, options.name);
   const system: Ref<never> = start();
   const ref = spawnGrapevine(system, {
     ...node,
     ...(logger === undefined ? {} : { logger }),
-    membership: membershipOf(seeds, peers, membership),
+    membership: membershipOf({ seeds, meta, peers, membership }),
   });
   await ready(ref);
   return new Grapevine(system, ref);
@@ -127,6 +149,18 @@ export class Grapevine {
   }
 
   /**
+   * Says something else of this node to all others, in place of what it said before.
+   * @throws (rejects) GossipError OPTIONS_INVALID when it is too long, or the membership carries none; CLOSED
+   */
+  async describe(meta: Meta): Promise<void> {
+    this.#host.assertOpen();
+    const reply = await ask(this.ref, (replyTo: Ref<DescribeReply>) => describe(meta, { replyTo }), {
+      timeoutMs: DESCRIBE_TIMEOUT_MS,
+    });
+    if (!reply.ok) throw reply.error;
+  }
+
+  /**
    * First all who are there, then everyone who comes or goes. Subscribes at the first read; ends with the node.
    * @throws GossipError CLOSED
    */
@@ -147,9 +181,9 @@ export class Grapevine {
 
   status(): GrapevineStatus {
     this.#host.assertOpen();
-    const { name, url, epoch, members, links } = this.#view;
+    const { name, url, epoch, members, roster, links } = this.#view;
     const gossips = Object.fromEntries([...this.#gossips].map(([gossip, instance]) => [gossip, instance.status()]));
-    return { name, url, epoch, members, links, gossips };
+    return { name, url, epoch, members, roster, links, gossips };
   }
 
   /** Says goodbye, hands over what waits to be sent, and stops. @returns when all is gone. Never rejects */
@@ -209,18 +243,29 @@ class NodeHost implements Host {
 }
 
 /** @throws GossipError OPTIONS_INVALID */
-function membershipOf(
-  seeds: readonly string[] | undefined,
-  peers: readonly string[] | undefined,
-  membership: Membership | undefined,
-): Membership {
-  if (membership === undefined) return staticMembership({ peers: [seeds ?? [], peers ?? []].flat() });
-  if (seeds === undefined && peers === undefined) return membership;
-  throw new GossipError(
-    'OPTIONS_INVALID',
-    `An option is wrong: '${seeds === undefined ? 'peers' : 'seeds'}' means nothing beside 'membership'; give the URLs to the membership.`,
-    { context: { seeds, peers, membership: membership.name } },
-  );
+function membershipOf({
+  seeds,
+  meta,
+  peers,
+  membership,
+}: {
+  readonly [Option in 'seeds' | 'meta' | 'peers' | 'membership']: GrapevineOptions[Option] | undefined;
+}): Membership {
+  const needless = (option: string, beside: string, cure: string): GossipError =>
+    new GossipError('OPTIONS_INVALID', `An option is wrong: '${option}' means nothing beside '${beside}'; ${cure}.`, {
+      context: { option, beside },
+    });
+  if (membership !== undefined) {
+    for (const [option, given] of Object.entries({ seeds, peers, meta }))
+      if (given !== undefined) throw needless(option, 'membership', 'give it to the membership');
+    return membership;
+  }
+  if (peers === undefined)
+    return swim({ ...(seeds === undefined ? {} : { seeds }), ...(meta === undefined ? {} : { meta }) });
+  if (seeds !== undefined)
+    throw needless('seeds', 'peers', 'peers is a list of all the others, seeds are a few through whom all are found');
+  if (meta !== undefined) throw needless('meta', 'peers', 'a list carries none; give seeds instead');
+  return staticMembership({ peers });
 }
 
 function deliver(event: NodeEvent, feed: Feed<MemberChange>): void {
@@ -229,6 +274,8 @@ function deliver(event: NodeEvent, feed: Feed<MemberChange>): void {
       return feed.begin({ type: 'members', members: event.members });
     case 'nodeup':
     case 'nodedown':
+    case 'nodeleft':
+    case 'nodechanged':
       return feed.append([{ type: event.type, member: event.member }]);
     default:
       event satisfies never;

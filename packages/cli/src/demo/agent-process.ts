@@ -154,6 +154,7 @@ export class AgentProcess {
         this.#members.add(event.id);
         break;
       case 'nodedown':
+      case 'nodeleft':
         this.#members.delete(event.id);
         break;
       default:

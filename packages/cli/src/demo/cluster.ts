@@ -145,7 +145,7 @@ export class Cluster {
 
   async #spawn(name: string): Promise<AgentProcess> {
     const others = await Promise.all(this.living.filter((other) => other.name !== name).map(({ ready }) => ready));
-    const peers = others.flatMap(({ url }) => ['--peer', String(url)]);
+    const peers = ['--membership', 'static', ...others.flatMap(({ url }) => ['--peer', String(url)])];
     const agent = new AgentProcess({
       name,
       script: this.#script,

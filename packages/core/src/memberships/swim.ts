@@ -49,7 +49,14 @@ import { resolveSwim, type SwimOptions } from './swim/options.ts';
 import type { Clocks, Status } from './swim/roster.ts';
 
 export type { Seed, SwimOptions } from './swim/options.ts';
-export { type SwimRecord, states as swimStates, SYNC as SWIM_SYNC, WHO as SWIM_WHO } from './swim/messages.ts';
+export {
+  isSwimMessage,
+  type SwimMessage,
+  type SwimRecord,
+  states as swimStates,
+  SYNC as SWIM_SYNC,
+  WHO as SWIM_WHO,
+} from './swim/messages.ts';
 
 /** How often sources are asked again by who is alone, and by who is not, in milliseconds. */
 const DISCOVER_ALONE_MS = 5000;

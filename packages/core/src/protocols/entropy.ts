@@ -134,7 +134,7 @@ class EntropyMachine implements Machine {
     this.#exchange = new Exchange(environment, this.#intake, {
       direction: options.direction,
       patienceMs: patienceMs(options.delta),
-      inView: (name) => this.#sessions.has(name),
+      inView: (name) => this.#sessions.inView(name),
     });
     this.#expiry = new Expiry(environment);
     this.#pace = new Pace(environment, options.delta);
@@ -181,10 +181,14 @@ class EntropyMachine implements Machine {
     this.#wake(nowMs);
     replica.expire(nowMs);
     replica.collectTombstones(this.#options.tombstoneTtl, nowMs);
-    replica.forgetOrigins((name) => this.#sessions.has(name), nowMs);
+    replica.forgetOrigins((name) => this.#sessions.inView(name), nowMs);
     const due = replica.release(nowMs);
     if (due.length > 0) this.#intake.receive(due, nowMs, () => undefined);
     this.#settle(nowMs);
+  }
+
+  viewChanged(names: ReadonlySet<string>, beyond: number): void {
+    this.#sessions.view(names, beyond);
   }
 
   peersChanged(peers: readonly Peer[], nowMs: number): void {

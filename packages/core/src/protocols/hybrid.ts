@@ -69,11 +69,14 @@ class HybridMachine implements Machine {
     this.#pace = new Pace(environment, entropy.delta);
     this.#mail = new Mail(environment, {
       mail,
+      reachesAll: () => this.#sessions.reachesAll,
       posted: (updates, toEverybody, nowMs) =>
         this.#epidemic.infect(updates, toEverybody ? 'relay-later' : 'relay-eager', nowMs),
     });
     this.#epidemic = new Epidemic(environment, this.#intake, rumor, (cause) =>
-      cause === 'mail' && this.#sessions.names.length <= mail ? 'relay-later' : 'relay-eager',
+      cause === 'mail' && this.#sessions.reachesAll && this.#sessions.names.length <= mail
+        ? 'relay-later'
+        : 'relay-eager',
     );
     this.#exchange = new Exchange(
       environment,
@@ -81,7 +84,7 @@ class HybridMachine implements Machine {
       {
         direction: entropy.direction,
         patienceMs: patienceMs(entropy.delta),
-        inView: (name) => this.#sessions.has(name),
+        inView: (name) => this.#sessions.inView(name),
       },
       () => this.#recent,
     );
@@ -141,13 +144,17 @@ class HybridMachine implements Machine {
     replica.expire(nowMs);
     if (entropy.gc !== false) replica.collectTombstones(entropy.tombstoneTtl, nowMs);
     if (rumor.gc !== false) this.#epidemic.collect(nowMs);
-    replica.forgetOrigins((name) => this.#sessions.has(name), nowMs);
+    replica.forgetOrigins((name) => this.#sessions.inView(name), nowMs);
     const due = replica.release(nowMs);
     if (due.length > 0) {
       this.#intake.receive(due, nowMs, ({ kept }, storedMs) => this.#epidemic.infect(kept, 'relay-eager', storedMs));
       this.#epidemic.proceed(nowMs);
     }
     this.#settle(nowMs);
+  }
+
+  viewChanged(names: ReadonlySet<string>, beyond: number): void {
+    this.#sessions.view(names, beyond);
   }
 
   peersChanged(peers: readonly Peer[], nowMs: number): void {

@@ -18,6 +18,8 @@ const COALESCE_MS = 1;
 export interface MailOptions {
   /** The most peers that get a write directly. */
   readonly mail: number;
+  /** Whether everybody in view is among the peers. */
+  readonly reachesAll: () => boolean;
   /** What has been mailed goes on from here: told whether it went to everybody. */
   readonly posted: (updates: readonly Update[], toEverybody: boolean, nowMs: number) => void;
 }
@@ -52,11 +54,11 @@ export class Mail {
   #post(updates: readonly Update[], peers: readonly string[], nowMs: number): void {
     this.#postedMs = nowMs;
     const { effects, random } = this.#environment;
-    const { mail, posted } = this.#options;
-    const toEverybody = peers.length <= mail;
-    const to = toEverybody ? peers : sample(random, peers, mail);
+    const { mail, posted, reachesAll } = this.#options;
+    const toAllPeers = peers.length <= mail;
+    const to = toAllPeers ? peers : sample(random, peers, mail);
     if (to.length > 0)
       for (const batch of inBatches(updates)) effects.send(to, { type: 'updates', cause: 'mail', updates: batch });
-    posted(updates, toEverybody, nowMs);
+    posted(updates, toAllPeers && reachesAll(), nowMs);
   }
 }

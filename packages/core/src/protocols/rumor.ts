@@ -125,11 +125,15 @@ class RumorMachine implements Machine {
     this.#epidemic.retire(this.#stale.dots(), nowMs);
     this.#stale = new Context();
     this.#gaps.close(this.#intake.pending, nowMs);
-    replica.forgetOrigins((name) => this.#sessions.has(name), nowMs);
+    replica.forgetOrigins((name) => this.#sessions.inView(name), nowMs);
     const due = replica.release(nowMs);
     if (due.length === 0) return;
     this.#intake.receive(due, nowMs, ({ kept }, at) => this.#epidemic.infect(kept, 'relay-eager', at));
     this.#expiry.schedule(nowMs);
+  }
+
+  viewChanged(names: ReadonlySet<string>, beyond: number): void {
+    this.#sessions.view(names, beyond);
   }
 
   peersChanged(peers: readonly Peer[], nowMs: number): void {

@@ -15,6 +15,8 @@ export class Sessions {
   readonly #environment: Environment;
   #sessions = new Map<string, number>();
   #names: readonly string[] = [];
+  #view: ReadonlySet<string> = new Set();
+  #beyond = 0;
 
   constructor(environment: Environment) {
     this.#environment = environment;
@@ -26,6 +28,21 @@ export class Sessions {
 
   has(name: string): boolean {
     return this.#sessions.has(name);
+  }
+
+  /** Whether a node is there, as far as the membership knows, connected or not. */
+  inView(name: string): boolean {
+    return this.#sessions.has(name) || this.#view.has(name);
+  }
+
+  /** Whether everybody in view is connected with this node. */
+  get reachesAll(): boolean {
+    return this.#beyond === 0;
+  }
+
+  view(names: ReadonlySet<string>, beyond: number): void {
+    this.#view = names;
+    this.#beyond = beyond;
   }
 
   /** Takes the new list. @returns whose connection is new, and whose is over (both, where it was replaced) */

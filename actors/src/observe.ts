@@ -1,0 +1,128 @@
+/**
+ * Asks a running node who is there, from outside: connects as an observer, which is no member, asks once and goes.
+ *
+ * Invariants
+ *  1. Nobody in the cluster takes the asker for a node: it is in no view, and no gossip comes to it.
+ *  2. Whatever the other side does, it is over within `timeoutMs`, and no connection is left.
+ *
+ * Source: docs/wire.md, "Membership".
+ */
+
+import { randomUUID } from 'node:crypto';
+
+import {
+  GossipError,
+  isSwimMessage,
+  type MemberState,
+  type MemberStatus,
+  SWIM_SYNC,
+  SWIM_WHO,
+  type SwimRecord,
+  swimStates,
+} from '@grapevine/core';
+import {
+  createWebSocketTransport,
+  observerCapability,
+  type Session,
+  type Transport,
+  type TransportTls,
+} from '@grapevine/transport';
+import { Decoder, encodeChannel, Encoder } from '@grapevine/wire';
+
+import { membershipParty } from './party.ts';
+
+export interface ObserveOptions {
+  /** @default 'default' */
+  readonly cluster?: string | undefined;
+  /** How long it may take altogether, in milliseconds. @default 5000 */
+  readonly timeoutMs?: number | undefined;
+  readonly tls?: TransportTls | undefined;
+}
+
+export interface Observation {
+  /** The node that answered. */
+  readonly name: string;
+  /** All that it knows, itself first. `sinceMs` is not told. */
+  readonly members: readonly MemberStatus[];
+}
+
+const channel = 0;
+
+/**
+ * @param url of any node of the cluster, whose membership is `swim`
+ * @throws (rejects) GossipError PEER_UNREACHABLE, WRONG_CLUSTER and what else a hello can end with, PROTOCOL_MISMATCH when
+ *   the node's membership is another, ASK_TIMEOUT
+ */
+export async function observeMembers(
+  url: string,
+  { cluster, timeoutMs = 5000, tls }: ObserveOptions = {},
+): Promise<Observation> {
+  const transport = createWebSocketTransport({
+    name: `observer-${randomUUID()}`,
+    epoch: Date.now(),
+    capabilities: [observerCapability],
+    handshakeTimeoutMs: timeoutMs,
+    ...(cluster === undefined ? {} : { cluster }),
+    ...(tls === undefined ? {} : { tls }),
+  });
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const error = new GossipError(
+      'ASK_TIMEOUT',
+      `${url} did not say who is there within ${timeoutMs} ms. If it is a node, it is too busy, or stopped.`,
+      { context: { url, timeoutMs } },
+    );
+    timer = setTimeout(() => reject(error), timeoutMs);
+  });
+  try {
+    return await Promise.race([ask(transport, url), late]);
+  } finally {
+    clearTimeout(timer);
+    await transport.close('the question is answered');
+  }
+}
+
+function ask(transport: Transport, url: string): Promise<Observation> {
+  return new Promise((resolve, reject) => {
+    const events = {
+      opened: (session: Session) => {
+        const decoder = new Decoder();
+        session.onFrames = (frames) => {
+          try {
+            for (const frame of frames) {
+              const members = answerIn(decoder, frame);
+              if (members !== null) resolve({ name: session.peer.name, members });
+            }
+          } catch (error) {
+            reject(error);
+          }
+        };
+        session.send(
+          encodeChannel({ channel, instance: membershipParty, protocol: 'swim', newestEpochOfYou: 0 }),
+          'reply',
+        );
+        session.send(new Encoder().encode(channel, { type: 'custom', body: [SWIM_WHO] }).bytes, 'reply');
+      },
+      closed: (_session: Session, { error, reason }: { readonly error?: GossipError; readonly reason: string }) =>
+        reject(error ?? new GossipError('CONNECTION_LOST', `${url} closed the connection: ${reason}`)),
+      dialEnded: ({ outcome, error }: { readonly outcome: string; readonly error?: GossipError }) => {
+        if (outcome !== 'connected') reject(error ?? new GossipError('PEER_UNREACHABLE', `${url} cannot be reached`));
+      },
+    };
+    transport.start(events).then(() => transport.connect(url), reject);
+  });
+}
+
+/** @throws GossipError FRAME_MALFORMED, PROTOCOL_MISMATCH */
+function answerIn(decoder: Decoder, frame: Uint8Array): MemberStatus[] | null {
+  const incoming = decoder.decode(frame);
+  if (incoming?.type === 'refuse-channel')
+    throw new GossipError('PROTOCOL_MISMATCH', `The node's membership is not swim: ${incoming.reason}`);
+  if (incoming?.type !== 'gossip' || incoming.message.type !== 'custom') return null;
+  const { body } = incoming.message;
+  return isSwimMessage(body) && body[0] === SWIM_SYNC ? body[1].map(statusOf) : null;
+}
+
+function statusOf([name, epoch, incarnation, state, url, meta]: SwimRecord): MemberStatus {
+  return { name, epoch, url, meta, state: swimStates[state] as MemberState, incarnation };
+}
