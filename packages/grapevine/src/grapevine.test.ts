@@ -1,5 +1,12 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { actorAt, createMemoryTransport, injectFault, type MemoryNetwork, memoryNetwork } from '@grapevine/actors';
+import {
+  actorAt,
+  createMemoryTransport,
+  injectFault,
+  type MemoryNetwork,
+  memoryNetwork,
+  staticMembership,
+} from '@grapevine/actors';
 import { entropy, type GossipError } from '@grapevine/core';
 
 import type { Gossip, GossipChange } from './gossip.ts';
@@ -26,7 +33,7 @@ const inMemory = (network: MemoryNetwork): Pick<GrapevineOptions, 'transport' | 
 async function aPair(): Promise<[Grapevine, Grapevine]> {
   const network = memoryNetwork();
   const a = await aNode({ name: 'a', ...inMemory(network) });
-  const b = await aNode({ name: 'b', ...inMemory(network), peers: [String(a.url)] });
+  const b = await aNode({ name: 'b', ...inMemory(network), seeds: [String(a.url)] });
   return [a, b];
 }
 
@@ -268,11 +275,39 @@ describe('a grapevine', () => {
     const a = await aNode({ name: 'a', ...inMemory(network) });
     const changes = a.memberChanges();
     expect((await changes.next()).value).toEqual({ type: 'members', members: [] });
-    const b = await aNode({ name: 'b', ...inMemory(network), peers: [String(a.url)] });
+    const b = await aNode({ name: 'b', ...inMemory(network), seeds: [String(a.url)] });
     expect((await changes.next()).value).toMatchObject({ type: 'nodeup', member: { name: 'b', url: b.url } });
+    await b.describe({ zone: 'west' });
+    const changed = { type: 'nodechanged', member: { name: 'b', meta: { zone: 'west' } } };
+    expect((await changes.next()).value).toMatchObject(changed);
     await b.leave();
-    expect((await changes.next()).value).toMatchObject({ type: 'nodedown', member: { name: 'b' } });
+    expect((await changes.next()).value).toMatchObject({ type: 'nodeleft', member: { name: 'b' } });
     expect(a.members()).toEqual([]);
+    expect(a.status().roster).toMatchObject([{ name: 'b', state: 'left' }]);
+  });
+
+  test('refuses to say of itself what is too long, and goes on', async () => {
+    const a = await aNode({ name: 'a', meta: { zone: 'west' } });
+    await expect(a.describe({ text: 'x'.repeat(600) })).rejects.toMatchObject({
+      code: 'OPTIONS_INVALID',
+      message: expect.stringContaining('512 bytes'),
+    });
+    await a.describe({ zone: 'east' });
+  });
+
+  test('takes seeds, peers or a membership, and says what means nothing beside another', async () => {
+    const membership = staticMembership();
+    for (const [options, option] of [
+      [{ seeds: [], membership }, 'seeds'],
+      [{ peers: [], membership }, 'peers'],
+      [{ meta: {}, membership }, 'meta'],
+      [{ seeds: [], peers: [] }, 'seeds'],
+      [{ meta: {}, peers: [] }, 'meta'],
+    ] as const)
+      await expect(createGrapevine({ name: 'a', ...options })).rejects.toMatchObject({
+        code: 'OPTIONS_INVALID',
+        context: { option },
+      });
   });
 
   test('hands over what was written before it leaves', async () => {
