@@ -45,6 +45,10 @@ export const errorCodes = {
   CONNECTION_LOST: 'world',
   /** A URL could not be dialled; it is tried again. */
   PEER_UNREACHABLE: 'world',
+  /** A source of addresses could not be asked, or what it said cannot be used; it is asked again. */
+  DISCOVERY_FAILED: 'world',
+  /** The state file could not be read, understood or written; the node goes on without. */
+  STATE_FILE_FAILED: 'world',
   /** Another process listens on the port. */
   PORT_IN_USE: 'world',
   /** The host or port cannot be listened on: not of this machine, or not permitted. */
