@@ -44,7 +44,7 @@ export type FileOptions = Pick<ResolvedFileOptions, 'path'> & {
   readonly [Option in keyof ResolvedFileOptions]?: ResolvedFileOptions[Option] | undefined;
 };
 
-const rules: OptionRules<ResolvedFileOptions> = {
+export const fileRules: OptionRules<ResolvedFileOptions> = {
   path: {
     check: (value) =>
       typeof value === 'string' && value !== '' && !value.includes('\0') ? undefined : 'must be the path of a file',
@@ -65,7 +65,7 @@ const settleMs = 20;
  */
 export function file(given: FileOptions): ReportingDiscovery {
   const violations: Violation[] = [];
-  const options = fillOptions('', given, rules, violations);
+  const options = fillOptions('', given, fileRules, violations);
   if (given.path === undefined) violations.push({ path: 'path', problem: 'is required: the path of a file' });
   throwViolations(violations);
   return new UrlFile(options);
