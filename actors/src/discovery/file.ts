@@ -53,8 +53,8 @@ export const fileRules: OptionRules<ResolvedFileOptions> = {
   intervalMs: { check: wholeNumber('milliseconds', 1, 2 ** 31 - 1), default: 5000 },
 };
 
-/** A writer that empties a file and then fills it makes two events; one of them is enough. */
-const settleMs = 20;
+/** A writer that empties a file and then fills it makes two events, and a busy directory many; one look serves them all. */
+const settleMs = 50;
 
 /**
  * Nodes by a file, watched for changes. Empty lines mean nothing, nor does what follows a `#` at the begin of a line or
