@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { entropyRules, errorCodes, rumorRules } from '@grapevine/core';
+import { dnsRules } from '../../actors/src/discovery/dns.ts';
+import { fileRules } from '../../actors/src/discovery/file.ts';
 
 const page = (name: string): string => readFileSync(join(__dirname, '../../docs', name), 'utf8');
 
@@ -38,6 +40,16 @@ describe('docs/options.md', () => {
     ['entropy', entropyRules],
   ] as const)('has every option of %s with its default', (title, rules) => {
     const expected = Object.entries(rules).map(([name, rule]) => [name, String(rule.default)] as const);
+    expect(rowsOf(title)).toEqual(new Map(expected));
+  });
+
+  test.each([
+    ['dns', dnsRules, 'name'],
+    ['file', fileRules, 'path'],
+  ] as const)('has every option of %s with its default', (title, rules, required) => {
+    const shown = (name: string, value: string | number | boolean | null): string =>
+      name === required ? 'required' : value === null || value === '' ? 'none' : String(value);
+    const expected = Object.entries(rules).map(([name, rule]) => [name, shown(name, rule.default)] as const);
     expect(rowsOf(title)).toEqual(new Map(expected));
   });
 });

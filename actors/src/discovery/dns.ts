@@ -82,7 +82,7 @@ const isServer: OptionCheck = (value) => {
 const isPath: OptionCheck = (value) =>
   value === '' || (typeof value === 'string' && /^\/[^\s#]*$/.test(value)) ? undefined : "must begin with '/'";
 
-const rules: OptionRules<ResolvedDnsOptions> = {
+export const dnsRules: OptionRules<ResolvedDnsOptions> = {
   name: { check: isName, default: '' },
   type: { check: oneOf('A', 'AAAA', 'SRV'), default: 'A' },
   port: { check: wholeNumber('a port', 1, 65_535), default: null },
@@ -100,7 +100,7 @@ const rules: OptionRules<ResolvedDnsOptions> = {
  */
 export function dns(given: DnsOptions): Discovery {
   const violations: Violation[] = [];
-  const options = fillOptions('', given, rules, violations);
+  const options = fillOptions('', given, dnsRules, violations);
   if (given.name === undefined) violations.push({ path: 'name', problem: 'is required: the name to resolve' });
   if (options.type === 'SRV' && options.port !== null)
     violations.push({ path: 'port', problem: "means nothing with type 'SRV', whose records bear the port" });

@@ -44,7 +44,7 @@ export type FileOptions = Pick<ResolvedFileOptions, 'path'> & {
   readonly [Option in keyof ResolvedFileOptions]?: ResolvedFileOptions[Option] | undefined;
 };
 
-const rules: OptionRules<ResolvedFileOptions> = {
+export const fileRules: OptionRules<ResolvedFileOptions> = {
   path: {
     check: (value) =>
       typeof value === 'string' && value !== '' && !value.includes('\0') ? undefined : 'must be the path of a file',
@@ -53,8 +53,8 @@ const rules: OptionRules<ResolvedFileOptions> = {
   intervalMs: { check: wholeNumber('milliseconds', 1, 2 ** 31 - 1), default: 5000 },
 };
 
-/** A writer that empties a file and then fills it makes two events; one of them is enough. */
-const settleMs = 20;
+/** A writer that empties a file and then fills it makes two events, and a busy directory many; one look serves them all. */
+const settleMs = 50;
 
 /**
  * Nodes by a file, watched for changes. Empty lines mean nothing, nor does what follows a `#` at the begin of a line or
@@ -65,7 +65,7 @@ const settleMs = 20;
  */
 export function file(given: FileOptions): ReportingDiscovery {
   const violations: Violation[] = [];
-  const options = fillOptions('', given, rules, violations);
+  const options = fillOptions('', given, fileRules, violations);
   if (given.path === undefined) violations.push({ path: 'path', problem: 'is required: the path of a file' });
   throwViolations(violations);
   return new UrlFile(options);

@@ -6,8 +6,9 @@
  * Invariants
  *  1. One question per source is under way at once. Who asks meanwhile is answered by one more question after it: the one
  *     under way may have read what has changed since.
- *  2. A question is given up after `timeoutMs`, and the source can be asked again. Should its answer come late, it is
- *     taken unless a newer one was: a slow source is slow, not useless.
+ *  2. A question is given up after `timeoutMs`, is no longer under way, and the source can be asked again: one answer that
+ *     never comes must not silence it for good. An answer that comes late is taken unless a newer one was: a slow source
+ *     is slow, not useless.
  *  3. `found` gets URLs of nodes only, each once. A failed question finds nothing new, and what was found before stands.
  *  4. What fails is logged once as a warning, and at level `debug` until it succeeds again.
  *  5. After `stop` nothing is called back, and no timer and no watch is left.

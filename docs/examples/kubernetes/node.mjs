@@ -1,0 +1,40 @@
+/**
+ * A node in a pod: finds the others by the headless service, says where it is by the pod's address, and leaves in order.
+ *
+ * Invariants
+ *  1. Liveness says that the event loop turns, and nothing of others: a cut network must not restart pods.
+ *  2. Readiness is about traffic from outside. The others find this pod before it is ready, since the service publishes
+ *     addresses that are not.
+ */
+
+import { createServer } from 'node:http';
+
+import { createGrapevine, dns, swim } from 'grapevine';
+
+const { POD_NAME, POD_IP } = process.env;
+
+const grapevine = await createGrapevine({
+  name: POD_NAME,
+  listen: { port: 7001, host: '0.0.0.0' },
+  advertise: `ws://${POD_IP}:7001`,
+  membership: swim({
+    seeds: [dns({ name: 'grapevine.default.svc.cluster.local', type: 'A', port: 7001 })],
+  }),
+});
+const flags = grapevine.gossip('flags');
+
+let isLeaving = false;
+
+const health = createServer((request, response) => {
+  const isUp = request.url === '/live' || (request.url === '/ready' && !isLeaving);
+  response.writeHead(isUp ? 200 : 503, { 'content-type': 'application/json' });
+  response.end(JSON.stringify({ name: POD_NAME, members: isLeaving ? 0 : grapevine.members().length }));
+}).listen(8080);
+
+process.once('SIGTERM', () => {
+  isLeaving = true;
+  // Says goodbye, so that nobody has to find out by probing, and hands over what waits to be sent.
+  void grapevine.leave().then(() => health.close());
+});
+
+for await (const event of flags.changes()) console.log(JSON.stringify(event));
