@@ -64,6 +64,8 @@ export interface DialEnd {
   readonly outcome: 'connected' | 'duplicate' | 'self' | 'refused' | 'failed';
   /** Who answered there; `null` where nobody said. */
   readonly peer: { readonly name: string; readonly epoch: number } | null;
+  /** Why; with `refused` and `failed` only. */
+  readonly error?: GossipError;
 }
 
 /** What a membership module can ask for. Asking has no effect on the machine before its next input. */

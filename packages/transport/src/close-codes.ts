@@ -26,6 +26,8 @@ export const closeCodes = {
   SELF: 4001,
   /** The peer of this name started anew and is connected with its higher epoch. */
   REPLACED: 4002,
+  /** One side needs the connection no more, and has sent what waited. */
+  RELEASED: 4003,
   FRAME_MALFORMED: 4400,
   HELLO_MALFORMED: 4401,
   WRONG_CLUSTER: 4403,

@@ -43,6 +43,9 @@ export type TransportTls = Pick<
   | 'ciphers'
 >;
 
+/** The capability of a program that connects to look on and is no member: membership modules do not list it. */
+export const observerCapability = 'observer';
+
 export interface TransportOptions {
   /** The name of this node, unique in its cluster: 1 to 128 bytes. */
   readonly name: string;

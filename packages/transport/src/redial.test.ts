@@ -56,11 +56,11 @@ describe('redialling', () => {
     redial.replace([target('u')]);
     redial.failed(target('u'));
     fire();
-    redial.connected({ name: 'b', canonicalUrl: null }, target('u'));
+    redial.connected({ name: 'b', canonicalUrls: ['u'] }, target('u'));
     redial.lost('b', false);
     expect(timers.map(({ delayMs }) => delayMs)).toEqual([200]);
     fire();
-    redial.connected({ name: 'b', canonicalUrl: null }, target('u'));
+    redial.connected({ name: 'b', canonicalUrls: ['u'] }, target('u'));
     redial.lost('b', true);
     expect(timers.map(({ delayMs }) => delayMs)).toEqual([100]);
   });
@@ -69,7 +69,7 @@ describe('redialling', () => {
     const { redial, dials, connected, timers, fire } = aRedial();
     redial.replace([target('u'), target('v')]);
     connected.add('b');
-    redial.connected({ name: 'b', canonicalUrl: 'u' }, target('u'));
+    redial.connected({ name: 'b', canonicalUrls: ['u'] }, target('u'));
     redial.superfluous(target('v'), 'b');
     expect(timers).toEqual([]);
     connected.delete('b');

@@ -84,11 +84,14 @@ export class Redial {
     else this.#retry(entry, false);
   }
 
-  /** A session with the peer is open, by whichever dial; its targets rest. */
-  connected(peer: { readonly name: string; readonly canonicalUrl: string | null }, by: Target | null): void {
-    const urls = [by?.canonicalUrl, peer.canonicalUrl];
-    for (const url of urls) {
-      const entry = this.#entries.get(url ?? '');
+  /**
+   * A session with the peer is open, by whichever dial; its targets rest.
+   * @param peer with the canonical URLs that are known to lead to it
+   * @param by the target that was dialled, null where this was no dial of ours
+   */
+  connected(peer: { readonly name: string; readonly canonicalUrls: readonly string[] }, by: Target | null): void {
+    for (const url of peer.canonicalUrls) {
+      const entry = this.#entries.get(url);
       if (entry !== undefined) entry.leadsTo = peer.name;
     }
     if (by === null) return;

@@ -63,6 +63,11 @@ export interface Session {
   /** Hands over nothing more until `resume`, and stops reading, so that the peer feels it. */
   pause(): void;
   resume(): void;
+  /**
+   * It is needed no more here: takes no more frames, sends what waits, then closes as RELEASED, after `closeTimeoutMs`
+   * in any case. What still comes in is handed over. Does nothing on a session that is closed or closing.
+   */
+  release(): void;
   /** Closes at once; what waits is discarded. `closed` is told before this returns. Does nothing on a closed session. */
   close(code: number, reason: string): void;
 }
@@ -72,6 +77,7 @@ export interface SessionLimits {
   readonly softQueueBytes: number;
   readonly hardQueueBytes: number;
   readonly hardQueueFrames: number;
+  readonly closeTimeoutMs: number;
 }
 
 /**
@@ -86,6 +92,7 @@ export interface LinkDetails {
   readonly peer: Peer;
   readonly dialled: boolean;
   readonly limits: SessionLimits;
+  readonly setTimer: (delayMs: number, run: () => void) => () => void;
   /** Told once. */
   readonly closed: (link: Link, info: CloseInfo) => void;
 }
@@ -101,6 +108,7 @@ export class Link implements Session, SocketEvents {
 
   readonly #socket: Socket;
   readonly #limits: SessionLimits;
+  readonly #setTimer: LinkDetails['setTimer'];
   readonly #closed: (link: Link, info: CloseInfo) => void;
   readonly #outbox = new Outbox();
   #onFrames: ((frames: Uint8Array[]) => void) | null = null;
@@ -110,7 +118,9 @@ export class Link implements Session, SocketEvents {
   #reading = true;
   /** `draining` takes no more, but sends what waits. */
   #state: 'open' | 'draining' | 'closed' = 'open';
-  #drainedReason = '';
+  /** How it closes once it is drained. */
+  #afterDrain: { readonly code: number; readonly reason: string } = { code: closeCodes.NORMAL, reason: '' };
+  #cancelRelease: () => void = () => {};
   #writable = true;
   #framesInSocket = 0;
   #heard = true;
@@ -122,6 +132,7 @@ export class Link implements Session, SocketEvents {
     this.peer = details.peer;
     this.dialled = details.dialled;
     this.#limits = details.limits;
+    this.#setTimer = details.setTimer;
     this.#closed = details.closed;
     socket.events = this;
   }
@@ -209,7 +220,7 @@ export class Link implements Session, SocketEvents {
 
   #pump(): void {
     while (this.#outbox.frames > 0 && this.#socketTakes()) this.#write(this.#outbox.shift() as Uint8Array);
-    if (this.#state === 'draining' && this.#outbox.frames === 0) this.close(closeCodes.GOING_AWAY, this.#drainedReason);
+    if (this.#state === 'draining' && this.#outbox.frames === 0) this.#closeDrained();
   }
 
   #tellWritable(): void {
@@ -295,11 +306,24 @@ export class Link implements Session, SocketEvents {
   }
 
   /** Takes no more, sends what waits, then closes. */
-  drain(reason: string): void {
+  drain(code: number, reason: string): void {
     if (this.#state !== 'open') return;
     this.#state = 'draining';
-    this.#drainedReason = reason;
+    this.#afterDrain = { code, reason };
+    this.#writable = false;
     this.#pump();
+  }
+
+  release(): void {
+    if (this.#state !== 'open') return;
+    // First, because draining may be over at once, and then nothing shall wait.
+    this.#cancelRelease = this.#setTimer(this.#limits.closeTimeoutMs, () => this.#closeDrained());
+    this.drain(closeCodes.RELEASED, 'needed no more here');
+  }
+
+  #closeDrained(): void {
+    const { code, reason } = this.#afterDrain;
+    this.close(code, reason);
   }
 
   close(code: number, reason: string): void {
@@ -319,6 +343,7 @@ export class Link implements Session, SocketEvents {
   #finish(info: CloseInfo): boolean {
     if (this.#state === 'closed') return false;
     this.#state = 'closed';
+    this.#cancelRelease();
     this.#outbox.clear();
     this.#inbox = [];
     this.#writable = false;

@@ -8,13 +8,15 @@
  *
  * Source: docs/architecture.md and docs/wire.md.
  */
-import { GossipError } from '@grapevine/core';
+import { type DialEnd, GossipError } from '@grapevine/core';
 import { type CloseInfo, closeCodes, closeInfo } from './close-codes.ts';
+import { type DialResult, type DialTask, resultOf, startDial } from './dial.ts';
 import { Handshake, type HandshakeEnd } from './handshake.ts';
 import { helloOf, type ResolvedOptions } from './options.ts';
 import { judge, type Refused, type Rival, settle } from './pairing.ts';
 import { Redial, type Target } from './redial.ts';
 import { Link, type Peer, type Session } from './session.ts';
+import { SingleDials } from './single-dials.ts';
 import type { Medium, Socket } from './socket.ts';
 
 /** A hello that was refused. */
@@ -31,11 +33,16 @@ export interface Refusal {
 export interface TransportEvents {
   /** Set `session.onFrames` inside. */
   opened(session: Session): void;
-  /** Once per opened session. What had arrived before has been handed over. */
+  /**
+   * Once per opened session. What had arrived before has been handed over. The code `closeCodes.RELEASED` means that one
+   * side needs the connection no more.
+   */
   closed(session: Session, info: CloseInfo): void;
   refused?(refusal: Refusal): void;
   /** `nextAttemptInMs` is null when it is not dialled again, because the URL is none that can be. */
   dialFailed?(url: string, error: GossipError, nextAttemptInMs: number | null): void;
+  /** How a dial that `connect` asked for has ended: once for each. `opened` comes before `connected`. */
+  dialEnded?(end: DialEnd): void;
 }
 
 export interface Transport {
@@ -50,6 +57,12 @@ export interface Transport {
    * A URL that cannot be dialled is told by `dialFailed`. Sessions of URLs no longer listed stay.
    */
   dial(urls: readonly string[]): void;
+  /**
+   * One dial, now, never repeated, answered by one `dialEnded`: from inside this call where the node at the URL is
+   * connected already or the URL is none. Before `start` has finished it is kept for then; after `close` nothing is
+   * told. URLs of `dial` may be connected with too.
+   */
+  connect(url: string): void;
   /** The open sessions, one per peer. */
   sessions(): Iterable<Session>;
   /** Sends what waits, closes every session as GOING_AWAY, and stops; after `closeTimeoutMs` by force. May be called again. */
@@ -63,9 +76,10 @@ export class MediumTransport implements Transport {
   readonly #options: ResolvedOptions;
   readonly #medium: Medium;
   readonly #links = new Map<string, Link>();
-  readonly #openedAt = new Map<Link, number>();
+  readonly #records = new Map<Link, { readonly openedAt: number; readonly canonicalUrl: string | null }>();
   readonly #handshakes = new Set<Handshake>();
   readonly #redial: Redial;
+  readonly #singleDials: SingleDials;
   #state: 'new' | 'starting' | 'running' | 'closed' = 'new';
   #events: TransportEvents = { opened: () => {}, closed: () => {} };
   #wanted: readonly string[] = [];
@@ -83,7 +97,13 @@ export class MediumTransport implements Transport {
       random: options.random,
       setTimer: options.setTimer,
       isConnected: (name) => this.#links.has(name),
-      dial: (target) => this.#dial(target),
+      dial: (target) => this.#dial({ ...target, target, ended: (result) => this.#redialled(target, result) }),
+    });
+    this.#singleDials = new SingleDials({
+      canonical: (url) => medium.canonical(url),
+      connectedAt: (canonicalUrl) => this.#peerAt(canonicalUrl),
+      dial: (task) => this.#dial(task),
+      ended: (end) => this.#events.dialEnded?.(end),
     });
   }
 
@@ -103,6 +123,7 @@ export class MediumTransport implements Transport {
       this.#state = 'running';
       this.#keepAlive();
       this.dial(this.#wanted);
+      this.#singleDials.start();
     }
     return { url: this.#url };
   }
@@ -113,7 +134,7 @@ export class MediumTransport implements Transport {
     const targets: Target[] = [];
     for (const url of new Set(urls)) {
       const canonicalUrl = this.#medium.canonical(url);
-      if (canonicalUrl !== null) targets.push({ url, canonicalUrl, leadsTo: this.#nameAt(canonicalUrl) });
+      if (canonicalUrl !== null) targets.push({ url, canonicalUrl, leadsTo: this.#peerAt(canonicalUrl)?.name ?? null });
       else
         this.#events.dialFailed?.(
           url,
@@ -122,6 +143,10 @@ export class MediumTransport implements Transport {
         );
     }
     this.#redial.replace(targets);
+  }
+
+  connect(url: string): void {
+    this.#singleDials.connect(url);
   }
 
   *sessions(): Iterable<Session> {
@@ -137,9 +162,10 @@ export class MediumTransport implements Transport {
     this.#state = 'closed';
     this.#cancelKeepAlive();
     this.#redial.stop();
+    this.#singleDials.stop();
     const stopped = this.#medium.stop();
     for (const handshake of this.#handshakes) handshake.refuse(closeCodes.GOING_AWAY, reason);
-    for (const link of this.#links.values()) link.drain(reason);
+    for (const link of this.#links.values()) link.drain(closeCodes.GOING_AWAY, reason);
     const cancel = this.#options.setTimer(this.#options.closeTimeoutMs, () => {
       for (const link of this.#links.values()) link.close(closeCodes.GOING_AWAY, reason);
       this.#medium.terminate();
@@ -155,39 +181,22 @@ export class MediumTransport implements Transport {
     else this.#handshake(socket, null);
   }
 
-  #dial(target: Target): () => void {
+  #dial(task: DialTask): () => void {
     const { handshakeTimeoutMs, setTimer } = this.#options;
-    let handshake: Handshake | null = null;
-    const giveUp = this.#medium.dial(target.canonicalUrl, {
-      opened: (socket) => {
-        cancelTimer();
-        handshake = this.#handshake(socket, target);
-      },
-      failed: (cause) => {
-        cancelTimer();
-        this.#unreachable(target, `${target.url} cannot be reached: ${sentenceOf(cause)}`, cause);
-      },
-    });
-    const cancelTimer = setTimer(handshakeTimeoutMs, () => {
-      giveUp();
-      this.#unreachable(target, `${target.url} did not answer within ${handshakeTimeoutMs} ms`);
-    });
-    return () => {
-      cancelTimer();
-      if (handshake === null) giveUp();
-      else handshake.refuse(closeCodes.GOING_AWAY, 'no longer wanted');
-    };
+    const shake = (socket: Socket): Handshake => this.#handshake(socket, task);
+    return startDial(task, { medium: this.#medium, handshakeTimeoutMs, setTimer, shake });
   }
 
-  #handshake(socket: Socket, target: Target | null): Handshake {
+  /** @param task the dial that made the connection, null where the peer dialled */
+  #handshake(socket: Socket, task: DialTask | null): Handshake {
     const handshake = new Handshake(socket, {
       ours: helloOf(this.#options, this.#url),
-      dialled: target !== null,
+      dialled: task !== null,
       timeoutMs: this.#options.handshakeTimeoutMs,
       setTimer: this.#options.setTimer,
       judge: (step, peer) => this.#judge(step, peer),
-      settled: (settled, peer) => this.#settled(settled, peer, target),
-      ended: (ended, end) => this.#ended(ended, end, target),
+      settled: (settled, peer) => this.#settled(settled, peer, task),
+      ended: (ended, end) => this.#ended(ended, end, task),
     });
     this.#handshakes.add(handshake);
     return handshake;
@@ -200,9 +209,9 @@ export class MediumTransport implements Transport {
     return judge(step, { self: this.#options, peer, rivals });
   }
 
-  #settled(handshake: Handshake, peer: Peer, target: Target | null): void {
+  #settled(handshake: Handshake, peer: Peer, task: DialTask | null): void {
     this.#handshakes.delete(handshake);
-    const step = target === null ? 'commit' : 'welcome';
+    const step = task === null ? 'commit' : 'welcome';
     for (const reservation of this.#reservations(peer.name)) {
       const end = settle(step, peer, { epoch: reservation.peer.epoch, state: 'reserved' });
       if (end !== null) reservation.refuse(end.code, end.reason);
@@ -216,49 +225,70 @@ export class MediumTransport implements Transport {
     const link = new Link(handshake.socket, {
       id: ++this.#lastId,
       peer,
-      dialled: target !== null,
+      dialled: task !== null,
       limits: this.#options,
+      setTimer: this.#options.setTimer,
       closed,
     });
     this.#links.set(peer.name, link);
-    this.#openedAt.set(link, this.#options.now());
     const canonicalUrl = peer.url === null ? null : this.#medium.canonical(peer.url);
-    this.#redial.connected({ name: peer.name, canonicalUrl }, target);
+    this.#records.set(link, { openedAt: this.#options.now(), canonicalUrl });
+    const canonicalUrls = [task?.canonicalUrl, canonicalUrl].filter((url) => typeof url === 'string');
+    this.#redial.connected({ name: peer.name, canonicalUrls }, task?.target ?? null);
     this.#events.opened(link);
     link.readOrPause();
+    task?.ended({ outcome: 'connected', peer: { name: peer.name, epoch: peer.epoch } });
   }
 
   #lost(link: Link, info: CloseInfo): void {
-    const stoodMs = this.#options.now() - (this.#openedAt.get(link) ?? 0);
+    const stoodMs = this.#options.now() - (this.#records.get(link)?.openedAt ?? 0);
     this.#links.delete(link.peer.name);
-    this.#openedAt.delete(link);
+    this.#records.delete(link);
     this.#redial.lost(link.peer.name, stoodMs >= this.#options.stableAfterMs);
     this.#events.closed(link, info);
   }
 
-  #ended(handshake: Handshake, { by, code, reason, cause }: HandshakeEnd, target: Target | null): void {
+  #ended(handshake: Handshake, end: HandshakeEnd, task: DialTask | null): void {
     this.#handshakes.delete(handshake);
+    if (this.#state === 'closed') return;
+    const { by, code, reason, cause } = end;
     const peer = handshake.peer?.name ?? null;
-    const { error } = closeInfo(code, reason, { peer, url: target?.url ?? null }, cause);
+    const url = task?.url ?? null;
+    const { error } = closeInfo(code, reason, { peer, url }, cause);
     const isRefusal = error !== undefined && code !== closeCodes.CONNECTION_LOST;
     // Without a hello, a connection that breaks is a port scan or a health check, nothing to tell of.
-    if (isRefusal && this.#state !== 'closed') this.#events.refused?.({ url: target?.url ?? null, by, peer, error });
-    if (target === null || this.#state === 'closed') return;
-    if (code === closeCodes.SELF) this.#redial.failed(target, { rarely: true });
-    else if (code === closeCodes.DUPLICATE && peer !== null) this.#redial.superfluous(target, peer);
-    else if (isRefusal || code === closeCodes.DUPLICATE) this.#redial.failed(target);
-    else if (by === 'peer')
-      this.#unreachable(
-        target,
-        `${target.url} closed the connection before its hello: ${reason || 'no reason given'}`,
-        cause,
-      );
+    if (isRefusal) this.#events.refused?.({ url, by, peer, error });
+    if (task === null) return;
+    const result = resultOf(end, { url: task.url, self: this.#options, peer: handshake.peer });
+    if (result !== null) task.ended(result);
   }
 
-  #unreachable(target: Target, message: string, cause?: unknown): void {
-    const nextAttemptInMs = this.#redial.failed(target);
-    const error = new GossipError('PEER_UNREACHABLE', message, { context: { url: target.url }, cause });
-    this.#events.dialFailed?.(target.url, error, nextAttemptInMs);
+  /** How one of the dials that are repeated has ended. */
+  #redialled(target: Target, { outcome, peer, error }: DialResult): void {
+    switch (outcome) {
+      case 'connected':
+        // `Redial` knew before the session was opened.
+        return;
+      case 'self':
+        this.#redial.failed(target, { rarely: true });
+        return;
+      case 'duplicate':
+        if (peer === null) this.#redial.failed(target);
+        else this.#redial.superfluous(target, peer.name);
+        return;
+      case 'refused':
+        this.#redial.failed(target);
+        return;
+      case 'failed': {
+        const nextAttemptInMs = this.#redial.failed(target);
+        // A hello that did not come was told as a refusal.
+        if (error?.code === 'HELLO_TIMEOUT' || error === undefined) return;
+        this.#events.dialFailed?.(target.url, error, nextAttemptInMs);
+        return;
+      }
+      default:
+        outcome satisfies never;
+    }
   }
 
   /** The accepted dials of a peer that wait for its commit. */
@@ -271,10 +301,9 @@ export class MediumTransport implements Transport {
     return found;
   }
 
-  #nameAt(canonicalUrl: string): string | null {
-    for (const { peer } of this.#links.values()) {
-      if (peer.url !== null && this.#medium.canonical(peer.url) === canonicalUrl) return peer.name;
-    }
+  /** Who is connected and can be dialled there. */
+  #peerAt(canonicalUrl: string): Peer | null {
+    for (const [{ peer }, record] of this.#records) if (record.canonicalUrl === canonicalUrl) return peer;
     return null;
   }
 
@@ -286,10 +315,4 @@ export class MediumTransport implements Transport {
       for (const link of this.#links.values()) link.tick(silentTicks);
     });
   }
-}
-
-function sentenceOf(cause: unknown): string {
-  const { message, code } = (cause ?? {}) as { readonly message?: string; readonly code?: string };
-  // An attempt on several addresses fails with an AggregateError, whose message is empty.
-  return message || code || String(cause);
 }

@@ -1,0 +1,94 @@
+/**
+ * Dials that are made once, each answered once: what a membership module asks for that chooses its own peers.
+ *
+ * Invariants
+ *  1. Every `connect` is answered by exactly one `DialEnd` with the URL as it was written, unless `stop` comes first.
+ *  2. At most one dial of one canonical URL is under way here; whoever asks meanwhile shares it.
+ *  3. Dials of `Redial` are left alone, whatever their URLs: the hellos make one connection of two dials.
+ */
+import { type DialEnd, GossipError } from '@grapevine/core';
+import type { DialResult, DialTask } from './dial.ts';
+import type { Identity } from './pairing.ts';
+
+export interface SingleDialsDetails {
+  readonly canonical: (url: string) => string | null;
+  /** The node of this canonical URL, where it is connected. */
+  readonly connectedAt: (canonicalUrl: string) => Identity | null;
+  /** @returns a function that gives up */
+  readonly dial: (task: DialTask) => () => void;
+  readonly ended: (end: DialEnd) => void;
+}
+
+interface UnderWay {
+  /** One for each `connect` that waits, as it was written. */
+  readonly urls: string[];
+  giveUp: () => void;
+}
+
+export class SingleDials {
+  readonly #details: SingleDialsDetails;
+  readonly #underWay = new Map<string, UnderWay>();
+  #state: 'held' | 'running' | 'stopped' = 'held';
+  #held: string[] = [];
+
+  constructor(details: SingleDialsDetails) {
+    this.#details = details;
+  }
+
+  /** Dials now what was asked for before. */
+  start(): void {
+    if (this.#state !== 'held') return;
+    this.#state = 'running';
+    const held = this.#held;
+    this.#held = [];
+    for (const url of held) this.connect(url);
+  }
+
+  /** Gives up what is under way; nothing is answered any more. */
+  stop(): void {
+    this.#state = 'stopped';
+    this.#held = [];
+    const underWay = [...this.#underWay.values()];
+    this.#underWay.clear();
+    for (const { giveUp } of underWay) giveUp();
+  }
+
+  connect(url: string): void {
+    if (this.#state === 'stopped') return;
+    if (this.#state === 'held') {
+      this.#held.push(url);
+      return;
+    }
+    const { canonical, connectedAt, ended } = this.#details;
+    const canonicalUrl = canonical(url);
+    if (canonicalUrl === null) {
+      const error = new GossipError('OPTIONS_INVALID', `"${url}" is no URL that can be dialled`);
+      ended({ url, outcome: 'failed', peer: null, error });
+      return;
+    }
+    const peer = connectedAt(canonicalUrl);
+    if (peer !== null) {
+      ended({ url, outcome: 'duplicate', peer: { name: peer.name, epoch: peer.epoch } });
+      return;
+    }
+    const underWay = this.#underWay.get(canonicalUrl);
+    if (underWay === undefined) this.#dial(url, canonicalUrl);
+    else underWay.urls.push(url);
+  }
+
+  #dial(url: string, canonicalUrl: string): void {
+    const underWay: UnderWay = { urls: [url], giveUp: () => {} };
+    this.#underWay.set(canonicalUrl, underWay);
+    const ended = (result: DialResult): void => this.#ended(canonicalUrl, underWay, result);
+    underWay.giveUp = this.#details.dial({ url, canonicalUrl, target: null, ended });
+  }
+
+  #ended(canonicalUrl: string, underWay: UnderWay, result: DialResult): void {
+    if (this.#underWay.get(canonicalUrl) !== underWay) return;
+    // Before anybody is told, who may want to dial again at once.
+    this.#underWay.delete(canonicalUrl);
+    for (const url of underWay.urls) {
+      if (this.#state === 'running') this.#details.ended({ url, ...result });
+    }
+  }
+}
