@@ -1,0 +1,133 @@
+/**
+ * The gate: whether a connection may go on, as things stand: by the rules of pairs, by what a former self says, and by
+ * the room that is left.
+ *
+ * Invariants
+ *  1. There are never more than `maxConnections` sessions, nor more accepted connections beside them than there is room
+ *     for, plus a few that have not yet said who they are: one that takes the place of an open session needs no room.
+ *  2. Of two living nodes of one name the one that was there stays; one that took the other's URL is its successor.
+ *
+ * Source: docs/wire.md; pairing.ts has the rules of pairs, former.ts the question.
+ */
+import { closeCodes } from './close-codes.ts';
+import { askFormer } from './former.ts';
+import type { Handshake } from './handshake.ts';
+import type { ResolvedOptions } from './options.ts';
+import { judge, mayBeAnother, type Refused, type Rival, type Step } from './pairing.ts';
+import type { Link, Peer } from './session.ts';
+
+/** How many may be asked for their names while there is no room: one of them may come to replace its broken session. */
+const strangers = 16;
+
+export type Reservation = Handshake & { readonly peer: Peer };
+
+export interface GateDetails {
+  readonly options: ResolvedOptions;
+  readonly links: ReadonlyMap<string, Link>;
+  readonly handshakes: ReadonlySet<Handshake>;
+  /** The spelling of a URL that is compared. */
+  readonly canonical: (url: string) => string | null;
+}
+
+export class Gate {
+  readonly #details: GateDetails;
+
+  constructor(details: GateDetails) {
+    this.#details = details;
+  }
+
+  /** Whether a connection that was accepted is heard at all. */
+  atDoor(): Refused | null {
+    const { links, handshakes, options } = this.#details;
+    let waiting = 0;
+    for (const { dialled } of handshakes) if (!dialled) waiting++;
+    return links.size + waiting < options.maxConnections + strangers ? null : this.#full();
+  }
+
+  /** Whether there is room for what a dial would bring. */
+  beforeDial(): Refused | null {
+    return this.#taken(null) < this.#details.options.maxConnections ? null : this.#full();
+  }
+
+  /**
+   * Whether the connection may go on with this peer: `decide` is told, null for yes, at once or later.
+   * @param silent a former self that was asked already
+   * @returns a function that gives up
+   */
+  judge(step: Step, peer: Peer, decide: (refused: Refused | null) => void, silent?: Link): () => void {
+    const { options, links } = this.#details;
+    const { rivalTimeoutMs: timeoutMs, setTimer } = options;
+    const refused = this.#judgePair(step, peer) ?? this.#judgeRoom(step, peer);
+    const former = links.get(peer.name);
+    if (
+      refused !== null ||
+      step === 'commit' ||
+      former === undefined ||
+      former === silent ||
+      !this.#isInQuestion(former, peer)
+    ) {
+      decide(refused);
+      return () => {};
+    }
+    let giveUp = askFormer(former, {
+      timeoutMs,
+      setTimer,
+      answered: (lives) => {
+        if (lives) decide(nameTaken(former));
+        // Meanwhile things may stand otherwise.
+        else giveUp = this.judge(step, peer, decide, former);
+      },
+    });
+    return () => giveUp();
+  }
+
+  /** The accepted dials of a peer that wait for its commit. */
+  reservations(name: string): Reservation[] {
+    const found: Reservation[] = [];
+    for (const handshake of this.#details.handshakes) {
+      if (handshake.isReservation && handshake.peer?.name === name) found.push(handshake as Reservation);
+    }
+    return found;
+  }
+
+  #judgePair(step: Step, peer: Peer): Refused | null {
+    const { options, links } = this.#details;
+    const rivals: Rival[] = this.reservations(peer.name).map(({ peer: { epoch } }) => ({ epoch, state: 'reserved' }));
+    const open = links.get(peer.name);
+    if (open !== undefined) rivals.push({ epoch: open.peer.epoch, state: 'open' });
+    return judge(step, { self: options, peer, rivals });
+  }
+
+  #judgeRoom(step: Step, { name }: Peer): Refused | null {
+    const { options, links } = this.#details;
+    if (links.has(name)) return null;
+    // Who commits has a reservation, and who is welcomed ends those of the same peer.
+    const taken = step === 'commit' ? links.size : this.#taken(step === 'welcome' ? name : null);
+    return taken < options.maxConnections ? null : this.#full();
+  }
+
+  /** Sessions and reservations, but for those of the peer of this name. */
+  #taken(but: string | null): number {
+    let taken = this.#details.links.size;
+    for (const { isReservation, peer } of this.#details.handshakes) if (isReservation && peer?.name !== but) taken++;
+    return taken;
+  }
+
+  #full(): Refused {
+    const { name, maxConnections } = this.#details.options;
+    const reason = `all ${maxConnections} connections of "${name}" are taken: raise its maxConnections`;
+    return { code: closeCodes.TOO_MANY_CONNECTIONS, reason };
+  }
+
+  #isInQuestion({ peer: former }: Link, newcomer: Peer): boolean {
+    const canonical = ({ url }: Peer): string | null => (url === null ? null : this.#details.canonical(url));
+    const at = ({ epoch }: Peer, url: string | null): { epoch: number; url: string | null } => ({ epoch, url });
+    return mayBeAnother(at(newcomer, canonical(newcomer)), at(former, canonical(former)));
+  }
+}
+
+/** The URL stands last: it may be cut off. */
+function nameTaken({ peer: { url } }: Link): Refused {
+  const where = url === null ? '' : `; it is at ${url}`;
+  return { code: closeCodes.NAME_TAKEN, reason: `a living node bears this name: give each its own name${where}` };
+}
