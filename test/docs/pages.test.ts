@@ -6,6 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 import { entropyRules, errorCodes, rumorRules } from '@grapevine/core';
 import { dnsRules } from '../../actors/src/discovery/dns.ts';
 import { fileRules } from '../../actors/src/discovery/file.ts';
+import { closeCodes } from '@grapevine/transport';
 
 const page = (name: string): string => readFileSync(join(__dirname, '../../docs', name), 'utf8');
 
@@ -21,6 +22,14 @@ describe('docs/errors.md', () => {
 
   test('names the fault that the table names', () => {
     for (const [code, fault] of sections) expect([code, fault]).toEqual([code, errorCodes[code as 'ID_INVALID']]);
+  });
+});
+
+describe('close codes', () => {
+  test.each(['errors.md', 'wire.md'])('of docs/%s are those of the code', (name) => {
+    const section = page(name).split('\n## Close codes\n')[1]?.split('\n## ')[0] ?? '';
+    const rows = [...section.matchAll(/^\| (\d{4}) \| `(\w+)` \|/gm)].map(([, code, is]) => [is, Number(code)]);
+    expect(rows).toEqual(Object.entries(closeCodes));
   });
 });
 

@@ -37,6 +37,8 @@ export const errorCodes = {
   VERSION_UNSPEAKABLE: 'peer',
   /** Two nodes bear one name. */
   NAME_TAKEN: 'peer',
+  /** A node has as many connections as it may. */
+  TOO_MANY_CONNECTIONS: 'world',
   /** A peer takes its frames so slowly that the replies for it alone fill the queue. */
   TOO_SLOW: 'peer',
   /** Nothing was heard of a connected peer, pings unanswered. */

@@ -24,7 +24,7 @@ export const closeCodes = {
   DUPLICATE: 4000,
   /** The node dialled itself. */
   SELF: 4001,
-  /** The peer of this name started anew and is connected with its higher epoch. */
+  /** The node of this name started anew, with a higher epoch, and is connected in place of this one. */
   REPLACED: 4002,
   /** One side needs the connection no more, and has sent what waited. */
   RELEASED: 4003,
@@ -36,6 +36,7 @@ export const closeCodes = {
   SILENT: 4410,
   VERSION_UNSPEAKABLE: 4426,
   TOO_SLOW: 4429,
+  TOO_MANY_CONNECTIONS: 4430,
 } as const;
 
 /** What told a connection's end. */
@@ -60,6 +61,7 @@ const errorOfCode: ReadonlyMap<number, ErrorCode> = new Map([
   [closeCodes.SILENT, 'SILENT'],
   [closeCodes.VERSION_UNSPEAKABLE, 'VERSION_UNSPEAKABLE'],
   [closeCodes.TOO_SLOW, 'TOO_SLOW'],
+  [closeCodes.TOO_MANY_CONNECTIONS, 'TOO_MANY_CONNECTIONS'],
 ]);
 
 /** Reads a close code and its reason by the table. */

@@ -6,13 +6,14 @@
  *
  * Invariants
  *  1. Exactly one of `settled` and `ended` is called, once, and `ended` only after or with the end of the connection.
- *  2. A peer that says nothing is let go after `handshakeTimeoutMs`.
+ *  2. A peer that says nothing is let go after `handshakeTimeoutMs`; the time in which we think does not count.
+ *  3. What the peer sends while we think is taken afterwards, in order.
  *
  * Source: docs/wire.md; pairing.ts says who stays.
  */
 import { chooseVersion, decodeHello, encodeHello, type Hello } from '@grapevine/wire';
 import { clipReason, closeCodes } from './close-codes.ts';
-import type { Refused } from './pairing.ts';
+import type { Refused, Step } from './pairing.ts';
 import type { Peer } from './session.ts';
 import type { Socket, SocketEvents } from './socket.ts';
 
@@ -21,8 +22,11 @@ export interface HandshakeDetails {
   readonly dialled: boolean;
   readonly timeoutMs: number;
   readonly setTimer: (delayMs: number, run: () => void) => () => void;
-  /** Whether the connection may go on with this peer; null is yes. */
-  readonly judge: (step: 'hello' | 'welcome' | 'commit', peer: Peer) => Refused | null;
+  /**
+   * Whether the connection may go on with this peer: `decide` is told once, at once or later; null is yes.
+   * @returns a function that gives up
+   */
+  readonly judge: (step: Step, peer: Peer, decide: (refused: Refused | null) => void) => () => void;
   readonly settled: (handshake: Handshake, peer: Peer) => void;
   readonly ended: (handshake: Handshake, end: HandshakeEnd) => void;
 }
@@ -43,7 +47,10 @@ export class Handshake implements SocketEvents {
   peer: Peer | null = null;
 
   readonly #details: HandshakeDetails;
-  readonly #cancelTimer: () => void;
+  #cancelTimer: () => void;
+  /** What came while a judgement is awaited; null while none is. */
+  #early: Uint8Array[] | null = null;
+  #giveUpJudgement: () => void = () => {};
   #over = false;
 
   constructor(socket: Socket, details: HandshakeDetails) {
@@ -51,10 +58,7 @@ export class Handshake implements SocketEvents {
     this.dialled = details.dialled;
     this.#details = details;
     socket.events = this;
-    const { timeoutMs } = details;
-    this.#cancelTimer = details.setTimer(timeoutMs, () =>
-      this.refuse(closeCodes.HELLO_TIMEOUT, `the hello was not complete within ${timeoutMs} ms`),
-    );
+    this.#cancelTimer = this.#startTimer();
     if (details.dialled) socket.send(encodeHello(details.ours));
   }
 
@@ -65,7 +69,8 @@ export class Handshake implements SocketEvents {
 
   frame(frame: Uint8Array): void {
     if (this.#over) return;
-    if (this.peer === null) this.#hello(frame);
+    if (this.#early !== null) this.#early.push(frame);
+    else if (this.peer === null) this.#hello(frame);
     else if (frame.length === 0) this.#settleAt('commit', this.peer);
     else this.refuse(closeCodes.HELLO_MALFORMED, 'an empty frame must follow the hellos');
   }
@@ -114,28 +119,66 @@ export class Handshake implements SocketEvents {
       this.#settleAt('welcome', peer);
       return;
     }
-    const refused = this.#details.judge('hello', peer);
-    this.peer = peer;
-    if (refused !== null) this.refuse(refused.code, refused.reason);
-    else this.socket.send(encodeHello(ours));
+    this.#judge('hello', peer, () => this.socket.send(encodeHello(ours)));
   }
 
   #settleAt(step: 'welcome' | 'commit', peer: Peer): void {
-    const refused = this.#details.judge(step, peer);
-    this.peer = peer;
-    if (refused !== null) {
-      this.refuse(refused.code, refused.reason);
-      return;
-    }
-    this.#over = true;
+    this.#judge(step, peer, () => {
+      this.#over = true;
+      this.#cancelTimer();
+      if (step === 'welcome') this.socket.send(commit);
+      this.#details.settled(this, peer);
+    });
+  }
+
+  /** Goes on or refuses as soon as the judgement is there. */
+  #judge(step: Step, peer: Peer, goOn: () => void): void {
+    let decided = false;
+    const giveUp = this.#details.judge(step, peer, (refused) => {
+      decided = true;
+      const early = this.#stopWaiting();
+      this.peer = peer;
+      if (refused !== null) {
+        this.refuse(refused.code, refused.reason);
+        return;
+      }
+      goOn();
+      // Once it is settled the events are those of the session.
+      for (const frame of early) this.socket.events.frame(frame);
+    });
+    if (!decided) this.#wait(giveUp);
+  }
+
+  /** Reads no more than what is under way already, so that a peer that talks on takes no memory. */
+  #wait(giveUp: () => void): void {
+    this.#early = [];
+    this.#giveUpJudgement = giveUp;
     this.#cancelTimer();
-    if (step === 'welcome') this.socket.send(commit);
-    this.#details.settled(this, peer);
+    this.socket.pause();
+  }
+
+  /** @returns what came meanwhile */
+  #stopWaiting(): readonly Uint8Array[] {
+    const early = this.#early;
+    if (early === null) return [];
+    this.#early = null;
+    this.#cancelTimer = this.#startTimer();
+    this.socket.resume();
+    return early;
+  }
+
+  #startTimer(): () => void {
+    const { timeoutMs, setTimer } = this.#details;
+    return setTimer(timeoutMs, () =>
+      this.refuse(closeCodes.HELLO_TIMEOUT, `the hello was not complete within ${timeoutMs} ms`),
+    );
   }
 
   #end(end: HandshakeEnd): boolean {
     if (this.#over) return false;
     this.#over = true;
+    this.#giveUpJudgement();
+    this.#stopWaiting();
     this.#cancelTimer();
     this.#details.ended(this, end);
     return true;

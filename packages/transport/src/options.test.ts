@@ -11,6 +11,8 @@ describe('the options of a transport', () => {
       hardQueueBytes: 16_777_216,
       hardQueueFrames: 65_536,
       pingIntervalMs: 10_000,
+      maxConnections: 1024,
+      rivalTimeoutMs: 500,
     });
     expect(resolveOptions({ name: 'a', epoch: 1, listen: { port: 7001 } }).listen).toEqual({
       host: '127.0.0.1',
@@ -30,6 +32,9 @@ describe('the options of a transport', () => {
       redialMaxMs: 400,
       softQueueBytes: 2048,
       hardQueueBytes: 1024,
+      maxConnections: 0,
+      handshakeTimeoutMs: 300,
+      rivalTimeoutMs: 301,
     } as unknown as TransportOptions;
     let thrown: unknown;
     try {
@@ -38,6 +43,7 @@ describe('the options of a transport', () => {
       thrown = error;
     }
     const paths = [
+      'maxConnections',
       'pingIntervalMs',
       'pings',
       'name',
@@ -45,10 +51,18 @@ describe('the options of a transport', () => {
       'advertise',
       'hardQueueBytes',
       'redialMaxMs',
+      'rivalTimeoutMs',
       'listen.port',
     ];
     expect(thrown).toMatchObject({ code: 'OPTIONS_INVALID', context: { violations: paths.map((path) => ({ path })) } });
     expect((thrown as Error).message).toContain("'redialMaxMs' must be at least redialMinMs");
+  });
+
+  test('leave a rival less time than a handshake has', () => {
+    expect(resolveOptions({ name: 'a', epoch: 1, handshakeTimeoutMs: 301 }).rivalTimeoutMs).toBe(151);
+    expect(resolveOptions({ name: 'a', epoch: 1, handshakeTimeoutMs: 300, rivalTimeoutMs: 300 }).rivalTimeoutMs).toBe(
+      300,
+    );
   });
 
   test('want a port to listen on, not guess one', () => {

@@ -74,6 +74,19 @@ export interface TransportOptions {
   readonly hardQueueFrames?: number;
   /** How long a connection may take from the dial to the end of the hellos, in milliseconds. @default 5000 */
   readonly handshakeTimeoutMs?: number;
+  /**
+   * The most connections with peers. A dial above it is refused, and none is made; both say so. A peer that comes to
+   * replace its broken connection is not refused. Each connection costs memory and a file descriptor.
+   * @default 1024
+   */
+  readonly maxConnections?: number;
+  /**
+   * How long a connected peer has to show that it lives when another node comes with its name and a higher epoch, in
+   * milliseconds. Shorter lets a node that crashed and came back at another address in sooner; longer lets a living one
+   * be slow. At most `handshakeTimeoutMs`, and less than that of others, who wait for it.
+   * @default 500, or half of handshakeTimeoutMs where that is less
+   */
+  readonly rivalTimeoutMs?: number;
   /** How long a close may take, flushing included, in milliseconds. @default 5000 */
   readonly closeTimeoutMs?: number;
   /**
@@ -134,6 +147,8 @@ const rules: OptionRules<ResolvedOptions> = {
   hardQueueBytes: { check: wholeNumber('bytes', 1), default: 16 * mebi },
   hardQueueFrames: { check: wholeNumber('frames', 1), default: 65_536 },
   handshakeTimeoutMs: { check: milliseconds, default: 5000 },
+  maxConnections: { check: wholeNumber('connections', 1), default: 1024 },
+  rivalTimeoutMs: { check: milliseconds, default: 500 },
   closeTimeoutMs: { check: milliseconds, default: 5000 },
   pingIntervalMs: { check: milliseconds, default: 10_000 },
   redialMinMs: { check: milliseconds, default: 100 },
@@ -154,13 +169,20 @@ export function resolveOptions(given: TransportOptions): ResolvedOptions {
   for (const { path, right } of helloProblems(helloOf(options, options.advertise))) {
     violations.push({ path: path === 'url' ? 'advertise' : path, problem: `must be ${right}` });
   }
-  const { softQueueBytes, maxFrameBytes, hardQueueBytes, redialMinMs, redialMaxMs } = options;
+  const { handshakeTimeoutMs, softQueueBytes, maxFrameBytes, hardQueueBytes, redialMinMs, redialMaxMs } = options;
   if (hardQueueBytes < Math.max(softQueueBytes, maxFrameBytes)) {
     violations.push({ path: 'hardQueueBytes', problem: 'must be at least softQueueBytes and maxFrameBytes' });
   }
   if (redialMaxMs < redialMinMs) violations.push({ path: 'redialMaxMs', problem: 'must be at least redialMinMs' });
+  if (options.rivalTimeoutMs > handshakeTimeoutMs && given.rivalTimeoutMs !== undefined)
+    violations.push({ path: 'rivalTimeoutMs', problem: 'must be at most handshakeTimeoutMs' });
+  const rivalTimeoutMs = given.rivalTimeoutMs ?? Math.min(options.rivalTimeoutMs, Math.ceil(handshakeTimeoutMs / 2));
   const listen = isObject(options.listen) === undefined ? options.listen : null;
-  const resolved = { ...options, listen: listen && fillOptions('listen', listen, listenRules, violations) };
+  const resolved = {
+    ...options,
+    rivalTimeoutMs,
+    listen: listen && fillOptions('listen', listen, listenRules, violations),
+  };
   if (resolved.listen?.port === -1)
     violations.push({ path: 'listen.port', problem: 'must be given; 0 takes a free one' });
   throwViolations(violations);

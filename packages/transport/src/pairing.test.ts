@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { closeCodes } from './close-codes.ts';
-import { judge, type Rival, settle } from './pairing.ts';
+import { judge, mayBeAnother, type Rival, settle } from './pairing.ts';
 
 const self = { name: 'm', epoch: 5 };
 const judged = (
@@ -48,6 +48,15 @@ describe('of the connections of a pair', () => {
     }
     expect(settle('welcome', { name: 'a', epoch: 2 }, { epoch: 1, state: 'open' })?.code).toBe(closeCodes.REPLACED);
     expect(settle('commit', { name: 'a', epoch: 2 }, { epoch: 1, state: 'reserved' })?.code).toBe(closeCodes.REPLACED);
+  });
+
+  test('a newcomer of a higher epoch may be another node, unless it has the URL of the former', () => {
+    const former = { epoch: 1, url: 'ws://x' };
+    expect(mayBeAnother({ epoch: 2, url: 'ws://y' }, former)).toBe(true);
+    expect(mayBeAnother({ epoch: 2, url: null }, former)).toBe(true);
+    expect(mayBeAnother({ epoch: 2, url: null }, { epoch: 1, url: null })).toBe(true);
+    expect(mayBeAnother({ epoch: 2, url: 'ws://x' }, former)).toBe(false);
+    expect(mayBeAnother({ epoch: 1, url: 'ws://y' }, former)).toBe(false);
   });
 
   test('a commit leaves a second dial of the same peer to that peer', () => {

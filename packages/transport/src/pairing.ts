@@ -8,7 +8,7 @@
  *  1. A dialler commits only while it has no open session with the peer, and an acceptor obeys every commit. So a side
  *     that lost the connection replaces the corpse at once, and a second URL of a connected peer disturbs nobody.
  *  2. Where two dials cross, both diallers see the other's reservation and decide alike: the lower name's dial wins.
- *  3. Of two epochs of one name the higher stays.
+ *  3. Of two epochs of one name the higher stays, unless the lower, which was there, shows that it lives.
  *
  * Source: docs/wire.md.
  */
@@ -31,12 +31,14 @@ export interface Refused {
 }
 
 /**
- * Whether a connection whose hello came in may go on; null is yes.
- * @param step `hello`: we accepted it and would answer. `welcome`: we dialled and would commit. `commit`: we accepted
- *   it and the peer has committed.
+ * Where a connection stands. `hello`: we accepted it and would answer. `welcome`: we dialled and would commit. `commit`:
+ * we accepted it and the peer has committed.
  */
+export type Step = 'hello' | 'welcome' | 'commit';
+
+/** Whether a connection whose hello came in may go on; null is yes. */
 export function judge(
-  step: 'hello' | 'welcome' | 'commit',
+  step: Step,
   { self, peer, rivals }: { readonly self: Identity; readonly peer: Identity; readonly rivals: readonly Rival[] },
 ): Refused | null {
   if (peer.name === self.name) {
@@ -53,6 +55,20 @@ export function judge(
   const theirsWins = peer.name < self.name;
   const isDuplicate = rivals.some((rival) => rival.epoch === peer.epoch && (rival.state === 'open' || theirsWins));
   return isDuplicate ? { code: closeCodes.DUPLICATE, reason: 'the pair has another connection' } : null;
+}
+
+/** A node that bears a name, and the compared spelling of its URL; null where it has none. */
+export interface Place {
+  readonly epoch: number;
+  readonly url: string | null;
+}
+
+/**
+ * Whether a newcomer may be another node than the connected one of its name, which must then be asked whether it lives.
+ * Two nodes cannot listen at one URL: who has that of the other took its place.
+ */
+export function mayBeAnother(newcomer: Place, former: Place): boolean {
+  return newcomer.epoch > former.epoch && (newcomer.url === null || newcomer.url !== former.url);
 }
 
 /** How a rival ends once a connection with the peer has settled; null when it is left to its dialler. */

@@ -125,6 +125,8 @@ export class Link implements Session, SocketEvents {
   #framesInSocket = 0;
   #heard = true;
   #silentTicks = 0;
+  /** Who asked whether the peer lives and waits for an answer. */
+  readonly #askers = new Set<(lives: boolean) => void>();
 
   constructor(socket: Socket, details: LinkDetails) {
     this.#socket = socket;
@@ -242,6 +244,30 @@ export class Link implements Session, SocketEvents {
 
   heard(): void {
     this.#heard = true;
+    this.#answer(true);
+  }
+
+  /** Whether the socket is read, so that the peer can be heard. */
+  get reads(): boolean {
+    return this.#reading;
+  }
+
+  /**
+   * Pings the peer.
+   * @param answered told once, later: true with the next ping or pong, false with the end
+   * @returns a function that asks no more
+   */
+  ask(answered: (lives: boolean) => void): () => void {
+    this.#askers.add(answered);
+    this.#socket.ping();
+    return () => void this.#askers.delete(answered);
+  }
+
+  #answer(lives: boolean): void {
+    for (const answered of this.#askers) {
+      this.#askers.delete(answered);
+      answered(lives);
+    }
   }
 
   malformed(problem: string): void {
@@ -348,6 +374,7 @@ export class Link implements Session, SocketEvents {
     this.#inbox = [];
     this.#writable = false;
     this.#closed(this, info);
+    this.#answer(false);
     return true;
   }
 

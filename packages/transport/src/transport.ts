@@ -9,11 +9,12 @@
  * Source: docs/architecture.md and docs/wire.md.
  */
 import { type DialEnd, GossipError } from '@grapevine/core';
-import { type CloseInfo, closeCodes, closeInfo } from './close-codes.ts';
+import { type CloseInfo, clipReason, closeCodes, closeInfo } from './close-codes.ts';
 import { type DialResult, type DialTask, resultOf, startDial } from './dial.ts';
+import { Gate } from './gate.ts';
 import { Handshake, type HandshakeEnd } from './handshake.ts';
 import { helloOf, type ResolvedOptions } from './options.ts';
-import { judge, type Refused, type Rival, settle } from './pairing.ts';
+import { type Refused, settle } from './pairing.ts';
 import { Redial, type Target } from './redial.ts';
 import { Link, type Peer, type Session } from './session.ts';
 import { SingleDials } from './single-dials.ts';
@@ -78,6 +79,7 @@ export class MediumTransport implements Transport {
   readonly #links = new Map<string, Link>();
   readonly #records = new Map<Link, { readonly openedAt: number; readonly canonicalUrl: string | null }>();
   readonly #handshakes = new Set<Handshake>();
+  readonly #gate: Gate;
   readonly #redial: Redial;
   readonly #singleDials: SingleDials;
   #state: 'new' | 'starting' | 'running' | 'closed' = 'new';
@@ -91,6 +93,8 @@ export class MediumTransport implements Transport {
   constructor(medium: Medium, options: ResolvedOptions) {
     this.#medium = medium;
     this.#options = options;
+    const canonical = (url: string): string | null => medium.canonical(url);
+    this.#gate = new Gate({ options, links: this.#links, handshakes: this.#handshakes, canonical });
     this.#redial = new Redial({
       minMs: options.redialMinMs,
       maxMs: options.redialMaxMs,
@@ -100,7 +104,7 @@ export class MediumTransport implements Transport {
       dial: (target) => this.#dial({ ...target, target, ended: (result) => this.#redialled(target, result) }),
     });
     this.#singleDials = new SingleDials({
-      canonical: (url) => medium.canonical(url),
+      canonical,
       connectedAt: (canonicalUrl) => this.#peerAt(canonicalUrl),
       dial: (task) => this.#dial(task),
       ended: (end) => this.#events.dialEnded?.(end),
@@ -177,12 +181,29 @@ export class MediumTransport implements Transport {
   // ── connections ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #accepted(socket: Socket): void {
-    if (this.#state === 'closed') socket.terminate();
-    else this.#handshake(socket, null);
+    if (this.#state === 'closed') {
+      socket.terminate();
+      return;
+    }
+    const refused = this.#gate.atDoor();
+    if (refused === null) {
+      this.#handshake(socket, null);
+      return;
+    }
+    const reason = clipReason(refused.reason);
+    socket.close(refused.code, reason);
+    const { error } = closeInfo(refused.code, reason);
+    this.#events.refused?.({ url: null, by: 'us', peer: null, error: error as GossipError });
   }
 
   #dial(task: DialTask): () => void {
     const { handshakeTimeoutMs, setTimer } = this.#options;
+    const refused = this.#gate.beforeDial();
+    if (refused !== null) {
+      const message = `${task.url} is not dialled: ${refused.reason}`;
+      const error = new GossipError('TOO_MANY_CONNECTIONS', message, { context: { url: task.url } });
+      return setTimer(0, () => task.ended({ outcome: 'failed', peer: null, error }));
+    }
     const shake = (socket: Socket): Handshake => this.#handshake(socket, task);
     return startDial(task, { medium: this.#medium, handshakeTimeoutMs, setTimer, shake });
   }
@@ -194,7 +215,7 @@ export class MediumTransport implements Transport {
       dialled: task !== null,
       timeoutMs: this.#options.handshakeTimeoutMs,
       setTimer: this.#options.setTimer,
-      judge: (step, peer) => this.#judge(step, peer),
+      judge: (step, peer, decide) => this.#gate.judge(step, peer, decide),
       settled: (settled, peer) => this.#settled(settled, peer, task),
       ended: (ended, end) => this.#ended(ended, end, task),
     });
@@ -202,17 +223,10 @@ export class MediumTransport implements Transport {
     return handshake;
   }
 
-  #judge(step: 'hello' | 'welcome' | 'commit', peer: Peer): Refused | null {
-    const rivals: Rival[] = this.#reservations(peer.name).map(({ peer: { epoch } }) => ({ epoch, state: 'reserved' }));
-    const open = this.#links.get(peer.name);
-    if (open !== undefined) rivals.push({ epoch: open.peer.epoch, state: 'open' });
-    return judge(step, { self: this.#options, peer, rivals });
-  }
-
   #settled(handshake: Handshake, peer: Peer, task: DialTask | null): void {
     this.#handshakes.delete(handshake);
     const step = task === null ? 'commit' : 'welcome';
-    for (const reservation of this.#reservations(peer.name)) {
+    for (const reservation of this.#gate.reservations(peer.name)) {
       const end = settle(step, peer, { epoch: reservation.peer.epoch, state: 'reserved' });
       if (end !== null) reservation.refuse(end.code, end.reason);
     }
@@ -289,16 +303,6 @@ export class MediumTransport implements Transport {
       default:
         outcome satisfies never;
     }
-  }
-
-  /** The accepted dials of a peer that wait for its commit. */
-  #reservations(name: string): (Handshake & { readonly peer: Peer })[] {
-    const found: (Handshake & { readonly peer: Peer })[] = [];
-    for (const handshake of this.#handshakes) {
-      if (handshake.isReservation && handshake.peer?.name === name)
-        found.push(handshake as Handshake & { readonly peer: Peer });
-    }
-    return found;
   }
 
   /** Who is connected and can be dialled there. */

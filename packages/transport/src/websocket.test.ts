@@ -59,14 +59,15 @@ afterEach(async () => {
   if (violations.length > 0) throw new Error(violations.join('; '));
 });
 
-const hello = encodeHello({
+const helloOf = {
   versions: protocolVersions,
   cluster: 'default',
   name: 'stranger',
   epoch: 1,
   url: null,
   capabilities: [],
-});
+};
+const hello = encodeHello(helloOf);
 
 /** A stranger who speaks WebSocket, but not necessarily Grapevine. */
 function aStranger(
@@ -171,6 +172,43 @@ describe('garbage', () => {
       'opened stranger',
       'closed stranger 1006 CONNECTION_LOST',
     ]);
+  });
+});
+
+describe('strangers', () => {
+  test('who say nothing are let in up to the bound and a few more; the next is refused at the door', async () => {
+    const a = await aStage().node('a', { maxConnections: 2 });
+    const silent = Array.from({ length: 18 }, () => aStranger(a.url, () => {}));
+    await Promise.all(silent.map(({ stranger }) => new Promise((resolve) => void stranger.on('open', resolve))));
+    const { closed } = aStranger(a.url, (stranger) => stranger.send(hello));
+    expect(await closed).toEqual([
+      closeCodes.TOO_MANY_CONNECTIONS,
+      'all 2 connections of "a" are taken: raise its maxConnections',
+    ]);
+    expect(a.refusals).toMatchObject([{ url: null, by: 'us', peer: null, error: { code: 'TOO_MANY_CONNECTIONS' } }]);
+    for (const { stranger } of silent) stranger.terminate();
+    await Promise.all(silent.map((each) => each.closed));
+    const b = await stage?.node('b');
+    b?.transport.dial([a.url]);
+    await until('room for b', () => a.log.length > 0);
+  });
+
+  test('who talk on while their former self is asked lose nothing, in order', async () => {
+    const a = await aStage().node('a', { rivalTimeoutMs: 40 });
+    const say = (epoch: number, frames: readonly number[]) => (stranger: WebSocket) => {
+      stranger.send(encodeHello({ ...helloOf, epoch }));
+      stranger.send(new Uint8Array());
+      for (const frame of frames) stranger.send(new Uint8Array(1000).fill(frame));
+    };
+    const former = aStranger(a.url, say(1, []));
+    await until('the former', () => a.log.length === 1);
+    former.stranger.pause();
+    const frames = Array.from({ length: 2000 }, (_, index) => index % 256);
+    aStranger(a.url, say(2, frames));
+    await until('all frames', () => a.received.length === frames.length);
+    expect(a.received.map(([first]) => first)).toEqual(frames);
+    expect(a.session().peer.epoch).toBe(2);
+    former.stranger.terminate();
   });
 });
 
