@@ -68,7 +68,8 @@ export class Agent {
       script,
       args: [
         ...(listen === null ? [] : ['--listen', String(listen)]),
-        ...['--membership', seeds === undefined ? 'static' : 'swim'],
+        '--membership',
+        seeds === undefined ? 'static' : 'swim',
         ...peers.flatMap((peer) => ['--peer', typeof peer === 'string' ? peer : peer.url]),
         ...(seeds ?? []).flatMap((seed) => ['--join', typeof seed === 'string' ? seed : seed.url]),
         ...gossips.flatMap((gossip) => ['--gossip', gossip]),

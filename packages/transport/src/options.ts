@@ -65,7 +65,6 @@ export interface TransportOptions {
   readonly tls?: TransportTls;
   /** The largest frame that is sent or accepted, in bytes. All nodes of a cluster should have the same. @default 2 MiB */
   readonly maxFrameBytes?: number;
-  readonly maxConnections?: number;
   /** Above so many waiting bytes a session is not `writable`. @default 1 MiB */
   readonly softQueueBytes?: number;
   /** Above so many waiting bytes rumors are dropped, and replies end the session. @default 16 MiB */
@@ -142,7 +141,6 @@ const rules: OptionRules<ResolvedOptions> = {
   advertise: { check: inHello, default: null },
   tls: { check: isObject, default: null },
   maxFrameBytes: { check: wholeNumber('bytes', 16 * kibi, 1024 * mebi), default: 2 * mebi },
-  maxConnections: { check: wholeNumber('connections', 1), default: 1024 },
   softQueueBytes: { check: wholeNumber('bytes', 1), default: mebi },
   hardQueueBytes: { check: wholeNumber('bytes', 1), default: 16 * mebi },
   hardQueueFrames: { check: wholeNumber('frames', 1), default: 65_536 },

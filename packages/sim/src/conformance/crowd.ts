@@ -68,13 +68,13 @@ export class Crowd {
           this.#queue.put(this.#nowMs + LATENCY_MS, () => this.#meet(attendant));
         },
         connect: (url) => this.#queue.put(this.#nowMs + LATENCY_MS, () => this.#connect(attendant, url)),
-        hangUp: (name) => this.#queue.put(this.#nowMs + LATENCY_MS, () => this.#part(attendant, name, true)),
-        expel: (name) => this.#queue.put(this.#nowMs + LATENCY_MS, () => this.#part(attendant, name, false)),
+        hangUp: (peer) => this.#queue.put(this.#nowMs + LATENCY_MS, () => this.#part(attendant, peer, true)),
+        expel: (peer) => this.#queue.put(this.#nowMs + LATENCY_MS, () => this.#part(attendant, peer, false)),
         discover: () => undefined,
         remember: () => undefined,
         view: (members) => void views.push(members.filter(isThere)),
         send: (to, body) => {
-          for (const name of typeof to === 'string' ? [to] : to) this.#carry(attendant, name, body);
+          for (const receiver of typeof to === 'string' ? [to] : to) this.#carry(attendant, receiver, body);
         },
         setTimer: (timer, delayMs) => {
           const dueMs = this.#nowMs + Math.max(0, delayMs);
