@@ -124,7 +124,7 @@ export class Knowledge {
   judge(clocks: Clocks): void {
     for (const name of this.roster.suspects) {
       const entry = this.roster.get(name);
-      if (entry?.suspicion == null || entry.suspicion.deadlineMs > clocks.awakeMs) continue;
+      if (entry === undefined || (entry.suspicion?.deadlineMs ?? Infinity) > clocks.awakeMs) continue;
       const { epoch, incarnation, url, meta } = entry.status;
       this.#take([name, epoch, incarnation, DOWN, url, meta, []], clocks);
     }
