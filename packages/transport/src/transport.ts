@@ -101,7 +101,10 @@ export class MediumTransport implements Transport {
       random: options.random,
       setTimer: options.setTimer,
       isConnected: (name) => this.#links.has(name),
-      dial: (target) => this.#dial({ ...target, target, ended: (result) => this.#redialled(target, result) }),
+      dial: (target) => {
+        const { url, canonicalUrl } = target;
+        return this.#dial({ url, canonicalUrl, target, ended: (result) => this.#redialled(target, result) });
+      },
     });
     this.#singleDials = new SingleDials({
       canonical,
