@@ -221,7 +221,7 @@ class SwimMachine implements MembershipMachine {
       case ASK:
         return this.#detector.asked(from, message, clocks);
       case NACK:
-        return this.#detector.nacked(message, clocks);
+        return this.#detector.nacked(from, message, clocks);
       case GOSSIP:
         return this.#learn(message[1], from, clocks);
       case HASH: {
