@@ -142,6 +142,8 @@ class SwimMachine implements MembershipMachine {
       this.#syncMs = awakeMs + (0.5 + random()) * syncInterval;
       this.#discoverMs = awakeMs;
       this.#seekMs = awakeMs;
+      // Nobody refutes and describes itself more than once a millisecond.
+      if (inherited.length > 0) this.#knowledge.outbid(1 + Math.floor(nowMs));
       for (const member of inherited) this.#knowledge.inherit(complete(member, nowMs), this.#clocks);
       for (const { status } of this.#knowledge.roster.entries())
         if (isThere(status)) this.#detector.join(status.name);

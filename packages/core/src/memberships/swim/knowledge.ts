@@ -148,6 +148,11 @@ export class Knowledge {
     this.#hasLeft = true;
   }
 
+  /** A former machine of this process has spoken for this node, nobody knows what: what this one says counts more. */
+  outbid(incarnation: number): void {
+    this.#assert(Math.max(this.#incarnation, incarnation));
+  }
+
   inherit(status: Status, clocks: Clocks): void {
     this.roster.inherit(status, this.times, clocks);
     this.version += 1;
