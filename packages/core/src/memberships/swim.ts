@@ -232,7 +232,7 @@ class SwimMachine implements MembershipMachine {
         return;
       }
       case SYNC:
-        this.#learn(message[1], from, clocks);
+        this.#knowledge.compare(message[1], from, clocks);
         if (message[2]) this.#send(from, [SYNC, this.#knowledge.all(), false]);
         return;
       case WHO:

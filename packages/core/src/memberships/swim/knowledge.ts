@@ -103,10 +103,22 @@ export class Knowledge {
     return records;
   }
 
-  /** Takes a report that came from a peer. */
+  /** Takes a report that came from a peer as news. */
   learn(record: SwimRecord, from: string, clocks: Clocks): void {
     if (record[0] === this.#self.name) this.#hearOfSelf(record, from);
     else this.#take(record, clocks);
+  }
+
+  /**
+   * Takes all that a peer believes. Whom it believes down may have been cut off from it alone: where that is news, it
+   * accuses, and the accused may refute. Else the two halves of a healed partition would bury each other's living.
+   */
+  compare(records: readonly SwimRecord[], from: string, clocks: Clocks): void {
+    for (const record of records) {
+      const [name, epoch, incarnation, state, url, meta] = record;
+      const isHearsay = state === DOWN && this.roster.isThere(name);
+      this.learn(isHearsay ? [name, epoch, incarnation, SUSPECT, url, meta, [from]] : record, from, clocks);
+    }
   }
 
   /** A connection says that somebody lives: what a hello bears, and no more. */
