@@ -87,14 +87,15 @@ export class Knowledge {
   }
 
   /**
-   * News for a message that goes to so many: about itself first, where the receiver is suspect.
+   * News for a message that goes to so many: about itself first, where the receiver is suspect, or down and yet there.
    * @param to the receiver, where it is one
    */
   news(receivers: number, to?: string): SwimRecord[] {
     const { name: ownName } = this.#self;
     const records: SwimRecord[] = [];
-    const suspect = to === undefined || !this.#options.tellSuspects ? undefined : this.roster.get(to);
-    if (suspect?.suspicion) records.push(recordOf(suspect));
+    const concerned = to === undefined || !this.#options.tellSuspects ? undefined : this.roster.get(to);
+    const state = concerned?.status.state;
+    if (concerned !== undefined && (state === 'suspect' || state === 'down')) records.push(recordOf(concerned));
     for (const name of this.broadcasts.take(retransmitLimit(this.#options.retransmitMult, this.nodes), receivers)) {
       const entry = this.roster.get(name);
       if (name === ownName) records.push(this.ownRecord);
