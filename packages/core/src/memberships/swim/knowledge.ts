@@ -214,7 +214,8 @@ export class Knowledge {
   }
 
   #assert(incarnation: number): void {
-    this.#incarnation = incarnation;
+    // What is beyond would be no number that a peer accepts.
+    this.#incarnation = Math.min(incarnation, Number.MAX_SAFE_INTEGER);
     this.broadcasts.add(this.#self.name);
   }
 
