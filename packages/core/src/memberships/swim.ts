@@ -118,7 +118,7 @@ class SwimMachine implements MembershipMachine {
       effects,
       random,
       maxConnections,
-      accept: (member) => this.#accept(member),
+      accept: (member, late) => this.#accept(member, late),
     });
     const connections = this.#connections;
     this.#detector = new Detector({
@@ -210,8 +210,8 @@ class SwimMachine implements MembershipMachine {
   // Inputs
 
   #hear(from: string, message: SwimMessage, clocks: Clocks): void {
-    // Until it is found out whether it may bear its name, nothing that it says counts.
-    if (this.#connections.isClaiming(from)) return;
+    // Whoever may not bear its name, or not yet, may ask who is there, and nothing that it says counts.
+    if (message[0] !== WHO && !this.#connections.isTied(from)) return;
     switch (message[0]) {
       case PING:
         this.#learn(message[2], from, clocks);
@@ -247,13 +247,15 @@ class SwimMachine implements MembershipMachine {
     for (const record of records) this.#knowledge.learn(record, from, clocks);
   }
 
-  /** A connection counts. Of the two, the lower name begins to compare. */
-  #accept(member: Member): void {
+  /**
+   * A connection counts. Of the two, the lower name begins to compare; and who has heard nothing so far that the other said.
+   */
+  #accept(member: Member, late: boolean): void {
     const clocks = this.#clocks;
     this.#connections.tie(member, clocks);
     this.#knowledge.meet(member, clocks);
     this.#detector.tied(member.name);
-    if (this.#environment.self.name < member.name) this.#compare(member.name);
+    if (late || this.#environment.self.name < member.name) this.#compare(member.name);
   }
 
   #compare(name: string): void {
