@@ -137,7 +137,7 @@ export class Knowledge {
   judge(clocks: Clocks): void {
     for (const name of this.roster.suspects) {
       const entry = this.roster.get(name);
-      if (entry?.suspicion == null || entry.suspicion.deadlineMs > clocks.awakeMs) continue;
+      if (!entry?.suspicion || entry.suspicion.deadlineMs > clocks.awakeMs) continue;
       const { epoch, incarnation, url, meta } = entry.status;
       this.#take([name, epoch, incarnation, DOWN, url, meta, []], clocks);
     }
