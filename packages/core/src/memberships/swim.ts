@@ -125,7 +125,7 @@ class SwimMachine implements MembershipMachine {
       effects,
       random,
       maxConnections,
-      accept: (member) => this.#accept(member),
+      accept: (member, late) => this.#accept(member, late),
     });
     const connections = this.#connections;
     this.#detector = new Detector({
@@ -149,6 +149,8 @@ class SwimMachine implements MembershipMachine {
       this.#syncMs = awakeMs + (0.5 + random()) * syncInterval;
       this.#discoverMs = awakeMs;
       this.#seekMs = awakeMs;
+      // Nobody refutes and describes itself more than once a millisecond.
+      if (inherited.length > 0) this.#knowledge.outbid(1 + Math.floor(nowMs));
       for (const member of inherited) this.#knowledge.inherit(complete(member, nowMs), this.#clocks);
       for (const { status } of this.#knowledge.roster.entries())
         if (isThere(status)) this.#detector.join(status.name);
@@ -215,8 +217,8 @@ class SwimMachine implements MembershipMachine {
   // Inputs
 
   #hear(from: string, message: SwimMessage, clocks: Clocks): void {
-    // Until it is found out whether it may bear its name, nothing that it says counts.
-    if (this.#connections.isClaiming(from)) return;
+    // Whoever may not bear its name, or not yet, may ask who is there, and nothing that it says counts.
+    if (message[0] !== WHO && !this.#connections.isTied(from)) return;
     switch (message[0]) {
       case PING:
         this.#learn(message[2], from, clocks);
@@ -228,7 +230,7 @@ class SwimMachine implements MembershipMachine {
       case ASK:
         return this.#detector.asked(from, message, clocks);
       case NACK:
-        return this.#detector.nacked(message, clocks);
+        return this.#detector.nacked(from, message, clocks);
       case GOSSIP:
         return this.#learn(message[1], from, clocks);
       case HASH: {
@@ -237,7 +239,7 @@ class SwimMachine implements MembershipMachine {
         return;
       }
       case SYNC:
-        this.#learn(message[1], from, clocks);
+        this.#knowledge.compare(message[1], from, clocks);
         if (message[2]) this.#send(from, [SYNC, this.#knowledge.all(), false]);
         return;
       case WHO:
@@ -252,13 +254,15 @@ class SwimMachine implements MembershipMachine {
     for (const record of records) this.#knowledge.learn(record, from, clocks);
   }
 
-  /** A connection counts. Of the two, the lower name begins to compare. */
-  #accept(member: Member): void {
+  /**
+   * A connection counts. Of the two, the lower name begins to compare; and who has heard nothing so far that the other said.
+   */
+  #accept(member: Member, late: boolean): void {
     const clocks = this.#clocks;
     this.#connections.tie(member, clocks);
     this.#knowledge.meet(member, clocks);
     this.#detector.tied(member.name);
-    if (this.#environment.self.name < member.name) this.#compare(member.name);
+    if (late || this.#environment.self.name < member.name) this.#compare(member.name);
   }
 
   #compare(name: string): void {

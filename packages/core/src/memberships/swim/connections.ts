@@ -29,8 +29,8 @@ export interface ConnectionsDetails {
   readonly effects: MembershipEffects;
   readonly random: Random;
   readonly maxConnections: number;
-  /** The connection with this member counts from now on. */
-  readonly accept: (member: Member, clocks: Clocks) => void;
+  /** The connection with this member counts from now on; `late`: it was up before. */
+  readonly accept: (member: Member, late: boolean) => void;
 }
 
 /** Somebody under a name whose bearer may still live elsewhere. */
@@ -142,12 +142,7 @@ export class Connections {
       this.#dial(former.url);
       return;
     }
-    accept(member, clocks);
-  }
-
-  /** Whether it is being found out who may bear this name. */
-  isClaiming(name: string): boolean {
-    return this.#claims.has(name);
+    accept(member, false);
   }
 
   /** A connection counts from now on. */
@@ -188,7 +183,7 @@ export class Connections {
     this.#contacts.ended(url, { found, alone: this.isAlone }, clocks.nowMs);
     if (answered || outcome === 'self') this.#complained.delete(url);
     else this.#complain(end);
-    this.#settleClaims(end, clocks);
+    this.#settleClaims(end);
     if (meant === undefined || (answered && peer?.name === meant)) return;
     this.neighbours.unchoose(meant);
     this.neighbours.failed(meant, clocks.awakeMs);
@@ -213,7 +208,7 @@ export class Connections {
     for (const [name, { member, untilMs }] of this.#claims)
       if (clocks.awakeMs >= untilMs) {
         this.#claims.delete(name);
-        this.#details.accept(member, clocks);
+        this.#details.accept(member, true);
       }
   }
 
@@ -299,13 +294,13 @@ export class Connections {
     return former.url !== null && former.url !== member.url && !this.isTied(former.name);
   }
 
-  #settleClaims({ url, peer }: DialEnd, clocks: Clocks): void {
+  #settleClaims({ url, peer }: DialEnd): void {
     for (const [name, { member, former }] of this.#claims) {
       if (former.url !== url) continue;
       this.#claims.delete(name);
       if (peer?.name === name && peer.epoch === former.epoch)
         this.#details.effects.expel(name, `a living node bears this name, at ${url}: give each its own name`);
-      else this.#details.accept(member, clocks);
+      else this.#details.accept(member, true);
     }
   }
 

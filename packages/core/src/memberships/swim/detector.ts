@@ -104,7 +104,8 @@ export class Detector {
       if (probe.name === name && probe.stage === 'dial') this.#askOthers(probe, clocks);
     for (const relay of this.#open.relays.values())
       if (relay.name === name && relay.stage === 'dial') {
-        this.#details.send(relay.asker, [NACK, relay.askerSequence]);
+        // Infinity: it has been told.
+        if (relay.nackMs !== Infinity) this.#details.send(relay.asker, [NACK, relay.askerSequence]);
         this.#open.relays.delete(relay.sequence);
       }
   }
@@ -151,11 +152,11 @@ export class Detector {
     send(relay.asker, [ACK, relay.askerSequence, []]);
   }
 
-  nacked([, sequence]: Nack, clocks: Clocks): void {
+  nacked(from: string, [, sequence]: Nack, clocks: Clocks): void {
     const probe = this.#open.probes.get(sequence);
     if (probe === undefined || probe.stage !== 'indirect') return;
-    probe.nacks += 1;
-    if (probe.nacks >= probe.asked) this.#fail(probe, clocks);
+    probe.nacks.add(from);
+    if (probe.nacks.size >= probe.asked) this.#fail(probe, clocks);
   }
 
   /** Does what is due. */
@@ -187,12 +188,13 @@ export class Detector {
   #askOthers(probe: Probe, clocks: Clocks): void {
     const { knowledge, options, tied, random, send } = this.#details;
     probe.stage = 'indirect';
+    // Where this comes late, those who are asked have their time all the same.
+    probe.deadlineMs = Math.max(probe.deadlineMs, clocks.awakeMs + probe.deadlineMs - probe.directMs);
     const { roster } = knowledge;
     const helpers = [...tied()].filter((name) => name !== probe.name && roster.get(name)?.status.state === 'alive');
     const asked = sample(random, helpers, options.indirectProbes);
     probe.asked = asked.length;
     if (asked.length > 0) send(asked, [ASK, probe.sequence, probe.name]);
-    else if (clocks.awakeMs >= probe.deadlineMs) this.#fail(probe, clocks);
   }
 
   #fail(probe: Probe, clocks: Clocks): void {
@@ -200,7 +202,7 @@ export class Detector {
     if (!this.#open.probes.has(probe.sequence)) return;
     this.#open.close(probe);
     // Helpers that say nothing at all speak against us rather than against whom they were to ask.
-    awareness.count(probe.asked > 0 ? probe.asked - probe.nacks : 1);
+    awareness.count(probe.asked > 0 ? probe.asked - probe.nacks.size : 1);
     const entry = knowledge.roster.get(probe.name);
     if (entry?.status.epoch === probe.epoch) knowledge.suspect(entry.status, clocks);
   }

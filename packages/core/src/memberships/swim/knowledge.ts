@@ -87,14 +87,15 @@ export class Knowledge {
   }
 
   /**
-   * News for a message that goes to so many: about itself first, where the receiver is suspect.
+   * News for a message that goes to so many: about itself first, where the receiver is suspect, or down and yet there.
    * @param to the receiver, where it is one
    */
   news(receivers: number, to?: string): SwimRecord[] {
     const { name: ownName } = this.#self;
     const records: SwimRecord[] = [];
-    const suspect = to === undefined || !this.#options.tellSuspects ? undefined : this.roster.get(to);
-    if (suspect?.suspicion) records.push(recordOf(suspect));
+    const concerned = to === undefined || !this.#options.tellSuspects ? undefined : this.roster.get(to);
+    const state = concerned?.status.state;
+    if (concerned !== undefined && (state === 'suspect' || state === 'down')) records.push(recordOf(concerned));
     for (const name of this.broadcasts.take(retransmitLimit(this.#options.retransmitMult, this.nodes), receivers)) {
       const entry = this.roster.get(name);
       if (name === ownName) records.push(this.ownRecord);
@@ -103,10 +104,22 @@ export class Knowledge {
     return records;
   }
 
-  /** Takes a report that came from a peer. */
+  /** Takes a report that came from a peer as news. */
   learn(record: SwimRecord, from: string, clocks: Clocks): void {
     if (record[0] === this.#self.name) this.#hearOfSelf(record, from);
     else this.#take(record, clocks);
+  }
+
+  /**
+   * Takes all that a peer believes. Whom it believes down may have been cut off from it alone: where that is news, it
+   * accuses, and the accused may refute. Else the two halves of a healed partition would bury each other's living.
+   */
+  compare(records: readonly SwimRecord[], from: string, clocks: Clocks): void {
+    for (const record of records) {
+      const [name, epoch, incarnation, state, url, meta] = record;
+      const isHearsay = state === DOWN && this.roster.isThere(name);
+      this.learn(isHearsay ? [name, epoch, incarnation, SUSPECT, url, meta, [from]] : record, from, clocks);
+    }
   }
 
   /** A connection says that somebody lives: what a hello bears, and no more. */
@@ -146,6 +159,11 @@ export class Knowledge {
 
   leave(): void {
     this.#hasLeft = true;
+  }
+
+  /** A former machine of this process has spoken for this node, nobody knows what: what this one says counts more. */
+  outbid(incarnation: number): void {
+    this.#assert(Math.max(this.#incarnation, incarnation));
   }
 
   inherit(status: Status, clocks: Clocks): void {
@@ -196,7 +214,8 @@ export class Knowledge {
   }
 
   #assert(incarnation: number): void {
-    this.#incarnation = incarnation;
+    // What is beyond would be no number that a peer accepts.
+    this.#incarnation = Math.min(incarnation, Number.MAX_SAFE_INTEGER);
     this.broadcasts.add(this.#self.name);
   }
 

@@ -18,10 +18,10 @@ export interface Probe {
   stage: 'dial' | 'direct' | 'indirect';
   /** When others are asked. */
   readonly directMs: number;
-  readonly deadlineMs: number;
-  /** Others who were asked, and how many of them said that they live but the other does not answer. */
+  deadlineMs: number;
+  /** How many others were asked, and who of them said that they live but the other does not answer. */
   asked: number;
-  nacks: number;
+  readonly nacks: Set<string>;
 }
 
 export interface Relay {
@@ -50,7 +50,8 @@ export class Probes {
 
   open(name: string, epoch: number, directMs: number, deadlineMs: number): Probe {
     const sequence = ++this.#sequence;
-    const probe: Probe = { sequence, name, epoch, stage: 'direct', directMs, deadlineMs, asked: 0, nacks: 0 };
+    const nacks = new Set<string>();
+    const probe: Probe = { sequence, name, epoch, stage: 'direct', directMs, deadlineMs, asked: 0, nacks };
     this.probes.set(sequence, probe);
     this.#names.add(name);
     return probe;

@@ -8,7 +8,8 @@
  *     back (as in memberlist). Else a partition that heals would need every node to be started anew.
  *  3. Who is down or has left, and was not known before, is not taken up: hearsay about the dead makes no member.
  *  4. The sum covers those who are there, by name, epoch and incarnation. Equal sums, equal views, but for suspicions.
- *  5. At most `MAX_GONE` nodes that are gone are kept, the latest.
+ *  5. At most `MAX_GONE` nodes that are gone are kept, the latest; and no more than `MAX_MEMBERS` are known at all, whatever
+ *     peers make up.
  *
  * Source: SWIM, section 4.2; memberlist, state.go.
  */
@@ -19,6 +20,7 @@ import { states, type SwimRecord } from './messages.ts';
 import { Suspicion, type SuspicionTimes } from './suspicion.ts';
 
 export const MAX_GONE = 1000;
+export const MAX_MEMBERS = 10_000;
 
 /** A member with nothing left out. */
 export type Status = Required<MemberStatus>;
@@ -77,7 +79,7 @@ export class Roster {
     const entry = this.#entries.get(name);
     const report: Status = { name, epoch, url, meta, state, incarnation, sinceMs: clocks.nowMs };
     if (entry === undefined) {
-      if (!isThere(report)) return 'old';
+      if (!isThere(report) || this.#entries.size >= MAX_MEMBERS) return 'old';
       this.#put(report, accusers, times, clocks);
       return 'reborn';
     }

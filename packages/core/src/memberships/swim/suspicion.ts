@@ -9,6 +9,7 @@
  * section IV-B; SWIM, section 4.2.
  */
 
+import { MAX_ACCUSERS } from './messages.ts';
 import type { SwimOptions } from './options.ts';
 
 export interface SuspicionTimes {
@@ -26,8 +27,9 @@ export function suspicionTimes(
   const minMs = suspicionMult * Math.max(1, Math.log10(nodes)) * probeInterval;
   // Two cannot confirm: the accuser and the suspect itself.
   const possible = nodes - 2;
-  const wanted = suspicionMult - 2;
-  return { minMs, maxMs: suspicionMaxMult * minMs, wanted: possible < wanted ? 0 : Math.max(0, wanted) };
+  // A record with more accusers is none.
+  const wanted = Math.max(0, Math.min(suspicionMult - 2, MAX_ACCUSERS - 1));
+  return { minMs, maxMs: suspicionMaxMult * minMs, wanted: possible < wanted ? 0 : wanted };
 }
 
 export class Suspicion {

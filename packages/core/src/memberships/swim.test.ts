@@ -1,0 +1,594 @@
+import { describe, expect, test } from '@jest/globals';
+import type { GossipError } from '../errors.ts';
+import type { DialEnd, Member, MembershipEnvironment, MembershipMachine, MemberStatus } from '../membership.ts';
+import { seededRandom } from '../random.ts';
+import {
+  ACK,
+  ASK,
+  GOSSIP,
+  HASH,
+  isSwimMessage,
+  NACK,
+  PING,
+  SYNC,
+  type SwimMessage,
+  type SwimRecord,
+  WHO,
+} from './swim/messages.ts';
+import type { SwimOptions } from './swim/options.ts';
+import { swim } from './swim.ts';
+
+const ALIVE = 0;
+const SUSPECT = 1;
+const DOWN = 2;
+const LEFT = 3;
+const T0 = 1_000_000;
+
+interface Sent {
+  readonly to: string;
+  readonly message: SwimMessage;
+  readonly atMs: number;
+}
+
+interface Arrangement extends Partial<Omit<MembershipEnvironment, 'self'>> {
+  readonly self?: Partial<Member>;
+  readonly options?: Partial<SwimOptions>;
+  readonly seed?: number;
+}
+
+const urlOf = (name: string): string => `ws://${name}:7001`;
+const aMember = (name: string, epoch = 1, url: string | null = urlOf(name)): Member => ({ name, epoch, url });
+const aRecord = (name: string, state = ALIVE, incarnation = 1, more: Partial<Report> = {}): SwimRecord => {
+  const { epoch = 1, url = urlOf(name), meta = {}, accusers = [] } = more;
+  return [name, epoch, incarnation, state, url, meta, accusers];
+};
+interface Report {
+  readonly epoch: number;
+  readonly url: string | null;
+  readonly meta: MemberStatus['meta'] & object;
+  readonly accusers: readonly string[];
+}
+
+/** One machine with a small world around it: who answers pings, who listens, and a clock that ticks its timer. */
+class Scene {
+  readonly machine: MembershipMachine;
+  readonly sent: Sent[] = [];
+  readonly views: (readonly MemberStatus[])[] = [];
+  readonly dials: { readonly url: string; readonly atMs: number }[] = [];
+  readonly reports: GossipError[] = [];
+  readonly expelled: { readonly name: string; readonly reason: string }[] = [];
+  readonly hungUp: string[] = [];
+  readonly discoveries: number[] = [];
+  remembered: readonly string[] = [];
+  ticks = 0;
+  nowMs = T0;
+  /** Those that answer pings. */
+  readonly answering = new Set<string>();
+  /** Who listens where; a dial of any other URL fails. */
+  readonly listening = new Map<string, Member>();
+  /** URLs whose dials do not end. */
+  readonly black = new Set<string>();
+  readonly connected = new Set<string>();
+  #timerMs = Infinity;
+  #todo: { readonly atMs: number; readonly act: () => void }[] = [];
+
+  constructor({ options, self, seed = 1, effects, ...environment }: Arrangement) {
+    this.machine = swim(options).create({
+      self: { ...aMember('m', 5), ...self },
+      random: seededRandom(seed),
+      effects: {
+        dial: () => undefined,
+        connect: (url) => this.#connect(url),
+        hangUp: (name) => void this.hungUp.push(name),
+        expel: (name, reason) => void this.expelled.push({ name, reason }),
+        discover: () => void this.discoveries.push(this.nowMs),
+        remember: (urls) => {
+          this.remembered = urls;
+        },
+        view: (members) => void this.views.push(members),
+        send: (to, body) => {
+          for (const name of typeof to === 'string' ? [to] : to) this.#send(name, body as SwimMessage);
+        },
+        setTimer: (_timer, delayMs) => {
+          this.#timerMs = this.nowMs + delayMs;
+        },
+        report: (error) => void this.reports.push(error),
+        ...effects,
+      },
+      ...environment,
+    });
+    this.machine.start(this.nowMs);
+  }
+
+  pass(ms: number): this {
+    const untilMs = this.nowMs + ms;
+    for (;;) {
+      const nextMs = Math.min(this.#timerMs, this.#todo[0]?.atMs ?? Infinity);
+      if (nextMs > untilMs) break;
+      this.nowMs = Math.max(this.nowMs, nextMs);
+      if (this.#timerMs <= this.nowMs) {
+        this.#timerMs = Infinity;
+        this.ticks += 1;
+        this.machine.tick('swim', this.nowMs);
+      } else this.#todo.shift()?.act();
+    }
+    this.nowMs = untilMs;
+    return this;
+  }
+
+  passUntil(holds: () => boolean, atMostMs = 600_000): number {
+    const fromMs = this.nowMs;
+    while (!holds()) {
+      if (this.nowMs - fromMs > atMostMs) throw new Error('it never came to hold');
+      this.pass(10);
+    }
+    return this.nowMs - fromMs;
+  }
+
+  /** The clock moves, and no timer with it: the process is busy, or stopped. */
+  freeze(ms: number): this {
+    this.nowMs += ms;
+    return this;
+  }
+
+  connect(name: string, epoch = 1, url: string | null = urlOf(name)): this {
+    this.connected.add(name);
+    this.machine.connected(aMember(name, epoch, url), this.nowMs);
+    return this;
+  }
+
+  disconnect(name: string, released = false): this {
+    this.connected.delete(name);
+    this.machine.disconnected(name, this.nowMs, released);
+    return this;
+  }
+
+  hear(from: string, message: SwimMessage): this {
+    mustBeAccepted(message);
+    this.machine.receive(from, message, this.nowMs);
+    return this;
+  }
+
+  hearOf(...records: SwimRecord[]): this {
+    const [from] = this.connected;
+    return this.hear(from as string, [GOSSIP, records]);
+  }
+
+  forgetSent(): this {
+    this.sent.length = 0;
+    return this;
+  }
+
+  sentOf<K extends SwimMessage[0]>(kind: K, to?: string): Extract<SwimMessage, readonly [K, ...unknown[]]>[] {
+    return this.sent
+      .filter((one) => one.message[0] === kind && (to === undefined || one.to === to))
+      .map(({ message }) => message as Extract<SwimMessage, readonly [K, ...unknown[]]>);
+  }
+
+  /** The newest that was said of a node, to this receiver. */
+  told(name: string, to?: string): SwimRecord | undefined {
+    const records: SwimRecord[] = [];
+    for (const { to: receiver, message } of this.sent) {
+      if (to !== undefined && receiver !== to) continue;
+      const [kind, first, second] = message;
+      if (kind === PING || kind === ACK) records.push(...(second as SwimRecord[]));
+      else if (kind === GOSSIP || kind === SYNC) records.push(...(first as SwimRecord[]));
+    }
+    return records.findLast((record) => record[0] === name);
+  }
+
+  statusOf(name: string): MemberStatus | undefined {
+    return this.views.at(-1)?.find((status) => status.name === name);
+  }
+
+  stateOf(name: string): string | undefined {
+    return this.statusOf(name)?.state;
+  }
+
+  dialsOf(name: string): number[] {
+    return this.dials.filter(({ url }) => url === urlOf(name)).map(({ atMs }) => atMs);
+  }
+
+  #later(delayMs: number, act: () => void): void {
+    this.#todo.push({ atMs: this.nowMs + delayMs, act });
+    this.#todo.sort((a, b) => a.atMs - b.atMs);
+  }
+
+  #connect(url: string): void {
+    this.dials.push({ url, atMs: this.nowMs });
+    if (this.black.has(url)) return;
+    this.#later(1, () => {
+      const member = this.listening.get(url);
+      const isOpen = member !== undefined && this.connected.has(member.name);
+      if (member !== undefined && !isOpen) this.connect(member.name, member.epoch, member.url);
+      this.#end({
+        url,
+        outcome: member === undefined ? 'failed' : isOpen ? 'duplicate' : 'connected',
+        peer: member ?? null,
+      });
+    });
+  }
+
+  #end(end: DialEnd): void {
+    this.machine.dialEnded?.(end, this.nowMs);
+  }
+
+  #send(to: string, message: SwimMessage): void {
+    mustBeAccepted(message);
+    this.sent.push({ to, message, atMs: this.nowMs });
+    if (message[0] !== PING || !this.answering.has(to) || !this.connected.has(to)) return;
+    this.#later(1, () => {
+      if (this.connected.has(to)) this.hear(to, [ACK, message[1], []]);
+    });
+  }
+}
+
+/** Whatever is said is what others accept: else it would cost the connection. */
+function mustBeAccepted(message: SwimMessage): void {
+  if (!isSwimMessage(message)) throw new Error(`no peer would accept ${JSON.stringify(message)}`);
+}
+
+function aMachine(arrangement: Arrangement = {}): Scene {
+  return new Scene(arrangement);
+}
+
+/** A machine that is connected with these, all of which listen and answer. */
+function connectedTo(...names: string[]): Scene {
+  return among(names);
+}
+
+function among(names: readonly string[], arrangement: Arrangement = {}): Scene {
+  const scene = aMachine(arrangement);
+  for (const name of names) {
+    scene.listening.set(urlOf(name), aMember(name));
+    scene.answering.add(name);
+    scene.connect(name).hear(name, [GOSSIP, [aRecord(name)]]);
+  }
+  return scene;
+}
+
+/** It crashes: nobody listens there any more, and the connection closes, if it does. */
+function crash(scene: Scene, name: string, closes = true): Scene {
+  scene.listening.delete(urlOf(name));
+  scene.answering.delete(name);
+  if (closes && scene.connected.has(name)) scene.disconnect(name);
+  return scene;
+}
+
+describe('the failure detector', () => {
+  test('asks one member a period, everybody once in a round (SWIM, section 4.3)', () => {
+    const scene = connectedTo('b', 'c', 'd').pass(3000);
+    scene.forgetSent().pass(9000);
+    const asked = scene.sent.filter(({ message }) => message[0] === PING).map(({ to }) => to);
+    expect(asked).toHaveLength(9);
+    for (const name of ['b', 'c', 'd']) expect(asked.filter((to) => to === name).length).toBeGreaterThanOrEqual(2);
+  });
+
+  test('has k others ask when the answer is late, and suspects at the end of the period (SWIM, section 3.1)', () => {
+    const scene = among(['b', 'c', 'd', 'e', 'f'], { options: { indirectProbes: 3 } });
+    scene.answering.delete('b');
+    scene.passUntil(() => scene.sentOf(ASK).length > 0);
+    const asks = scene.sent.filter(({ message }) => message[0] === ASK);
+    expect(asks).toHaveLength(3);
+    expect(asks.every(({ to, message }) => to !== 'b' && message[2] === 'b')).toBe(true);
+    scene.pass(480);
+    expect(scene.stateOf('b')).toBe('alive');
+    scene.pass(40);
+    expect(scene.stateOf('b')).toBe('suspect');
+  });
+
+  test('an answer through another is an answer', () => {
+    const scene = connectedTo('b', 'c');
+    scene.answering.delete('b');
+    scene.passUntil(() => scene.sentOf(ASK).length > 0);
+    const [, sequence] = scene.sentOf(ASK)[0] as readonly [number, number, string];
+    scene.hear('c', [ACK, sequence, []]).pass(600);
+    expect(scene.stateOf('b')).toBe('alive');
+  });
+
+  test('suspects at once when all that were asked live and hear nothing either', () => {
+    const scene = connectedTo('b', 'c', 'd');
+    scene.answering.delete('b');
+    scene.passUntil(() => scene.sentOf(ASK).length > 0);
+    const [, sequence] = scene.sentOf(ASK)[0] as readonly [number, number, string];
+    scene.hear('c', [NACK, sequence]);
+    expect(scene.stateOf('b')).toBe('alive');
+    scene.hear('d', [NACK, sequence]);
+    expect(scene.stateOf('b')).toBe('suspect');
+  });
+
+  test('one helper that says twice that it heard nothing speaks for itself alone', () => {
+    const scene = connectedTo('b', 'c', 'd');
+    scene.answering.delete('b');
+    scene.passUntil(() => scene.sentOf(ASK).length > 0);
+    const [, sequence] = scene.sentOf(ASK)[0] as readonly [number, number, string];
+    scene.hear('c', [NACK, sequence]).hear('c', [NACK, sequence]);
+    expect(scene.stateOf('b')).toBe('alive');
+  });
+
+  test('a closed connection starts a probe at once and is no verdict', () => {
+    const scene = connectedTo('b', 'c').pass(5000);
+    scene.forgetSent();
+    const dialsBefore = scene.dialsOf('b').length;
+    scene.disconnect('b');
+    expect(scene.dialsOf('b')).toHaveLength(dialsBefore + 1);
+    expect(scene.stateOf('b')).toBe('alive');
+    scene.pass(1);
+    expect(scene.sentOf(PING, 'b')).toHaveLength(1);
+    scene.pass(60_000);
+    expect(scene.views.flat().filter(({ state }) => state !== 'alive')).toEqual([]);
+  });
+
+  test('who crashed is suspected as soon as all agree, and down after the suspicion', () => {
+    const scene = connectedTo('b', 'c').pass(5000);
+    crash(scene, 'b').pass(1);
+    const [, sequence] = scene.sentOf(ASK, 'c').at(-1) as readonly [number, number, string];
+    scene.hear('c', [NACK, sequence]);
+    expect(scene.stateOf('b')).toBe('suspect');
+    // Three nodes: nobody can confirm, so it is the minimum of 4 × 1 × probeInterval.
+    const takesMs = scene.passUntil(() => scene.stateOf('b') === 'down');
+    expect(takesMs).toBeGreaterThanOrEqual(3990);
+    expect(takesMs).toBeLessThanOrEqual(4010);
+  });
+
+  test('a tick that is late leaves those who are asked to ask their time', () => {
+    const scene = connectedTo('b', 'c').pass(5000);
+    scene.answering.delete('b');
+    scene.forgetSent().passUntil(() => scene.sentOf(PING, 'b').length > 0);
+    scene.freeze(1500).pass(0);
+    expect(scene.sentOf(ASK, 'c')).toHaveLength(1);
+    scene.pass(490);
+    expect(scene.stateOf('b')).toBe('alive');
+    scene.pass(20);
+    expect(scene.stateOf('b')).toBe('suspect');
+  });
+
+  test('a released connection starts no probe', () => {
+    const scene = connectedTo('b', 'c').pass(100);
+    const dialsBefore = scene.dials.length;
+    scene.forgetSent().disconnect('b', true);
+    expect(scene.dials).toHaveLength(dialsBefore);
+    expect(scene.sentOf(ASK)).toEqual([]);
+  });
+
+  test('asks for another, and tells the answer; or in time that there is none', () => {
+    const scene = connectedTo('b', 'c').pass(100);
+    scene.forgetSent().hear('c', [ASK, 77, 'b']).pass(1);
+    expect(scene.sentOf(ACK, 'c')).toEqual([[ACK, 77, []]]);
+    scene.answering.delete('b');
+    scene.forgetSent().hear('c', [ASK, 78, 'b']).pass(399);
+    expect(scene.sentOf(NACK, 'c')).toEqual([]);
+    scene.pass(1);
+    expect(scene.sentOf(NACK, 'c')).toEqual([[NACK, 78]]);
+  });
+
+  test('says no more than once to who asked that there is no answer', () => {
+    const scene = connectedTo('b', 'c').pass(100);
+    scene.black.add(urlOf('b'));
+    scene.disconnect('b');
+    scene.hear('c', [ASK, 78, 'b']).pass(450);
+    scene.machine.dialEnded?.({ url: urlOf('b'), outcome: 'failed', peer: null }, scene.nowMs);
+    expect(scene.sentOf(NACK, 'c')).toEqual([[NACK, 78]]);
+  });
+
+  test('a question about somebody unknown is answered at once', () => {
+    const scene = connectedTo('c').forgetSent().hear('c', [ASK, 5, 'nobody']);
+    expect(scene.sentOf(NACK, 'c')).toEqual([[NACK, 5]]);
+  });
+});
+
+describe('suspicion', () => {
+  test('a suspect refutes with a higher incarnation, and whoever accused it hears so first (SWIM, section 4.2)', () => {
+    const scene = connectedTo('b', 'c', 'd').forgetSent();
+    scene.hear('b', [GOSSIP, [aRecord('m', SUSPECT, 1, { epoch: 5, accusers: ['c', 'stranger'] })]]);
+    for (const name of ['b', 'c']) expect(scene.told('m', name)).toEqual(aRecord('m', ALIVE, 2, { epoch: 5 }));
+    expect(scene.sentOf(GOSSIP, 'd')).toEqual([]);
+    scene.pass(400);
+    expect(scene.told('m', 'd')).toEqual(aRecord('m', ALIVE, 2, { epoch: 5 }));
+  });
+
+  test('who is down and lives is back with a higher incarnation', () => {
+    const scene = connectedTo('b').hearOf(aRecord('m', DOWN, 7, { epoch: 5 }));
+    expect(scene.told('m', 'b')?.[2]).toBe(8);
+  });
+
+  test('an old accusation is answered by the truth, without a new incarnation', () => {
+    const scene = connectedTo('b').hearOf(aRecord('m', SUSPECT, 1, { epoch: 5, accusers: ['b'] }));
+    scene.forgetSent().hearOf(aRecord('m', SUSPECT, 1, { epoch: 5, accusers: ['b'] }));
+    expect(scene.told('m', 'b')?.[2]).toBe(2);
+  });
+
+  test('no incarnation is so high that what follows it would cost the connection', () => {
+    const scene = connectedTo('b').hearOf(aRecord('m', SUSPECT, Number.MAX_SAFE_INTEGER, { epoch: 5 }));
+    scene.machine.describe?.({ zone: 'x' }, scene.nowMs);
+    expect(scene.pass(5000).told('m', 'b')?.[2]).toBe(Number.MAX_SAFE_INTEGER);
+  });
+
+  test('an ack to a suspect bears the suspicion, so that it refutes at once (Lifeguard, section IV-C)', () => {
+    const scene = connectedTo('b', 'c')
+      .hearOf(aRecord('b', SUSPECT, 1, { accusers: ['c'] }))
+      .pass(3000);
+    // What is passed on has worn off by now: only who is concerned is told.
+    scene.forgetSent().hear('b', [PING, 9, []]).hear('c', [PING, 9, []]);
+    expect(scene.sentOf(ACK, 'b')[0]?.[2]).toEqual([aRecord('b', SUSPECT, 1, { accusers: ['c'] })]);
+    expect(scene.sentOf(ACK, 'c')[0]?.[2]).toEqual([]);
+  });
+
+  test('who is down and asks is told so, and back at once', () => {
+    const scene = connectedTo('b', 'c').hearOf(aRecord('b', DOWN)).pass(20_000);
+    scene.forgetSent().hear('b', [PING, 9, []]);
+    expect(scene.sentOf(ACK, 'b')[0]?.[2]).toEqual([aRecord('b', DOWN)]);
+    scene.hear('b', [GOSSIP, [aRecord('b', ALIVE, 2)]]);
+    expect(scene.stateOf('b')).toBe('alive');
+  });
+
+  test('each who confirms brings the end closer (Lifeguard, section IV-B)', () => {
+    const names = ['b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'];
+    const until = (accusers: string[]): number => {
+      const scene = among(names).hearOf(aRecord('b', SUSPECT, 1, { accusers: ['x'] }));
+      for (const accuser of accusers) scene.hearOf(aRecord('b', SUSPECT, 1, { accusers: [accuser] }));
+      return scene.passUntil(() => scene.stateOf('b') === 'down');
+    };
+    expect(until([])).toBe(24_000);
+    expect(until(['x', 'x'])).toBe(24_000);
+    expect(until(['c'])).toBeLessThan(until([]));
+    expect(until(['c', 'd'])).toBe(4000);
+    expect(until(['c', 'd', 'e', 'f'])).toBe(4000);
+  });
+
+  test('after a pause of its own a node accuses nobody', () => {
+    const scene = connectedTo('b', 'c', 'd').pass(10_000);
+    scene.hearOf(aRecord('c', SUSPECT, 1, { accusers: ['x'] }));
+    scene.passUntil(() => scene.sentOf(PING).length > 0);
+    scene.freeze(30_000);
+    scene.machine.stalled?.(30_000, scene.nowMs);
+    scene.pass(100);
+    scene.hear('c', [GOSSIP, [aRecord('c', ALIVE, 2)]]).pass(60_000);
+    expect(scene.views.flat().filter(({ state, name }) => state !== 'alive' && name !== 'c')).toEqual([]);
+    expect(scene.views.flat().filter(({ state }) => state === 'down')).toEqual([]);
+  });
+
+  test('a pause of its own makes a node judge more slowly for a while', () => {
+    const first = (stall: boolean): number => {
+      const scene = connectedTo('b', 'c').pass(10_000);
+      if (stall) scene.machine.stalled?.(0.5, scene.nowMs);
+      scene.answering.delete('b');
+      return scene.forgetSent().passUntil(() => scene.sentOf(ASK).length > 0);
+    };
+    expect(first(true)).toBeGreaterThan(first(false));
+  });
+});
+
+describe('what members believe', () => {
+  test('down is hearsay where all is compared: the accused may refute before it is believed', () => {
+    // Whoever was cut off believes all on the other side of the cut to be down.
+    const scene = connectedTo('b', 'c').hear('b', [SYNC, [aRecord('c', DOWN)], false]);
+    expect(scene.statusOf('c')).toMatchObject({ state: 'suspect', incarnation: 1 });
+    expect(scene.pass(400).told('c', 'c')).toEqual(aRecord('c', SUSPECT, 1, { accusers: ['b'] }));
+    scene.hear('c', [GOSSIP, [aRecord('c', ALIVE, 2)]]).pass(60_000);
+    expect(scene.views.flat().filter(({ state }) => state === 'down')).toEqual([]);
+  });
+
+  test('down is believed where it is told as news', () => {
+    expect(connectedTo('b', 'c').hearOf(aRecord('c', DOWN)).stateOf('c')).toBe('down');
+  });
+
+  test('hearsay about the dead makes no member', () => {
+    const scene = connectedTo('b').hearOf(aRecord('x', DOWN), aRecord('y', LEFT));
+    expect(scene.views.at(-1)?.map(({ name }) => name)).toEqual(['b']);
+  });
+
+  test('a restarted node replaces its former self at once, where it was and elsewhere once nobody answers there', () => {
+    const scene = connectedTo('b', 'c').connect('b', 2);
+    expect(scene.statusOf('b')).toMatchObject({ epoch: 2, state: 'alive' });
+    crash(scene, 'c').connect('c', 2, 'ws://elsewhere:1').pass(1);
+    expect(scene.statusOf('c')).toMatchObject({ epoch: 2, url: 'ws://elsewhere:1' });
+  });
+
+  test('who took over a name is compared with, although what it said meanwhile was not heard', () => {
+    // The newcomer has the lower name: it began to compare when it was not listened to.
+    const scene = connectedTo('b', 'c');
+    crash(scene, 'b').forgetSent().connect('b', 2, 'ws://elsewhere:1').hear('b', [HASH, 1, 1]);
+    expect(scene.sent.filter(({ to }) => to === 'b')).toEqual([]);
+    expect(scene.pass(1).sentOf(HASH, 'b')).toHaveLength(1);
+  });
+
+  test('a second living node of one name is sent away, and nothing it says counts', () => {
+    const scene = connectedTo('b', 'c');
+    scene.disconnect('b').connect('b', 2, 'ws://elsewhere:1');
+    scene.hear('b', [GOSSIP, [aRecord('b', ALIVE, 1, { epoch: 2, url: 'ws://elsewhere:1' })]]);
+    scene.pass(1);
+    expect(scene.expelled).toEqual([{ name: 'b', reason: expect.stringContaining(urlOf('b')) }]);
+    // Said before it heard that it is sent away.
+    scene.hear('b', [GOSSIP, [aRecord('b', ALIVE, 1, { epoch: 2 })]]);
+    expect(scene.statusOf('b')).toMatchObject({ epoch: 1, state: 'alive' });
+  });
+
+  test('a former self is sent away', () => {
+    const scene = connectedTo('b').connect('b', 2).connect('b', 1);
+    expect(scene.expelled).toHaveLength(1);
+    expect(scene.statusOf('b')?.epoch).toBe(2);
+  });
+
+  test('who is sent away, or no member at all, may ask who is there', () => {
+    const scene = connectedTo('b').forgetSent().hear('a program', [WHO]);
+    expect(scene.sentOf(SYNC, 'a program')).toEqual([
+      [SYNC, [aRecord('m', ALIVE, 1, { epoch: 5 }), aRecord('b')], false],
+    ]);
+  });
+
+  test('another node of its own name that is taken for it is reported, once', () => {
+    const scene = connectedTo('b').hearOf(aRecord('m', ALIVE, 1, { epoch: 6 }), aRecord('m', ALIVE, 2, { epoch: 6 }));
+    expect(scene.reports.map(({ code }) => code)).toEqual(['NAME_TAKEN']);
+  });
+
+  test('who is spoken of by a former life says that it has a new one', () => {
+    const scene = connectedTo('b')
+      .pass(5000)
+      .forgetSent()
+      .hearOf(aRecord('m', DOWN, 9, { epoch: 4 }))
+      .pass(400);
+    expect(scene.told('m', 'b')).toEqual(aRecord('m', ALIVE, 1, { epoch: 5 }));
+  });
+
+  test('meta of a member that changes is a change', () => {
+    const scene = connectedTo('b').hearOf(aRecord('b', ALIVE, 2, { meta: { zone: 'a' } }));
+    expect(scene.statusOf('b')?.meta).toEqual({ zone: 'a' });
+    const published = scene.views.length;
+    scene.hearOf(aRecord('b', ALIVE, 2, { meta: { zone: 'a' } }));
+    expect(scene.views).toHaveLength(published);
+  });
+
+  test('own meta that changes is told with a new incarnation, and that it is the same is nothing new', () => {
+    const scene = connectedTo('b').pass(5000).forgetSent();
+    scene.machine.describe?.({ zone: 'a' }, scene.nowMs);
+    expect(scene.pass(400).told('m', 'b')).toEqual(aRecord('m', ALIVE, 2, { epoch: 5, meta: { zone: 'a' } }));
+    scene.pass(10_000).forgetSent().machine.describe?.({ zone: 'a' }, scene.nowMs);
+    expect(scene.pass(400).told('m')).toBeUndefined();
+  });
+
+  test('own meta that is too long is refused, and nothing changes', () => {
+    const scene = connectedTo('b');
+    expect(() => scene.machine.describe?.({ zone: 'x'.repeat(600) }, scene.nowMs)).toThrow(
+      expect.objectContaining({ code: 'OPTIONS_INVALID' }),
+    );
+    expect(scene.pass(400).told('m', 'b')?.[5]).toEqual({});
+  });
+
+  test('a peer makes no more members than a bound, and none of them costs the known', () => {
+    const scene = connectedTo('b');
+    for (let i = 0; i < 12; i++)
+      scene.hearOf(...Array.from({ length: 1000 }, (_, j) => aRecord(`invented-${i}-${j}`, ALIVE, 1, { url: null })));
+    expect(scene.views.at(-1)).toHaveLength(10_000);
+    expect(scene.hearOf(aRecord('b', ALIVE, 2)).statusOf('b')?.incarnation).toBe(2);
+  });
+
+  test('as many accusers as an option asks for are never more than a record can bear', () => {
+    const names = Array.from({ length: 120 }, (_, i) => `n${i}`);
+    const scene = among(names.slice(0, 110), { options: { suspicionMult: 100 } });
+    for (let i = 0; i < 100; i += 20) scene.hearOf(aRecord('n1', SUSPECT, 1, { accusers: names.slice(i, i + 20) }));
+    // What is sent is checked by the scene.
+    expect(scene.pass(1000).told('n1')?.[6].length).toBeLessThanOrEqual(32);
+  });
+
+  test('after a crash of the machine it outbids whatever the former said of this node', () => {
+    const former = connectedTo('b')
+      .hearOf(aRecord('m', SUSPECT, 1, { epoch: 5, accusers: ['b'] }))
+      .pass(1000);
+    const said = former.told('m', 'b');
+    const scene = among(['b'], { inherited: former.views.at(-1) ?? [] });
+    scene.machine.describe?.({ zone: 'a' }, scene.nowMs);
+    const says = scene.pass(1000).told('m', 'b');
+    expect(says?.[5]).toEqual({ zone: 'a' });
+    expect(says?.[2]).toBeGreaterThan(said?.[2] as number);
+  });
+
+  test('what a former machine published is taken up as it was, and is no news', () => {
+    const former = connectedTo('b', 'c', 'd')
+      .hearOf(aRecord('c', SUSPECT, 3), aRecord('d', DOWN, 4))
+      .pass(500);
+    const view = former.views.at(-1);
+    const scene = aMachine({ inherited: view ?? [] });
+    expect(scene.views).toEqual([view]);
+  });
+});
