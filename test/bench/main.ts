@@ -8,6 +8,7 @@ import { burst } from './burst.ts';
 import { idle } from './idle.ts';
 import { join } from './join.ts';
 import { latency } from './latency.ts';
+import { crowd, membership } from './membership.ts';
 import { memory } from './memory.ts';
 import { provenanceOf, render, type Section, writeSection } from './page.ts';
 import { type Settings, settingsFrom } from './settings.ts';
@@ -18,6 +19,8 @@ const benchmarks: Readonly<Record<string, (settings: Settings) => Promise<Sectio
   idle,
   join,
   memory,
+  membership,
+  crowd,
 };
 
 const settings = settingsFrom(process.argv.slice(2), Object.keys(benchmarks));

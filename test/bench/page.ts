@@ -78,7 +78,7 @@ export function render(section: Section, provenance: string): string {
   return parts.join('\n\n');
 }
 
-const order = ['burst', 'latency', 'idle', 'join', 'memory'];
+const order = ['burst', 'latency', 'idle', 'join', 'memory', 'membership', 'crowd'];
 
 const preface = `# Benchmarks
 

@@ -17,7 +17,8 @@ export interface Settings {
 }
 
 export const usage = `npm run bench -- [options]
-  --only burst,latency,idle,join,memory   some of the benchmarks; default all
+  --only burst,latency,idle,join,memory,membership,crowd
+                                          some of the benchmarks; default all
   --protocols hybrid,rumor,entropy        which protocols; the first is held to the bounds
   --runs 3                                runs of each, interleaved with the floor
   --seed 1                                of everything random
