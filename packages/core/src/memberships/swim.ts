@@ -218,7 +218,6 @@ class SwimMachine implements MembershipMachine {
         return this.#detector.pinged(from, message);
       case ACK:
         this.#learn(message[2], from, clocks);
-        this.#connections.use(from, clocks);
         return this.#detector.acked(from, message);
       case ASK:
         return this.#detector.asked(from, message, clocks);

@@ -147,7 +147,7 @@ export class Connections {
 
   /** A connection counts from now on. */
   tie({ name, epoch }: Member, { awakeMs }: Clocks): void {
-    this.neighbours.ties.set(name, { epoch, ours: false, usedMs: awakeMs });
+    this.neighbours.ties.set(name, { epoch, ours: false, sinceMs: awakeMs });
     this.neighbours.forgive(name);
   }
 
@@ -156,11 +156,6 @@ export class Connections {
     this.#claims.delete(name);
     this.neighbours.unchoose(name);
     return this.neighbours.ties.delete(name);
-  }
-
-  use(name: string, { awakeMs }: Clocks): void {
-    const tie = this.neighbours.ties.get(name);
-    if (tie !== undefined) tie.usedMs = awakeMs;
   }
 
   /** Dials a member. @returns false where that cannot be */
