@@ -104,8 +104,8 @@ class SwimMachine implements MembershipMachine {
     this.#options = options;
     this.#awareness = new Awareness(options.awarenessMax);
     this.#knowledge = new Knowledge(self, options, {
-      appeared: (status) => this.#connections.appeared(status),
-      vanished: (status) => this.#connections.vanished(status, this.#clocks),
+      appeared: (status, former) => this.#connections.appeared(status, former),
+      vanished: (status) => this.#vanished(status),
       accused: (by, wasSuspected) => this.#refute(by, wasSuspected),
       report: (error) => effects.report(error),
     });
@@ -147,7 +147,7 @@ class SwimMachine implements MembershipMachine {
       for (const member of inherited) this.#knowledge.inherit(complete(member, nowMs), this.#clocks);
       for (const { status } of this.#knowledge.roster.entries())
         if (isThere(status)) this.#detector.join(status.name);
-        else this.#connections.vanished(status, this.#clocks);
+        else this.#vanished(status);
       this.#connections.seed(
         seeds.filter((seed) => typeof seed === 'string'),
         'seed',
@@ -269,6 +269,13 @@ class SwimMachine implements MembershipMachine {
       by.filter((name) => this.#connections.isTied(name)),
       [GOSSIP, [this.#knowledge.ownRecord]],
     );
+  }
+
+  #vanished(status: Status): void {
+    const { awakeMs } = this.#clocks;
+    this.#connections.vanished(status, this.#clocks);
+    // Whoever is alone now is in a hurry.
+    if (this.#connections.isAlone) this.#discoverMs = Math.min(this.#discoverMs, awakeMs + DISCOVER_FIRST_MS);
   }
 
   // Time
