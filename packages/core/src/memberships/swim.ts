@@ -111,8 +111,8 @@ class SwimMachine implements MembershipMachine {
     this.#options = options;
     this.#awareness = new Awareness(options.awarenessMax);
     this.#knowledge = new Knowledge(self, options, {
-      appeared: (status) => this.#connections.appeared(status),
-      vanished: (status) => this.#connections.vanished(status, this.#clocks),
+      appeared: (status, former) => this.#connections.appeared(status, former),
+      vanished: (status) => this.#vanished(status),
       accused: (by, wasSuspected) => this.#refute(by, wasSuspected),
       report: (error) => effects.report(error),
     });
@@ -154,7 +154,7 @@ class SwimMachine implements MembershipMachine {
       for (const member of inherited) this.#knowledge.inherit(complete(member, nowMs), this.#clocks);
       for (const { status } of this.#knowledge.roster.entries())
         if (isThere(status)) this.#detector.join(status.name);
-        else this.#connections.vanished(status, this.#clocks);
+        else this.#vanished(status);
       this.#connections.seed(
         seeds.filter((seed) => typeof seed === 'string'),
         'seed',
@@ -225,7 +225,6 @@ class SwimMachine implements MembershipMachine {
         return this.#detector.pinged(from, message);
       case ACK:
         this.#learn(message[2], from, clocks);
-        this.#connections.use(from, clocks);
         return this.#detector.acked(from, message);
       case ASK:
         return this.#detector.asked(from, message, clocks);
@@ -277,6 +276,13 @@ class SwimMachine implements MembershipMachine {
       by.filter((name) => this.#connections.isTied(name)),
       [GOSSIP, [this.#knowledge.ownRecord]],
     );
+  }
+
+  #vanished(status: Status): void {
+    const { awakeMs } = this.#clocks;
+    this.#connections.vanished(status, this.#clocks);
+    // Whoever is alone now is in a hurry.
+    if (this.#connections.isAlone) this.#discoverMs = Math.min(this.#discoverMs, awakeMs + DISCOVER_FIRST_MS);
   }
 
   // Time

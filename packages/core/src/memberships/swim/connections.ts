@@ -98,15 +98,27 @@ export class Connections {
     const sources = this.#sources.slice();
     sources[source] = urls;
     this.#sources = sources;
-    const named = new Set([...sources.flatMap((found) => found ?? []), ...this.#details.options.seeds]);
-    for (const url of before) if (!named.has(url)) this.#contacts.drop(url);
+    const { knowledge, options } = this.#details;
+    const named = new Set([...sources.flatMap((found) => found ?? []), ...options.seeds]);
+    const unnamed = new Set(before.filter((url) => !named.has(url)));
+    for (const url of unnamed) {
+      this.#contacts.drop(url);
+      this.#complained.delete(url);
+    }
+    // A source may name none but those that it finds well.
+    if (unnamed.size > 0)
+      for (const { state, url } of knowledge.roster.statuses())
+        if (state === 'down' && url !== null && unnamed.has(url)) this.#contacts.add(url, 'lost', nowMs);
     this.seed(urls, 'seed', nowMs);
   }
 
   // Who is there
 
-  appeared({ name, url }: Status): void {
+  /** @param former what was believed of this name before */
+  appeared({ name, url }: Status, former: Status | undefined): void {
     if (url !== null) this.#contacts.settle(url);
+    // Nobody is where it was.
+    if (former && former.url !== null) this.#contacts.settle(former.url);
     this.neighbours.forgive(name);
     this.#details.detector().drop(name);
     this.#details.detector().join(name);
@@ -116,6 +128,7 @@ export class Connections {
     this.neighbours.unchoose(name);
     this.neighbours.forgive(name);
     this.#details.detector().drop(name);
+    if (state === 'left' && url !== null) this.#contacts.settle(url);
     if (state === 'down' && url !== null && url !== this.#details.self.url) this.#contacts.add(url, 'lost', nowMs);
     if (this.isAlone) this.#contacts.hurry(nowMs);
   }
@@ -147,7 +160,7 @@ export class Connections {
 
   /** A connection counts from now on. */
   tie({ name, epoch }: Member, { awakeMs }: Clocks): void {
-    this.neighbours.ties.set(name, { epoch, ours: false, usedMs: awakeMs });
+    this.neighbours.ties.set(name, { epoch, ours: false, sinceMs: awakeMs });
     this.neighbours.forgive(name);
   }
 
@@ -156,11 +169,6 @@ export class Connections {
     this.#claims.delete(name);
     this.neighbours.unchoose(name);
     return this.neighbours.ties.delete(name);
-  }
-
-  use(name: string, { awakeMs }: Clocks): void {
-    const tie = this.neighbours.ties.get(name);
-    if (tie !== undefined) tie.usedMs = awakeMs;
   }
 
   /** Dials a member. @returns false where that cannot be */
@@ -186,7 +194,7 @@ export class Connections {
     this.#settleClaims(end);
     if (meant === undefined || (answered && peer?.name === meant)) return;
     this.neighbours.unchoose(meant);
-    this.neighbours.failed(meant, clocks.awakeMs);
+    if (knowledge.roster.isThere(meant)) this.neighbours.failed(meant, clocks.awakeMs);
     if (!this.isTied(meant)) this.#details.detector().unreachable(meant, clocks);
   }
 
@@ -201,7 +209,7 @@ export class Connections {
 
   /** When a contact is due, on the same clock. */
   seekMs({ nowMs, awakeMs }: Clocks): number {
-    return this.#contacts.dueMs() - nowMs + awakeMs;
+    return this.#contacts.dueMs(this.isAlone) - nowMs + awakeMs;
   }
 
   run(clocks: Clocks): void {
@@ -215,7 +223,7 @@ export class Connections {
   /** Dials places where nobody known lives. */
   seek({ nowMs }: Clocks): void {
     const { knowledge } = this.#details;
-    if (this.#contacts.dueMs() > nowMs) return;
+    if (this.#contacts.dueMs(this.isAlone) > nowMs) return;
     const known = new Set<string>();
     for (const { status } of knowledge.roster.entries())
       if (isThere(status) && status.url !== null) known.add(status.url);

@@ -4,7 +4,7 @@
  * Invariants
  *  1. A URL that leads to nobody is dialled ever more seldom, up to the longest pause of its kind, and never given up while
  *     it is of that kind.
- *  2. URLs that nobody names any more are bounded: the oldest give way.
+ *  2. URLs that no user and no source names are bounded: the oldest of a kind give way.
  *  3. Who is alone tries all at once and often; who is not tries one at a time.
  *
  * Source: design, section 8: seeds and lost peers are dialled for ever.
@@ -32,14 +32,15 @@ const FIRST_ALONE_MS = 250;
 /** The longest pauses, in milliseconds. */
 const LONGEST_ALONE_MS = 5000;
 const LONGEST_MS: Readonly<Record<ContactKind, number>> = { seed: 60_000, lost: 60_000, former: 600_000 };
-const MAX_FORMER = 256;
-/** How many are dialled at once by who is alone. */
-const AT_ONCE = 8;
+const MOST: Readonly<Record<ContactKind, number>> = { seed: Infinity, lost: 1000, former: 256 };
+/** How many are dialled at once by who is alone, and by who is not. */
+const AT_ONCE_ALONE = 8;
+const AT_ONCE = 1;
 
 export class Contacts {
   readonly #random: Random;
   readonly #contacts = new Map<string, Contact>();
-  #former = 0;
+  readonly #counts: Record<ContactKind, number> = { seed: 0, lost: 0, former: 0 };
 
   constructor(random: Random) {
     this.#random = random;
@@ -53,39 +54,41 @@ export class Contacts {
   /** A URL is to be tried, from now on. What is known already keeps its pause, and is what counts more. */
   add(url: string, kind: ContactKind, nowMs: number): void {
     const known = this.#contacts.get(url);
-    if (known === undefined) {
-      this.#contacts.set(url, { url, kind, attempts: 0, dueMs: nowMs, isUnderWay: false });
-      if (kind === 'former') this.#bound(1);
-    } else if (known.kind === 'former' && kind !== 'former') {
+    if (known?.kind === 'seed' || known?.kind === kind) return;
+    if (known === undefined) this.#contacts.set(url, { url, kind, attempts: 0, dueMs: nowMs, isUnderWay: false });
+    else {
+      if (known.kind === 'former') {
+        known.attempts = 0;
+        known.dueMs = Math.min(known.dueMs, nowMs);
+      }
+      this.#counts[known.kind] -= 1;
       known.kind = kind;
-      known.attempts = 0;
-      known.dueMs = Math.min(known.dueMs, nowMs);
-      this.#former -= 1;
-    } else if (known.kind === 'lost' && kind === 'former') {
-      known.kind = kind;
-      this.#bound(1);
     }
+    this.#counts[kind] += 1;
+    if (this.#counts[kind] > MOST[kind]) this.#dropOldest(kind);
   }
 
   /** Whoever was there is a member again, or nobody wants him. Seeds stay. */
   settle(url: string): void {
     const contact = this.#contacts.get(url);
-    if (contact === undefined || contact.kind === 'seed') return;
-    if (contact.kind === 'former') this.#former -= 1;
-    this.#contacts.delete(url);
+    if (contact !== undefined && contact.kind !== 'seed') this.#delete(contact);
   }
 
   /** No seed any more. */
   drop(url: string): void {
-    if (this.#contacts.get(url)?.kind === 'seed') this.#contacts.delete(url);
+    const contact = this.#contacts.get(url);
+    if (contact?.kind === 'seed') this.#delete(contact);
   }
 
-  /** When the next is due. */
-  dueMs(): number {
+  /** When the next is due and may be dialled; Infinity while as many dials are under way as may be. */
+  dueMs(alone: boolean): number {
     let dueMs = Infinity;
-    for (const contact of this.#contacts.values())
-      if (!contact.isUnderWay && contact.dueMs < dueMs) dueMs = contact.dueMs;
-    return dueMs;
+    let more = alone ? AT_ONCE_ALONE : AT_ONCE;
+    for (const contact of this.#contacts.values()) {
+      if (contact.isUnderWay) more -= 1;
+      else dueMs = Math.min(dueMs, contact.dueMs);
+    }
+    return more > 0 ? dueMs : Infinity;
   }
 
   /**
@@ -94,15 +97,15 @@ export class Contacts {
    */
   take(alone: boolean, needless: (url: string) => boolean, nowMs: number): string[] {
     const due: Contact[] = [];
-    let underWay = 0;
+    let more = alone ? AT_ONCE_ALONE : AT_ONCE;
     for (const contact of this.#contacts.values()) {
-      if (contact.isUnderWay) underWay += 1;
+      if (contact.isUnderWay) more -= 1;
       else if (contact.dueMs > nowMs) continue;
       else if (needless(contact.url)) contact.dueMs = nowMs + LONGEST_MS[contact.kind];
       else due.push(contact);
     }
     due.sort((a, b) => a.dueMs - b.dueMs);
-    const taken = due.slice(0, Math.max(0, (alone ? AT_ONCE : 1) - underWay));
+    const taken = due.slice(0, Math.max(0, more));
     for (const contact of taken) contact.isUnderWay = true;
     return taken.map(({ url }) => url);
   }
@@ -131,14 +134,12 @@ export class Contacts {
     }
   }
 
-  #bound(more: number): void {
-    this.#former += more;
-    if (this.#former <= MAX_FORMER) return;
-    for (const { url, kind } of this.#contacts.values()) {
-      if (kind !== 'former') continue;
-      this.#contacts.delete(url);
-      this.#former -= 1;
-      return;
-    }
+  #dropOldest(kind: ContactKind): void {
+    for (const contact of this.#contacts.values()) if (contact.kind === kind) return this.#delete(contact);
+  }
+
+  #delete({ url, kind }: Contact): void {
+    this.#contacts.delete(url);
+    this.#counts[kind] -= 1;
   }
 }

@@ -55,6 +55,7 @@ export class Detector {
 
   /** Somebody new may be asked in this round already, at any place in it. */
   join(name: string): void {
+    if (this.#round.includes(name)) return;
     this.#round.splice(below(this.#details.random, this.#round.length + 1), 0, name);
   }
 

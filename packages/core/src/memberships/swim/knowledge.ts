@@ -21,8 +21,8 @@ import { type SuspicionTimes, suspicionTimes } from './suspicion.ts';
 
 /** What follows from what was learnt. */
 export interface KnowledgeEvents {
-  /** Somebody is there who was not, or is another than before. */
-  appeared(status: Status): void;
+  /** Somebody is there who was not, or is another than before, of whom `former` was believed. */
+  appeared(status: Status, former: Status | undefined): void;
   /** Somebody is there no more. */
   vanished(status: Status): void;
   /** Something is said of this node that is not so, by this peer: it has been refuted, and those shall hear so first. */
@@ -182,7 +182,7 @@ export class Knowledge {
     this.version += 1;
     const { status } = roster.get(name) as { readonly status: Status };
     const wasThere = before !== undefined && isThere(before);
-    if (isThere(status) && (!wasThere || outcome === 'reborn')) this.#events.appeared(status);
+    if (isThere(status) && (!wasThere || outcome === 'reborn')) this.#events.appeared(status, before);
     else if (!isThere(status) && (wasThere || before?.state !== status.state)) this.#events.vanished(status);
   }
 

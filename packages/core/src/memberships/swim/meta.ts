@@ -17,7 +17,10 @@ export function metaProblem(value: unknown): string | undefined {
 }
 
 export function isMeta(value: unknown): value is Meta {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  if (typeof value !== 'object' || value === null) return false;
+  // A plain object, of whatever realm: dates and maps have other texts than words.
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return false;
   for (const item of Object.values(value)) {
     if (typeof item === 'number' ? !Number.isFinite(item) : typeof item !== 'string' && typeof item !== 'boolean')
       return false;

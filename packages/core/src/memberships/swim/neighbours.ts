@@ -18,8 +18,7 @@ export interface Tie {
   readonly epoch: number;
   /** Whether we dialled. */
   ours: boolean;
-  /** When it was last of use beside gossip. */
-  usedMs: number;
+  readonly sinceMs: number;
 }
 
 interface Failure {
@@ -27,7 +26,7 @@ interface Failure {
   untilMs: number;
 }
 
-/** How long a connection that nobody chose is kept after its last use, in milliseconds. */
+/** How long a connection that nobody chose is kept at least, in milliseconds: what it was made for is over by then. */
 const IDLE_MS = 10_000;
 const FIRST_MS = 1000;
 const LONGEST_MS = 60_000;
@@ -95,14 +94,14 @@ export class Neighbours {
     this.#failures.delete(name);
   }
 
-  /** A connection of ours that nobody needs any more, the one longest unused. */
+  /** A connection of ours that nobody needs any more, the oldest. */
   idle(nowMs: number): string | undefined {
     let found: string | undefined;
-    let usedMs = nowMs - IDLE_MS;
+    let sinceMs = nowMs - IDLE_MS;
     for (const [name, tie] of this.ties) {
-      if (!tie.ours || tie.usedMs > usedMs || this.#chosen.has(name)) continue;
+      if (!tie.ours || tie.sinceMs > sinceMs || this.#chosen.has(name)) continue;
       found = name;
-      usedMs = tie.usedMs;
+      sinceMs = tie.sinceMs;
     }
     return found;
   }

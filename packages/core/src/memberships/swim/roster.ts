@@ -166,7 +166,7 @@ export function aliveRecord({ name, epoch, url, meta = {} }: Member, incarnation
 
 /** Whether a report about the same epoch counts more than what is believed. */
 function beats(report: Status, status: Status): boolean {
-  if (status.state === 'left' || report.state === 'left') return status.state !== 'left';
+  if ((status.state === 'left') !== (report.state === 'left')) return report.state === 'left';
   const newer = report.incarnation - status.incarnation;
   return newer > 0 || (newer === 0 && states.indexOf(report.state) > states.indexOf(status.state));
 }

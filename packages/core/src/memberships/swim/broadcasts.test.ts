@@ -1,0 +1,70 @@
+import { describe, expect, test } from '@jest/globals';
+import { Broadcasts, retransmitLimit } from './broadcasts.ts';
+
+function newsOf(...names: string[]): Broadcasts {
+  const broadcasts = new Broadcasts();
+  for (const name of names) broadcasts.add(name);
+  return broadcasts;
+}
+
+describe('news that is passed on', () => {
+  test.each([
+    [1, 4],
+    [9, 4],
+    [10, 8],
+    [99, 8],
+    [999, 12],
+    [1000, 16],
+  ])('in a cluster of %i goes out %i times (SWIM, section 4.1: λ log n)', (nodes, times) => {
+    expect(retransmitLimit(4, nodes)).toBe(times);
+  });
+
+  test('leaves after so many times', () => {
+    const broadcasts = newsOf('a');
+    expect([1, 2, 3, 4].map(() => broadcasts.take(3))).toEqual([['a'], ['a'], ['a'], []]);
+    expect(broadcasts.isEmpty).toBe(true);
+  });
+
+  test('counts each receiver of a message', () => {
+    const broadcasts = newsOf('a');
+    expect(broadcasts.take(4, 3)).toEqual(['a']);
+    expect(broadcasts.take(4, 3)).toEqual(['a']);
+    expect(broadcasts.isEmpty).toBe(true);
+  });
+
+  test('is not counted where nobody receives it', () => {
+    const broadcasts = newsOf('a');
+    expect(broadcasts.take(1, 0)).toEqual([]);
+    expect(broadcasts.isEmpty).toBe(false);
+  });
+
+  test('of one node is the latest only, and counts anew', () => {
+    const broadcasts = newsOf('a', 'b');
+    broadcasts.take(2);
+    broadcasts.add('a');
+    expect(broadcasts.take(2)).toEqual(['a', 'b']);
+    expect(broadcasts.take(2)).toEqual(['a']);
+    expect(broadcasts.isEmpty).toBe(true);
+  });
+
+  test('goes first where it was passed on least, and of those the latest (SWIM, section 4.1)', () => {
+    const broadcasts = newsOf('a', 'b');
+    broadcasts.take(9);
+    broadcasts.add('c');
+    broadcasts.take(9);
+    broadcasts.add('d');
+    expect(broadcasts.take(9)).toEqual(['d', 'c', 'b', 'a']);
+  });
+
+  test('fits one message, and the rest goes with the next', () => {
+    const names = Array.from({ length: 100 }, (_, i) => `n${i}`);
+    const broadcasts = newsOf(...names);
+    const first = broadcasts.take(2);
+    const second = broadcasts.take(2);
+    expect(first).toHaveLength(64);
+    expect(new Set([...first, ...second]).size).toBe(100);
+    const all = [...first, ...second, ...broadcasts.take(2), ...broadcasts.take(2)];
+    expect(all).toHaveLength(200);
+    expect(broadcasts.isEmpty).toBe(true);
+  });
+});

@@ -1,0 +1,128 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  ACK,
+  ASK,
+  GOSSIP,
+  HASH,
+  isSwimMessage,
+  MAX_ACCUSERS,
+  MAX_RECORDS,
+  NACK,
+  PING,
+  SYNC,
+  type SwimMessage,
+  type SwimRecord,
+  WHO,
+} from './messages.ts';
+
+const names = fc.string({ minLength: 1, maxLength: 128 });
+const counts = fc.maxSafeNat();
+const lanes = fc.integer();
+const metas = fc.dictionary(
+  fc.string({ maxLength: 10 }),
+  fc.oneof(fc.string({ maxLength: 20 }), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean()),
+  { maxKeys: 3 },
+);
+const records: fc.Arbitrary<SwimRecord> = fc.tuple(
+  names,
+  counts,
+  counts,
+  fc.integer({ min: 0, max: 3 }),
+  fc.option(fc.string({ minLength: 1, maxLength: 60 })),
+  metas,
+  fc.array(names, { maxLength: 4 }),
+);
+const news = fc.array(records, { maxLength: 4 });
+const messages: fc.Arbitrary<SwimMessage> = fc.oneof(
+  fc.tuple(fc.constant(PING), counts, news),
+  fc.tuple(fc.constant(ACK), counts, news),
+  fc.tuple(fc.constant(ASK), counts, names),
+  fc.tuple(fc.constant(NACK), counts),
+  fc.tuple(fc.constant(GOSSIP), news),
+  fc.tuple(fc.constant(HASH), lanes, lanes),
+  fc.tuple(fc.constant(SYNC), news, fc.boolean()),
+  fc.tuple(fc.constant(WHO)),
+);
+
+const aRecord = (change: Readonly<Record<number, unknown>> = {}): unknown[] =>
+  ['a', 1, 1, 0, 'ws://a', {}, []].map((field, i) => (i in change ? change[i] : field));
+
+describe('what SWIM nodes say to each other', () => {
+  test('every message is let through', () => {
+    fc.assert(fc.property(messages, (message) => isSwimMessage(message)));
+  });
+
+  test('anything at all is judged without throwing, and what is let through is a message', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.anything(), fc.array(fc.anything()), fc.tuple(fc.integer({ min: 0, max: 8 }), fc.anything())),
+        (body) => {
+          if (!isSwimMessage(body)) return;
+          expect(Array.isArray(body) && body[0] >= PING && body[0] <= WHO).toBe(true);
+        },
+      ),
+    );
+  });
+
+  test('a message with one field more or less is none', () => {
+    fc.assert(
+      fc.property(messages, fc.anything(), (message, more) => {
+        expect(isSwimMessage([...message, more])).toBe(false);
+        expect(isSwimMessage(message.slice(0, -1))).toBe(false);
+      }),
+    );
+  });
+
+  test('a message with a field of another type is none', () => {
+    const wrong = fc.constantFrom<unknown>(undefined, -1, 0.5, Number.NaN, 2 ** 60, {}, () => 0, new Date(0));
+    fc.assert(
+      fc.property(messages, fc.nat(), wrong, (message, at, value) => {
+        const i = at % message.length;
+        const isLane = message[0] === HASH && i > 0 && value === -1;
+        expect(isSwimMessage(message.map((field, j) => (j === i ? value : field)))).toBe(isLane);
+      }),
+    );
+  });
+
+  test.each([
+    ['no name', { 0: '' }],
+    ['a name that no hello bears', { 0: 'x'.repeat(129) }],
+    ['a negative epoch', { 1: -1 }],
+    ['half an incarnation', { 2: 0.5 }],
+    ['an incarnation beyond what can be counted', { 2: 2 ** 53 }],
+    ['no state', { 3: 4 }],
+    ['a state by name', { 3: 'alive' }],
+    ['a state that is a property of arrays', { 3: 'length' }],
+    ['an empty URL', { 4: '' }],
+    ['a URL without end', { 4: 'x'.repeat(2049) }],
+    ['no meta', { 5: null }],
+    ['meta without end', { 5: { a: 'x'.repeat(600) } }],
+    ['no accusers', { 6: null }],
+    ['a nameless accuser', { 6: [''] }],
+    ['accusers without end', { 6: Array.from({ length: MAX_ACCUSERS + 1 }, (_, i) => `n${i}`) }],
+  ])('a record with %s is none', (_, change) => {
+    for (const frame of [
+      (record: unknown) => [PING, 1, [record]],
+      (record: unknown) => [ACK, 1, [aRecord(), record]],
+      (record: unknown) => [GOSSIP, [record]],
+      (record: unknown) => [SYNC, [record], true],
+    ]) {
+      expect(isSwimMessage(frame(aRecord()))).toBe(true);
+      expect(isSwimMessage(frame(aRecord(change)))).toBe(false);
+      expect(isSwimMessage(frame([...aRecord(), 0]))).toBe(false);
+    }
+  });
+
+  test('the longest that a record can bear is let through', () => {
+    const accusers = Array.from({ length: MAX_ACCUSERS }, (_, i) => `n${i}`);
+    const longest = { 0: 'x'.repeat(128), 1: Number.MAX_SAFE_INTEGER, 4: 'x'.repeat(2048), 6: accusers };
+    expect(isSwimMessage([GOSSIP, [aRecord(longest), aRecord({ 4: null })]])).toBe(true);
+  });
+
+  test('records without end are none', () => {
+    const many = (count: number): unknown[] => Array.from({ length: count }, () => aRecord());
+    expect(isSwimMessage([SYNC, many(MAX_RECORDS), false])).toBe(true);
+    expect(isSwimMessage([SYNC, many(MAX_RECORDS + 1), false])).toBe(false);
+  });
+});
