@@ -398,7 +398,7 @@ export class Epidemic {
   #flush(nowMs: number, reporters: ReadonlySet<string>): boolean {
     if (this.#owed.size > 0) this.#payOwed(nowMs);
     if (this.#first.isEmpty && this.#again.isEmpty) return false;
-    const free = this.#peers.filter((peer) => !this.#inFlight.has(peer));
+    const free = this.#inFlight.size === 0 ? this.#peers : this.#peers.filter((peer) => !this.#inFlight.has(peer));
     const others = reporters.size === 0 ? free : free.filter((peer) => !reporters.has(peer));
     if (others.length > 0 || reporters.size > 1) {
       if (free.length === 0) return false;
