@@ -181,6 +181,53 @@ describe('the command', () => {
     expect(await run(['--help'])).toMatchObject({ code: 0, out: expect.stringContaining('agent') });
   });
 
+  test('members tells who is there as a node knows it, for people and as one object', async () => {
+    const a = await startAgent({ name: 'a', seeds: [], args: ['--meta', 'zone=west'] });
+    const b = await startAgent({ name: 'b', seeds: [a], args: ['--meta', 'rack=3'] });
+    await connected(a, b);
+    await until('a knows what b says of itself', () =>
+      a.events.some((event) => event.event.startsWith('node') && JSON.stringify(event).includes('rack')),
+    );
+    const { code, out } = await run(['members', a.url, '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      node: 'a',
+      members: [
+        { name: 'a', state: 'alive', url: a.url, meta: { zone: 'west' } },
+        { name: 'b', state: 'alive', url: b.url, meta: { rack: 3 } },
+      ],
+    });
+    expect(await run(['members', b.url])).toMatchObject({
+      code: 0,
+      out: `a  alive  ${a.url}  zone=west\nb  alive  ${b.url}  rack=3\n`,
+    });
+  });
+
+  test('members says why it cannot tell', async () => {
+    const lone = await startAgent({ name: 'a' });
+    const { code, err } = await run(['members', 'ws://127.0.0.1:1']);
+    expect([code, err]).toEqual([1, expect.stringContaining('ws://127.0.0.1:1 cannot be reached')]);
+    expect(await run(['members', lone.url])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('membership is not swim'),
+    });
+    expect(await run(['members', lone.url, '--timeout', 'soon'])).toMatchObject({ code: 2 });
+  });
+
+  test('says which words about finding others mean nothing together, exit code 2', async () => {
+    const url = 'ws://127.0.0.1:1';
+    for (const [args, flag] of [
+      [['--peer', url, '--join', url], '--join'],
+      [['--peer', url, '--meta', 'zone=a'], '--meta'],
+      [['--membership', 'swim', '--peer', url], '--peer'],
+      [['--discover', 'phone:book'], '--discover'],
+    ] as const)
+      expect(await run(['agent', '--name', 'a', ...args])).toMatchObject({
+        code: 2,
+        err: expect.stringContaining(flag),
+      });
+  });
+
   test('names cause and cure of a port in use, exit code 1', async () => {
     const a = await startAgent({ name: 'a' });
     const { port } = new URL(a.url);
