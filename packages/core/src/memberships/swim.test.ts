@@ -511,6 +511,14 @@ describe('suspicion', () => {
     expect(scene.views.flat().filter(({ state }) => state === 'down')).toEqual([]);
   });
 
+  test('who is suspected doubts itself as well (Lifeguard, section IV-A)', () => {
+    const scene = connectedTo('b', 'c').pass(10_000);
+    scene.hearOf(aRecord('m', SUSPECT, 1, { epoch: 5, accusers: ['b'] })).answering.clear();
+    scene.forgetSent().passUntil(() => scene.sentOf(ASK).length > 0);
+    const asked = scene.sent.find(({ message }) => message[0] === PING);
+    expect(Math.round((scene.nowMs - (asked?.atMs as number)) / 100)).toBe(10);
+  });
+
   test('a pause of its own makes a node wait longer for answers', () => {
     const waited = (stallMs: number): number => {
       const scene = connectedTo('b', 'c').pass(10_000);
@@ -566,6 +574,21 @@ describe('what members believe', () => {
     // Said before it heard that it is sent away.
     scene.hear('b', [GOSSIP, [aRecord('b', ALIVE, 1, { epoch: 2 })]]);
     expect(scene.statusOf('b')).toMatchObject({ epoch: 1, state: 'alive' });
+  });
+
+  test('who does not say within the time for an answer whether it lives has lost its name', () => {
+    const scene = connectedTo('b', 'c');
+    scene.black.add(urlOf('b'));
+    scene.disconnect('b').connect('b', 2, 'ws://elsewhere:1').pass(490);
+    expect(scene.statusOf('b')?.epoch).toBe(1);
+    expect(scene.pass(20).statusOf('b')).toMatchObject({ epoch: 2, state: 'alive' });
+  });
+
+  test('a newcomer that answers at the former place is who it says', () => {
+    const scene = connectedTo('b', 'c');
+    scene.disconnect('b').listening.set(urlOf('b'), aMember('b', 2, 'ws://elsewhere:1'));
+    expect(scene.connect('b', 2, 'ws://elsewhere:1').pass(1).statusOf('b')?.epoch).toBe(2);
+    expect(scene.expelled).toEqual([]);
   });
 
   test('a former self is sent away', () => {
@@ -835,6 +858,20 @@ describe('places where somebody may be', () => {
     scene.machine.discovered?.(1, [], scene.nowMs);
     scene.pass(10).dials.length = 0;
     expect(scene.pass(60_000).dialsOf('b')).toEqual([]);
+  });
+
+  test('who is alone again is in a hurry', () => {
+    const scene = among(['b'], { options: { seeds: [urlOf('s')] } }).pass(600_000);
+    scene.dials.length = 0;
+    scene.hearOf(aRecord('b', DOWN)).pass(400);
+    expect(scene.dialsOf('s').length).toBeGreaterThan(0);
+    expect(scene.pass(20_000).dialsOf('s').length).toBeGreaterThan(4);
+  });
+
+  test('a seed where a member is known to be is not dialled', () => {
+    const scene = among(['b'], { options: { seeds: [urlOf('b')] } }).pass(1000);
+    scene.dials.length = 0;
+    expect(scene.pass(300_000).dials).toEqual([]);
   });
 
   test('a source that finds nothing at first is asked again, at once while alone', () => {
