@@ -343,6 +343,49 @@ describe('the failure detector', () => {
     expect(scene.stateOf('b')).toBe('suspect');
   });
 
+  test('probes in vain make it slower, and answers make it as fast as before (Lifeguard, section IV-A)', () => {
+    const scene = connectedTo('b');
+    scene.answering.clear();
+    scene.passUntil(() => scene.stateOf('b') === 'suspect');
+    // The next probe begins as this one ends.
+    const judgedAfterMs = (incarnation: number): number => {
+      scene.hearOf(aRecord('b', ALIVE, incarnation));
+      return scene.passUntil(() => scene.stateOf('b') === 'suspect');
+    };
+    expect([judgedAfterMs(2), judgedAfterMs(3)].map((ms) => Math.round(ms / 100))).toEqual([20, 30]);
+    scene.answering.add('b');
+    scene
+      .pass(4500)
+      .hearOf(aRecord('b', ALIVE, 4))
+      .pass(30_000)
+      .answering.clear();
+    scene.passUntil(() => scene.stateOf('b') === 'suspect');
+    expect(Math.round(judgedAfterMs(5) / 100)).toBe(20);
+  });
+
+  test.each([
+    ['says that it heard nothing', 10],
+    ['says nothing', 20],
+  ])('a helper that %s: the next is judged after %i tenths (Lifeguard, section IV-A)', (kind, tenths) => {
+    const scene = connectedTo('b', 'c');
+    scene.answering.clear();
+    scene.passUntil(() => scene.sentOf(ASK).length > 0);
+    const { to, message } = scene.sent.find((one) => one.message[0] === ASK) as Sent;
+    if (kind !== 'says nothing') scene.hear(to, [NACK, message[1] as number]);
+    scene.passUntil(() => scene.stateOf(to) === 'suspect');
+    const asked = scene.sent.findLast(
+      (one) => one.message[0] === PING && one.to === to && one.atMs < scene.nowMs - 500,
+    );
+    expect(Math.round((scene.nowMs - (asked?.atMs as number)) / 100)).toBe(tenths);
+  });
+
+  test('a suspect is not asked to help', () => {
+    const scene = connectedTo('b', 'c', 'd').hearOf(aRecord('c', SUSPECT, 1, { accusers: ['x'] }));
+    scene.answering.delete('b');
+    scene.passUntil(() => scene.sentOf(ASK).length > 0);
+    expect(scene.sent.filter(({ message }) => message[0] === ASK).map(({ to }) => to)).toEqual(['d']);
+  });
+
   test('a released connection starts no probe', () => {
     const scene = connectedTo('b', 'c').pass(100);
     const dialsBefore = scene.dials.length;
@@ -369,6 +412,13 @@ describe('the failure detector', () => {
     scene.hear('c', [ASK, 78, 'b']).pass(450);
     scene.machine.dialEnded?.({ url: urlOf('b'), outcome: 'failed', peer: null }, scene.nowMs);
     expect(scene.sentOf(NACK, 'c')).toEqual([[NACK, 78]]);
+  });
+
+  test('asks for others no more than a bound at once', () => {
+    const scene = connectedTo('b', 'c').pass(100).forgetSent();
+    scene.answering.delete('b');
+    for (let i = 0; i < 1001; i++) scene.hear('c', [ASK, i, 'b']);
+    expect(scene.sentOf(NACK)).toEqual([[NACK, 1000]]);
   });
 
   test('a question about somebody unknown is answered at once', () => {
@@ -436,6 +486,19 @@ describe('suspicion', () => {
     expect(until(['c', 'd', 'e', 'f'])).toBe(4000);
   });
 
+  test('who confirms is passed on, and is no change of what is published', () => {
+    const scene = connectedTo('b', 'c', 'd', 'e')
+      .hearOf(aRecord('b', SUSPECT, 1, { accusers: ['c'] }))
+      .pass(2000);
+    const published = scene.views.length;
+    scene
+      .forgetSent()
+      .hearOf(aRecord('b', SUSPECT, 1, { accusers: ['d'] }))
+      .pass(300);
+    expect(scene.told('b')?.[6]).toEqual(['c', 'd']);
+    expect(scene.views).toHaveLength(published);
+  });
+
   test('after a pause of its own a node accuses nobody', () => {
     const scene = connectedTo('b', 'c', 'd').pass(10_000);
     scene.hearOf(aRecord('c', SUSPECT, 1, { accusers: ['x'] }));
@@ -448,14 +511,23 @@ describe('suspicion', () => {
     expect(scene.views.flat().filter(({ state }) => state === 'down')).toEqual([]);
   });
 
-  test('a pause of its own makes a node judge more slowly for a while', () => {
-    const first = (stall: boolean): number => {
+  test('who is suspected doubts itself as well (Lifeguard, section IV-A)', () => {
+    const scene = connectedTo('b', 'c').pass(10_000);
+    scene.hearOf(aRecord('m', SUSPECT, 1, { epoch: 5, accusers: ['b'] })).answering.clear();
+    scene.forgetSent().passUntil(() => scene.sentOf(ASK).length > 0);
+    const asked = scene.sent.find(({ message }) => message[0] === PING);
+    expect(Math.round((scene.nowMs - (asked?.atMs as number)) / 100)).toBe(10);
+  });
+
+  test('a pause of its own makes a node wait longer for answers', () => {
+    const waited = (stallMs: number): number => {
       const scene = connectedTo('b', 'c').pass(10_000);
-      if (stall) scene.machine.stalled?.(0.5, scene.nowMs);
-      scene.answering.delete('b');
-      return scene.forgetSent().passUntil(() => scene.sentOf(ASK).length > 0);
+      scene.machine.stalled?.(stallMs, scene.freeze(stallMs).nowMs);
+      scene.answering.clear();
+      scene.forgetSent().passUntil(() => scene.sentOf(ASK).length > 0);
+      return Math.round((scene.nowMs - (scene.sent[0]?.atMs as number)) / 100);
     };
-    expect(first(true)).toBeGreaterThan(first(false));
+    expect([0, 900, 1900].map(waited)).toEqual([5, 10, 15]);
   });
 });
 
@@ -504,6 +576,21 @@ describe('what members believe', () => {
     expect(scene.statusOf('b')).toMatchObject({ epoch: 1, state: 'alive' });
   });
 
+  test('who does not say within the time for an answer whether it lives has lost its name', () => {
+    const scene = connectedTo('b', 'c');
+    scene.black.add(urlOf('b'));
+    scene.disconnect('b').connect('b', 2, 'ws://elsewhere:1').pass(490);
+    expect(scene.statusOf('b')?.epoch).toBe(1);
+    expect(scene.pass(20).statusOf('b')).toMatchObject({ epoch: 2, state: 'alive' });
+  });
+
+  test('a newcomer that answers at the former place is who it says', () => {
+    const scene = connectedTo('b', 'c');
+    scene.disconnect('b').listening.set(urlOf('b'), aMember('b', 2, 'ws://elsewhere:1'));
+    expect(scene.connect('b', 2, 'ws://elsewhere:1').pass(1).statusOf('b')?.epoch).toBe(2);
+    expect(scene.expelled).toEqual([]);
+  });
+
   test('a former self is sent away', () => {
     const scene = connectedTo('b').connect('b', 2).connect('b', 1);
     expect(scene.expelled).toHaveLength(1);
@@ -545,6 +632,36 @@ describe('what members believe', () => {
     expect(scene.pass(400).told('m', 'b')).toEqual(aRecord('m', ALIVE, 2, { epoch: 5, meta: { zone: 'a' } }));
     scene.pass(10_000).forgetSent().machine.describe?.({ zone: 'a' }, scene.nowMs);
     expect(scene.pass(400).told('m')).toBeUndefined();
+  });
+
+  test('what it says next is newer than all that is known of it, whoever said that', () => {
+    const scene = connectedTo('b').hearOf(aRecord('m', ALIVE, 7, { epoch: 5 }));
+    scene.machine.describe?.({ zone: 'a' }, scene.nowMs);
+    expect(scene.pass(400).told('m', 'b')?.[2]).toBe(8);
+  });
+
+  test('a new member is compared with by the lower name, and all is told where the hashes differ', () => {
+    const scene = connectedTo('b', 'z');
+    expect([scene.sentOf(HASH, 'b').length, scene.sentOf(HASH, 'z').length]).toEqual([0, 1]);
+    const [, low, high] = scene.sentOf(HASH, 'z')[0] as readonly [number, number, number];
+    scene
+      .pass(100)
+      .forgetSent()
+      .hear('b', [HASH, low ^ 1, high]);
+    expect(scene.sentOf(SYNC, 'b')).toEqual([
+      [SYNC, [aRecord('m', ALIVE, 1, { epoch: 5 }), aRecord('b'), aRecord('z')], true],
+    ]);
+    scene.forgetSent().hear('b', [SYNC, [], true]);
+    expect(scene.sentOf(SYNC, 'b').map(([, , answer]) => answer)).toEqual([false]);
+    scene.forgetSent().hear('b', [SYNC, [], false]);
+    expect(scene.sentOf(SYNC, 'b')).toEqual([]);
+  });
+
+  test('equal hashes are answered by silence', () => {
+    const scene = connectedTo('b', 'z').pass(60_000);
+    const [, low, high] = scene.sentOf(HASH).at(-1) as readonly [number, number, number];
+    scene.forgetSent().hear('b', [HASH, low, high]);
+    expect(scene.sent).toEqual([]);
   });
 
   test('own meta that is too long is refused, and nothing changes', () => {
@@ -741,6 +858,20 @@ describe('places where somebody may be', () => {
     scene.machine.discovered?.(1, [], scene.nowMs);
     scene.pass(10).dials.length = 0;
     expect(scene.pass(60_000).dialsOf('b')).toEqual([]);
+  });
+
+  test('who is alone again is in a hurry', () => {
+    const scene = among(['b'], { options: { seeds: [urlOf('s')] } }).pass(600_000);
+    scene.dials.length = 0;
+    scene.hearOf(aRecord('b', DOWN)).pass(400);
+    expect(scene.dialsOf('s').length).toBeGreaterThan(0);
+    expect(scene.pass(20_000).dialsOf('s').length).toBeGreaterThan(4);
+  });
+
+  test('a seed where a member is known to be is not dialled', () => {
+    const scene = among(['b'], { options: { seeds: [urlOf('b')] } }).pass(1000);
+    scene.dials.length = 0;
+    expect(scene.pass(300_000).dials).toEqual([]);
   });
 
   test('a source that finds nothing at first is asked again, at once while alone', () => {

@@ -56,6 +56,14 @@ describe('news that is passed on', () => {
     expect(broadcasts.take(9)).toEqual(['d', 'c', 'b', 'a']);
   });
 
+  test('that did not fit a message waits behind what was passed on less', () => {
+    const broadcasts = newsOf(...Array.from({ length: 64 }, (_, i) => `n${i}`));
+    broadcasts.take(99, 3);
+    broadcasts.add('a');
+    broadcasts.take(99);
+    expect(broadcasts.take(99)[0]).toBe('a');
+  });
+
   test('fits one message, and the rest goes with the next', () => {
     const names = Array.from({ length: 100 }, (_, i) => `n${i}`);
     const broadcasts = newsOf(...names);
