@@ -8,6 +8,7 @@
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import {
+  GossipError,
   isGossipError,
   type Meta,
   type Seed,
