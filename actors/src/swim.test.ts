@@ -92,6 +92,7 @@ group('swim', () => {
     const [ours, theirs] = [spawnGossip(one), spawnGossip(three)];
     dispatch(ours, add('a', 1));
     await until(() => gossipView(theirs).has('a'));
+    expect(gossipView(theirs).get('a')).toBe(1);
   });
 
   test('a function is a seed, asked until it knows somebody; itself among the seeds does no harm', async () => {
@@ -144,6 +145,7 @@ group('swim', () => {
     injectFault(actorAt(one, ['membership']) as Ref<never>, new Error('injected'));
     dispatch(one, describe({ zone: 'c' }));
     await until(() => nodeView(two).members[0]?.meta?.['zone'] === 'c');
+    expect(nodeView(two).members[0]?.meta).toEqual({ zone: 'c' });
   });
 
   test('a crash of the membership is no news to anybody', async () => {

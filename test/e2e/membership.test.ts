@@ -78,6 +78,7 @@ describe('agents that join through one address', () => {
         await until(`${name} is back`, () => isWhole(agents));
       }
       await until('all hold all again', holdAll);
+      expect(agents.map(({ members }) => members.length)).toEqual(agents.map(() => 5));
     }),
     limitMs,
   );
@@ -98,6 +99,7 @@ describe('agents that join through one address', () => {
         }),
       );
       await until('all know all again', () => isWhole(again));
+      expect(again.map(({ members }) => members.length)).toEqual([3, 3, 3, 3]);
     }),
     limitMs,
   );
@@ -120,6 +122,11 @@ describe('agents that join through one address', () => {
           ),
         );
         await until('all know all again', () => isWhole(again));
+        expect(again.map(({ members }) => members)).toEqual([
+          ['n1', 'n2'],
+          ['n0', 'n2'],
+          ['n0', 'n1'],
+        ]);
       } finally {
         await rm(folder, { recursive: true, force: true });
       }
