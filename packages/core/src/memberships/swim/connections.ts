@@ -204,9 +204,9 @@ export class Connections {
     return dueMs;
   }
 
-  /** When a contact is due, on the same clock. */
+  /** When a contact is due, on the same clock; while no more can be dialled, the end of a dial comes first. */
   seekMs({ nowMs, awakeMs }: Clocks): number {
-    return this.#contacts.dueMs() - nowMs + awakeMs;
+    return this.#contacts.hasRoom(this.isAlone) ? this.#contacts.dueMs() - nowMs + awakeMs : Infinity;
   }
 
   run(clocks: Clocks): void {
@@ -220,7 +220,7 @@ export class Connections {
   /** Dials places where nobody known lives. */
   seek({ nowMs }: Clocks): void {
     const { knowledge } = this.#details;
-    if (this.#contacts.dueMs() > nowMs) return;
+    if (!this.#contacts.hasRoom(this.isAlone) || this.#contacts.dueMs() > nowMs) return;
     const known = new Set<string>();
     for (const { status } of knowledge.roster.entries())
       if (isThere(status) && status.url !== null) known.add(status.url);

@@ -80,6 +80,13 @@ export class Contacts {
     if (this.#contacts.get(url)?.kind === 'seed') this.#contacts.delete(url);
   }
 
+  /** Whether one more may be dialled now. */
+  hasRoom(alone: boolean): boolean {
+    let underWay = 0;
+    for (const contact of this.#contacts.values()) if (contact.isUnderWay) underWay += 1;
+    return underWay < mostAtOnce(alone);
+  }
+
   /** When the next is due. */
   dueMs(): number {
     let dueMs = Infinity;
@@ -102,7 +109,7 @@ export class Contacts {
       else due.push(contact);
     }
     due.sort((a, b) => a.dueMs - b.dueMs);
-    const taken = due.slice(0, Math.max(0, (alone ? AT_ONCE : 1) - underWay));
+    const taken = due.slice(0, Math.max(0, mostAtOnce(alone) - underWay));
     for (const contact of taken) contact.isUnderWay = true;
     return taken.map(({ url }) => url);
   }
@@ -141,4 +148,8 @@ export class Contacts {
       return;
     }
   }
+}
+
+function mostAtOnce(alone: boolean): number {
+  return alone ? AT_ONCE : 1;
 }
