@@ -89,7 +89,7 @@ export class SwimNetwork {
     const tick = (): void => {
       if (!process.isUp) return;
       this.queue.put(this.nowMs + keepAliveMs, tick);
-      if (!process.isStalled) this.#keepAlive(process);
+      if (!process.isStalled || process.isBlocked) this.#keepAlive(process);
     };
     this.queue.put(this.nowMs + phaseMs, tick);
   }
@@ -122,6 +122,10 @@ export class SwimNetwork {
 
   /** Something goes from this end to the other, in order, and happens there once its process runs. */
   #pass(link: SwimLink, act: () => void): void {
+    link.local.whenSending(() => this.#passNow(link, act));
+  }
+
+  #passNow(link: SwimLink, act: () => void): void {
     const { local, remote } = link;
     if (this.#cuts.size > 0 && this.isCut(local, remote)) return;
     const atMs = Math.max(this.nowMs + this.#delay(), link.lastMs);
@@ -178,7 +182,11 @@ export class SwimNetwork {
       // A ping that the transport sends by itself is answered by any process that runs.
       const hears =
         link.heardMs > sinceMs ||
-        (remote.isUp && !remote.isStalled && !this.isCut(process, remote) && !this.isCut(remote, process));
+        (remote.isUp &&
+          !remote.isStalled &&
+          !process.isStalled &&
+          !this.isCut(process, remote) &&
+          !this.isCut(remote, process));
       link.silentTicks = hears ? 0 : link.silentTicks + 1;
       if (link.silentTicks >= SILENT_TICKS) this.close(link, false);
     }
@@ -211,8 +219,10 @@ export class SwimNetwork {
   }
 
   #go(dial: Dial, place: Place, act: () => void): void {
-    if (this.#cuts.size > 0 && this.isCut(dial.from, place.process)) return;
-    this.queue.put(this.nowMs + this.#delay(), act);
+    dial.from.whenSending(() => {
+      if (this.#cuts.size > 0 && this.isCut(dial.from, place.process)) return;
+      this.queue.put(this.nowMs + this.#delay(), act);
+    });
   }
 
   #return(dial: Dial, place: Place, act: () => void): void {

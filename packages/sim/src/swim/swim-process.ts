@@ -5,8 +5,10 @@
  *  1. What an effect asks for happens after the input that asked, never within it.
  *  2. While a process stands still, its inputs and timers wait. When it goes on, it is told so (if the world tells), then
  *     come its late timers, then what arrived, in the order of arrival.
- *  3. A process that is over takes no input and sends nothing.
- *  4. Every message is one that the module itself accepts, or the world fails.
+ *  3. While a process is cut short (it runs, and its timers with it, but it neither sends nor receives), what it sends goes
+ *     out when that is over, and then comes what arrived.
+ *  4. A process that is over takes no input and sends nothing.
+ *  5. Every message is one that the module itself accepts, or the world fails.
  */
 
 import {
@@ -82,6 +84,8 @@ export class SwimProcess implements MembershipEffects {
   readonly #timers = new Map<string, number>();
   #late: string[] = [];
   #held: Act[] = [];
+  #unsent: Act[] = [];
+  #stall: 'stopped' | 'blocked' = 'stopped';
   #input: SwimInput = 'start';
 
   constructor(details: ProcessDetails) {
@@ -106,8 +110,14 @@ export class SwimProcess implements MembershipEffects {
     return this.state === 'running';
   }
 
+  /** Whether it takes no input now. */
   get isStalled(): boolean {
     return this.stalledMs[1] > this.#nowMs;
+  }
+
+  /** Whether it runs, but neither sends nor receives. */
+  get isBlocked(): boolean {
+    return this.isStalled && this.#stall === 'blocked';
   }
 
   get #nowMs(): number {
@@ -144,20 +154,36 @@ export class SwimProcess implements MembershipEffects {
     this.#step('leave', () => this.#machine.leave(this.#nowMs));
   }
 
-  /** Does something now, or when it goes on. */
+  /** Something reaches it: now, or when it takes inputs again. */
   whenRunning(act: Act): void {
     if (!this.isUp) return;
     if (this.isStalled) this.#held.push(act);
     else act();
   }
 
+  /** Something goes out from it: now, or when it sends again. */
+  whenSending(act: Act): void {
+    if (this.isUp && this.isBlocked) this.#unsent.push(act);
+    else act();
+  }
+
   /** Stands still for so long from now on; a stall that lasts longer already is left alone. */
   stall(forMs: number): void {
+    this.#pause('stopped', forMs);
+  }
+
+  /** Neither sends nor receives for so long from now on, and runs all the same. */
+  block(forMs: number): void {
+    this.#pause('blocked', forMs);
+  }
+
+  #pause(kind: 'stopped' | 'blocked', forMs: number): void {
     const { network } = this.#details;
     const nowMs = this.#nowMs;
     const untilMs = nowMs + forMs;
     if (!this.isUp || this.stalledMs[1] >= untilMs) return;
     this.stalledMs = [this.isStalled ? this.stalledMs[0] : nowMs, untilMs];
+    this.#stall = kind;
     network.queue.put(untilMs, () => {
       if (this.stalledMs[1] === untilMs) this.#resume();
     });
@@ -168,9 +194,12 @@ export class SwimProcess implements MembershipEffects {
     const [fromMs, untilMs] = this.stalledMs;
     const late = this.#late;
     const held = this.#held;
+    const unsent = this.#unsent;
     this.#late = [];
     this.#held = [];
-    if (this.#details.tellsStalls) this.#machine.stalled?.(untilMs - fromMs, untilMs);
+    this.#unsent = [];
+    if (this.#stall === 'stopped' && this.#details.tellsStalls) this.#machine.stalled?.(untilMs - fromMs, untilMs);
+    for (const act of unsent) act();
     for (const timer of late) this.#tick(timer);
     for (const act of held) this.whenRunning(act);
   }
@@ -256,7 +285,7 @@ export class SwimProcess implements MembershipEffects {
     this.#details.network.queue.put(dueMs, () => {
       if (this.#timers.get(timer) !== dueMs || !this.isUp) return;
       this.#timers.delete(timer);
-      if (this.isStalled) this.#late.push(timer);
+      if (this.isStalled && !this.isBlocked) this.#late.push(timer);
       else this.#tick(timer);
     });
   }
