@@ -207,7 +207,7 @@ export class Connections {
     return dueMs;
   }
 
-  /** When a contact is due, on the same clock. */
+  /** When a contact is due, on the same clock; while no more can be dialled, the end of a dial comes first. */
   seekMs({ nowMs, awakeMs }: Clocks): number {
     return this.#contacts.dueMs(this.isAlone) - nowMs + awakeMs;
   }

@@ -36,16 +36,22 @@ export class Suspicion {
   readonly #times: SuspicionTimes;
   readonly #sinceMs: number;
   readonly #accusers: Set<string>;
+  #deadlineMs: number;
 
   /** @param nowMs on a clock that stands still while this process does */
   constructor(times: SuspicionTimes, accusers: readonly string[], nowMs: number) {
     this.#times = times;
     this.#sinceMs = nowMs;
     this.#accusers = new Set(accusers);
+    this.#deadlineMs = this.#deadline();
   }
 
-  /** When the suspect is declared down, on the same clock. */
+  /** When the suspect is declared down, on the same clock. Looked at with every input. */
   get deadlineMs(): number {
+    return this.#deadlineMs;
+  }
+
+  #deadline(): number {
     const { minMs, maxMs, wanted } = this.#times;
     if (wanted === 0) return this.#sinceMs + minMs;
     const confirmations = Math.min(wanted, Math.max(0, this.#accusers.size - 1));
@@ -62,6 +68,8 @@ export class Suspicion {
   confirm(accusers: readonly string[]): boolean {
     const before = this.#accusers.size;
     for (const accuser of accusers) if (this.#accusers.size <= this.#times.wanted) this.#accusers.add(accuser);
-    return this.#accusers.size > before;
+    if (this.#accusers.size === before) return false;
+    this.#deadlineMs = this.#deadline();
+    return true;
   }
 }
