@@ -810,6 +810,7 @@ describe('places where somebody may be', () => {
     const pauses = gaps(scene.pass(7_200_000).dialsOf('b'));
     expect(pauses.length).toBeGreaterThan(10);
     expect(Math.max(...pauses)).toBeLessThanOrEqual(601_000);
+    expect(Math.max(...pauses)).toBeGreaterThan(300_000);
   });
 
   test('a place that was left for another is not dialled on', () => {
