@@ -15,7 +15,9 @@ import {
   isSwimMessage,
   type MemberState,
   type MemberStatus,
+  SWIM_HASH,
   SWIM_SYNC,
+  type SwimMessage,
   SWIM_WHO,
   type SwimRecord,
   swimStates,
@@ -87,11 +89,13 @@ function ask(transport: Transport, url: string): Promise<Observation> {
     const events = {
       opened: (session: Session) => {
         const decoder = new Decoder();
+        const members: MemberStatus[] = [];
         session.onFrames = (frames) => {
           try {
             for (const frame of frames) {
-              const members = answerIn(decoder, frame);
-              if (members !== null) resolve({ name: session.peer.name, members });
+              const said = answerIn(decoder, frame);
+              if (said?.[0] === SWIM_SYNC) members.push(...said[1].map(statusOf));
+              else if (said?.[0] === SWIM_HASH) resolve({ name: session.peer.name, members });
             }
           } catch (error) {
             reject(error);
@@ -114,13 +118,13 @@ function ask(transport: Transport, url: string): Promise<Observation> {
 }
 
 /** @throws GossipError FRAME_MALFORMED, PROTOCOL_MISMATCH */
-function answerIn(decoder: Decoder, frame: Uint8Array): MemberStatus[] | null {
+function answerIn(decoder: Decoder, frame: Uint8Array): SwimMessage | null {
   const incoming = decoder.decode(frame);
   if (incoming?.type === 'refuse-channel')
     throw new GossipError('PROTOCOL_MISMATCH', `The node's membership is not swim: ${incoming.reason}`);
   if (incoming?.type !== 'gossip' || incoming.message.type !== 'custom') return null;
   const { body } = incoming.message;
-  return isSwimMessage(body) && body[0] === SWIM_SYNC ? body[1].map(statusOf) : null;
+  return isSwimMessage(body) ? body : null;
 }
 
 function statusOf([name, epoch, incarnation, state, url, meta]: SwimRecord): MemberStatus {

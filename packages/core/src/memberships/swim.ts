@@ -56,6 +56,7 @@ export {
   type SwimRecord,
   states as swimStates,
   SYNC as SWIM_SYNC,
+  HASH as SWIM_HASH,
   WHO as SWIM_WHO,
 } from './swim/messages.ts';
 
@@ -65,6 +66,8 @@ const DISCOVER_MS = 60_000;
 /** The first pause between two questions to the sources; it doubles while one is alone. */
 const DISCOVER_FIRST_MS = 500;
 const DAY_MS = 86_400_000;
+/** Of the largest that can be, so many take 1.4 MB. */
+const RECORDS_PER_SYNC = 500;
 /** What a timer set for the past is set to: nothing is done twice in the same millisecond. */
 const SHORTEST_MS = 1;
 
@@ -152,7 +155,10 @@ class SwimMachine implements MembershipMachine {
       this.#seekMs = awakeMs;
       // Nobody refutes and describes itself more than once a millisecond.
       if (inherited.length > 0) this.#knowledge.outbid(1 + Math.floor(nowMs));
-      for (const member of inherited) this.#knowledge.inherit(complete(member, nowMs), this.#clocks);
+      this.#knowledge.inherit(
+        inherited.map((member) => complete(member, nowMs)),
+        this.#clocks,
+      );
       for (const { status } of this.#knowledge.roster.entries())
         if (isThere(status)) this.#detector.join(status.name);
         else this.#vanished(status);
@@ -235,15 +241,17 @@ class SwimMachine implements MembershipMachine {
         return this.#learn(message[1], from, clocks);
       case HASH: {
         const [, low, high] = message;
-        if (!sameSum(this.#knowledge.sum, { low, high })) this.#send(from, [SYNC, this.#knowledge.all(), true]);
+        if (!sameSum(this.#knowledge.sum, { low, high })) this.#tellAll(from, true);
         return;
       }
       case SYNC:
         this.#knowledge.compare(message[1], from, clocks);
-        if (message[2]) this.#send(from, [SYNC, this.#knowledge.all(), false]);
+        if (message[2]) this.#tellAll(from, false);
         return;
       case WHO:
-        this.#send(from, [SYNC, this.#knowledge.all(), false]);
+        this.#tellAll(from, false);
+        // That was all.
+        this.#compare(from);
         return;
       default:
         message satisfies never;
@@ -263,6 +271,15 @@ class SwimMachine implements MembershipMachine {
     this.#knowledge.meet(member, clocks);
     this.#detector.tied(member.name);
     if (late || this.#environment.self.name < member.name) this.#compare(member.name);
+  }
+
+  /** In messages that fit a frame, whatever members say of themselves; the last asks for the answer. */
+  #tellAll(to: string, answer: boolean): void {
+    const records = this.#knowledge.all();
+    for (let from = 0; from < records.length; from += RECORDS_PER_SYNC) {
+      const isLast = from + RECORDS_PER_SYNC >= records.length;
+      this.#send(to, [SYNC, records.slice(from, from + RECORDS_PER_SYNC), answer && isLast]);
+    }
   }
 
   #compare(name: string): void {

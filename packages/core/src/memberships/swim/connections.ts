@@ -195,7 +195,9 @@ export class Connections {
     if (meant === undefined || (answered && peer?.name === meant)) return;
     this.neighbours.unchoose(meant);
     if (knowledge.roster.isThere(meant)) this.neighbours.failed(meant, clocks.awakeMs);
-    if (!this.isTied(meant)) this.#details.detector().unreachable(meant, clocks);
+    // Whoever says that it has no room lives.
+    const isRefusedByIt = outcome === 'refused' && peer?.name === meant && peer.epoch === this.#epochOf(meant);
+    if (!isRefusedByIt && !this.isTied(meant)) this.#details.detector().unreachable(meant, clocks);
   }
 
   // What is done now and then
@@ -253,10 +255,11 @@ export class Connections {
     const { neighbours } = this;
     const { effects } = this.#details;
     const rotates = this.#rounds % ROTATION === 0;
-    for (const name of neighbours.spare()) {
-      if (neighbours.wanting <= 0) break;
-      neighbours.choose(name);
-    }
+    // A cluster that has just grown beyond a mesh has enough of them. A few are those through whom this node joined, as
+    // others did: were they chosen, all would choose the same.
+    const spare = [...neighbours.spare()];
+    if (spare.length >= neighbours.wanting)
+      for (const name of sample(this.#details.random, spare, neighbours.wanting)) neighbours.choose(name);
     for (let more = neighbours.wanting + (rotates ? 1 : 0); more > 0 && this.#dials.size < MOST_DIALS; more--) {
       const stranger = this.#nextStranger(clocks.awakeMs);
       if (stranger === undefined) break;
@@ -300,6 +303,10 @@ export class Connections {
   /** Whether a former of this name may still live where the newcomer is not. */
   #isElsewhere(former: Status, member: Member): boolean {
     return former.url !== null && former.url !== member.url && !this.isTied(former.name);
+  }
+
+  #epochOf(name: string): number | undefined {
+    return this.#details.knowledge.roster.get(name)?.status.epoch;
   }
 
   #settleClaims({ url, peer }: DialEnd): void {

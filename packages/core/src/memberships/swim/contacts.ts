@@ -10,7 +10,7 @@
  * Source: design, section 8: seeds and lost peers are dialled for ever.
  */
 
-import { below, type Random } from '../../random.ts';
+import { below, type Random, sample } from '../../random.ts';
 
 /**
  * `seed`: named by the user, or by a source. `lost`: of a member that is down. `former`: of one that is forgotten, or that a
@@ -104,8 +104,10 @@ export class Contacts {
       else if (needless(contact.url)) contact.dueMs = nowMs + LONGEST_MS[contact.kind];
       else due.push(contact);
     }
-    due.sort((a, b) => a.dueMs - b.dueMs);
-    const taken = due.slice(0, Math.max(0, more));
+    // A list that all were given is begun at another place by each.
+    const taken = sample(this.#random, due, due.length)
+      .sort((a, b) => a.dueMs - b.dueMs)
+      .slice(0, Math.max(0, more));
     for (const contact of taken) contact.isUnderWay = true;
     return taken.map(({ url }) => url);
   }

@@ -166,8 +166,11 @@ export class Knowledge {
     this.#assert(Math.max(this.#incarnation, incarnation));
   }
 
-  inherit(status: Status, clocks: Clocks): void {
-    this.roster.inherit(status, this.times, clocks);
+  /** Takes up what a former machine of this process believed. */
+  inherit(statuses: readonly Status[], clocks: Clocks): void {
+    // How long suspects have depends on how many there are.
+    const times = suspicionTimes(this.#options, statuses.filter(isThere).length + 1);
+    for (const status of statuses) this.roster.inherit(status, times, clocks);
     this.version += 1;
   }
 

@@ -46,9 +46,9 @@ export type Nack = readonly [kind: typeof NACK, sequence: number];
 export type Gossip = readonly [kind: typeof GOSSIP, news: readonly SwimRecord[]];
 /** The hash of those who are there, for me: silence if it is yours too. */
 export type Hash = readonly [kind: typeof HASH, low: number, high: number];
-/** All that I know; tell me all that you know, if `answer`. */
+/** All that I know, or a part of it; tell me all that you know, if `answer`. */
 export type Sync = readonly [kind: typeof SYNC, all: readonly SwimRecord[], answer: boolean];
-/** Who is there? Asked by programs that are no members, and answered to anybody. */
+/** Who is there? Asked by programs that are no members, and answered to anybody: by `Sync`s, and a `Hash` behind the last. */
 export type Who = readonly [kind: typeof WHO];
 
 export type SwimMessage = Ping | Ack | Ask | Nack | Gossip | Hash | Sync | Who;
