@@ -657,6 +657,19 @@ describe('what members believe', () => {
     expect(scene.sentOf(SYNC, 'b')).toEqual([]);
   });
 
+  test('all that it knows goes in messages that fit a frame; the last asks for the answer', () => {
+    const scene = connectedTo('a');
+    const others = Array.from({ length: 1100 }, (_, i) => aRecord(`n${i}`));
+    scene.hearOf(...others).forgetSent();
+    scene.hear('a', [HASH, 1, 2]);
+    const syncs = scene.sentOf(SYNC, 'a');
+    expect(syncs.map(([, records]) => records.length)).toEqual([500, 500, 102]);
+    expect(syncs.map(([, , answer]) => answer)).toEqual([false, false, true]);
+    scene.forgetSent().hear('a', [WHO]);
+    expect(scene.sent.map(({ message }) => message[0])).toEqual([SYNC, SYNC, SYNC, HASH]);
+    expect(scene.sentOf(SYNC).every(([, , answer]) => !answer)).toBe(true);
+  });
+
   test('equal hashes are answered by silence', () => {
     const scene = connectedTo('b', 'z').pass(60_000);
     const [, low, high] = scene.sentOf(HASH).at(-1) as readonly [number, number, number];
@@ -959,6 +972,28 @@ describe('connections', () => {
     expect(scene.connected.size).toBeGreaterThanOrEqual(4);
     expect(new Set(scene.dials.map(({ url }) => url)).size).toBeGreaterThan(20);
     expect(scene.views.at(-1)?.every(({ state }) => state === 'alive')).toBe(true);
+  });
+
+  test('a member that refuses the connection lives, and nobody is asked whether it does', () => {
+    const scene = among(['b', 'c']);
+    scene.hearOf(aRecord('z')).black.add(urlOf('z'));
+    scene.pass(1500).forgetSent();
+    expect(scene.dialsOf('z').length).toBeGreaterThan(0);
+    const refused: DialEnd = { url: urlOf('z'), outcome: 'refused', peer: { name: 'z', epoch: 1 } };
+    scene.machine.dialEnded?.(refused, scene.nowMs);
+    expect(scene.sentOf(ASK)).toEqual([]);
+  });
+
+  test('the one through whom a node joined is not chosen for it, or all would choose the same', () => {
+    const scene = aMachine({ options: { seeds: [urlOf('seed')], neighbours: 2 } });
+    scene.listening.set(urlOf('seed'), aMember('seed'));
+    const others = ['b', 'c', 'd', 'e', 'f', 'g', 'h'];
+    for (const name of others) scene.listening.set(urlOf(name), aMember(name));
+    for (const name of ['seed', ...others]) scene.answering.add(name);
+    scene.passUntil(() => scene.connected.has('seed'));
+    scene.hear('seed', [SYNC, ['seed', ...others].map((name) => aRecord(name)), false]);
+    scene.passUntil(() => scene.hungUp.length > 0, 30_000);
+    expect(scene.hungUp[0]).toBe('seed');
   });
 
   test('who dialled us is not ours to let go', () => {
