@@ -381,8 +381,8 @@ class SwimMachine implements MembershipMachine {
       Math.max(this.#seekMs, this.#connections.seekMs(clocks)),
       this.#connections.dueMs(),
     );
-    // A timer that runs already and is early enough does.
-    if (this.#timerMs >= awakeMs && this.#timerMs <= dueMs) return;
+    // One that runs and is too early by now would wake an idle process for nothing.
+    if (this.#timerMs === dueMs) return;
     this.#timerMs = Math.max(dueMs, awakeMs + SHORTEST_MS);
     this.#environment.effects.setTimer('swim', this.#timerMs - awakeMs);
   }
