@@ -69,7 +69,7 @@ async function partition(scene: Scene): Promise<void> {
   const [ofThree, ofTwo] = await Promise.all([
     writeFor(isFull ? 50_000 : 8000, three),
     writeFor(isFull ? 50_000 : 8000, two),
-    measured('a cut of 3 from 2: both views are split', 40, () =>
+    measured('a cut of 3 from 2: both views are split', 60, () =>
       [three, two].every((side) => side.every((agent) => lists(agent, side))),
     ),
   ]);
