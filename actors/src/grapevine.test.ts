@@ -76,6 +76,17 @@ describe('a node', () => {
     );
   });
 
+  test('refuses a protocol that keeps tombstones for longer than the node remembers who wrote them', () => {
+    const node = cluster.node('one', { forgetAfter: 60_000 });
+    expect(() => spawnGossip(node, { protocol: hybrid({ tombstoneTtl: 60_001 }), handlerRetries: 0 })).toThrow(
+      expect.objectContaining({
+        code: 'OPTIONS_INVALID',
+        message: expect.stringMatching(/'handlerRetries'.*'protocol.tombstoneTtl' must be at most .*60000.*not 60001/s),
+      }),
+    );
+    expect(() => spawnGossip(node, { protocol: hybrid({ tombstoneTtl: 60_000 }) })).not.toThrow();
+  });
+
   test('runs one instance of a name, and another once that is stopped', async () => {
     const one = cluster.node('one');
     const two = cluster.node('two');

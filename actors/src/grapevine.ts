@@ -104,7 +104,7 @@ export function ready(node: Ref<NodeMessage>): Promise<{ readonly url: string | 
  */
 export function spawnGossip(node: Ref<NodeMessage>, options: GossipOptions = {}): Ref<GossipMessage> {
   const host = nodeOf(node);
-  const resolved = resolveGossipOptions(options, host.options.maxFrameBytes);
+  const resolved = resolveGossipOptions(options, host.options);
   const { name } = resolved;
   if (host.holdings.has(name))
     throw new GossipError(

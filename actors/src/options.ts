@@ -209,7 +209,10 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
 }
 
 /** @throws GossipError OPTIONS_INVALID that lists every violation */
-export function resolveGossipOptions(given: GossipOptions, maxFrameBytes: number): ResolvedGossipOptions {
+export function resolveGossipOptions(
+  given: GossipOptions,
+  { maxFrameBytes, forgetAfter }: Pick<ResolvedNodeOptions, 'maxFrameBytes' | 'forgetAfter'>,
+): ResolvedGossipOptions {
   const violations: Violation[] = [];
   const options = fillOptions('', given, gossipRules, violations);
   if (options.maxUpdateBytes > maxFrameBytes - frameReserveBytes)
@@ -217,6 +220,9 @@ export function resolveGossipOptions(given: GossipOptions, maxFrameBytes: number
       path: 'maxUpdateBytes',
       problem: `must leave room in a frame: at most ${maxFrameBytes - frameReserveBytes}, which is maxFrameBytes less ${frameReserveBytes}`,
     });
+  if (violations.every(({ path }) => path !== 'protocol'))
+    for (const { path, problem } of options.protocol.violations?.({ forgetAfterMs: forgetAfter }) ?? [])
+      violations.push({ path: `protocol.${path}`, problem });
   throwViolations(violations);
   return options;
 }

@@ -6,7 +6,7 @@
  *  2. A member that was started anew has gone and come.
  */
 
-import { isThere, type Member, type MemberStatus } from '@grapevine/core';
+import { isThere, type Member, type MemberStatus, sameMeta } from '@grapevine/core';
 
 export type ViewChangeType = 'nodeup' | 'nodedown' | 'nodeleft' | 'nodechanged';
 
@@ -31,7 +31,8 @@ export function viewChanges(before: readonly MemberStatus[], now: readonly Membe
     else if (member.epoch !== known.epoch) {
       changes.push({ type: 'nodedown', member: known });
       arrivals.push({ type: 'nodeup', member });
-    } else if (member.url !== known.url || member.meta !== known.meta) arrivals.push({ type: 'nodechanged', member });
+    } else if (member.url !== known.url || !sameMeta(member.meta ?? {}, known.meta ?? {}))
+      arrivals.push({ type: 'nodechanged', member });
   }
   for (const member of former.values()) changes.push({ type: 'nodedown', member });
   return [...changes, ...arrivals];

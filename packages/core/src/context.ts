@@ -15,6 +15,7 @@ import {
   addInterval,
   countNumbers,
   hasNumber,
+  includesAll,
   type Intervals,
   intersect,
   lowerBound,
@@ -237,22 +238,36 @@ export class Context {
 
   /** What of `dots` is not in here. */
   lacking(dots: Dots): OriginDots[] {
-    return select(dots, (entry) => {
-      const seen = this.#origins.get(entry.origin.key);
-      return seen === undefined ? entry.intervals : subtract(entry.intervals, seen.intervals);
-    });
+    const result: OriginDots[] = [];
+    for (const entry of dots) {
+      const { origin, intervals, newest } = entry;
+      if (intervals.length === 0) continue;
+      const seen = this.#origins.size === 0 ? undefined : this.#origins.get(origin.key);
+      if (seen === undefined) result.push({ origin, intervals, newest });
+      // Most of what two replicas compare is the same: nothing is made for that.
+      else if (!includesAll(seen.intervals, intervals))
+        result.push({ origin, intervals: subtract(intervals, seen.intervals), newest });
+    }
+    return result;
   }
 
   /** What of `dots` is in here. */
   common(dots: Dots): OriginDots[] {
-    return select(dots, (entry) => {
-      const seen = this.#origins.get(entry.origin.key);
-      return seen === undefined ? [] : intersect(entry.intervals, seen.intervals);
-    });
+    const result: OriginDots[] = [];
+    if (this.#origins.size === 0) return result;
+    for (const { origin, intervals, newest } of dots) {
+      const seen = this.#origins.get(origin.key);
+      if (seen === undefined || intervals.length === 0) continue;
+      const common = includesAll(seen.intervals, intervals) ? intervals : intersect(intervals, seen.intervals);
+      if (common.length > 0) result.push({ origin, intervals: common, newest });
+    }
+    return result;
   }
 
   covers(dots: Dots): boolean {
-    return this.lacking(dots).length === 0;
+    for (const { origin, intervals } of dots)
+      if (intervals.length > 0 && !includesAll(this.#origins.get(origin.key)?.intervals ?? [], intervals)) return false;
+    return true;
   }
 
   /** The dots of the named buckets, as a copy that later changes here do not touch. */
@@ -273,6 +288,7 @@ export class Context {
   }
 
   get isEmpty(): boolean {
+    if (this.#origins.size === 0) return true;
     for (const seen of this.#origins.values()) if (seen.intervals.length > 0) return false;
     return true;
   }
@@ -312,15 +328,6 @@ export class Context {
       }
     }
   }
-}
-
-function select(dots: Dots, part: (entry: OriginDots) => ReadonlyIntervals): OriginDots[] {
-  const result: OriginDots[] = [];
-  for (const entry of dots) {
-    const intervals = part(entry);
-    if (intervals.length > 0) result.push({ origin: entry.origin, intervals, newest: entry.newest });
-  }
-  return result;
 }
 
 /** How many dots a set has. */

@@ -65,6 +65,18 @@ export class Intake {
     if (this.#open === 0) this.#next(nowMs);
   }
 
+  /**
+   * Lets go of all that waits: the replica that it was screened against is no more. Nobody is told that it was stored. The
+   * open offer stays open until its verdict, which then decides nothing.
+   */
+  abandon(): void {
+    const isOffered = this.#open !== 0;
+    this.#queue.length = 0;
+    if (isOffered) this.#queue.push({ screened: nothing, stored: () => undefined });
+    this.pending.removeAll(this.pending.dots());
+    this.#backlog = 0;
+  }
+
   /** Calls `then` when all that has arrived so far is stored. */
   settled(nowMs: number, then: (nowMs: number) => void): void {
     if (this.#queue.length === 0) then(nowMs);

@@ -28,6 +28,19 @@ export function hasNumber(intervals: ReadonlyIntervals, value: number): boolean 
   return (intervals[i] as number) <= value;
 }
 
+/** Whether everything in `b` is in `a`. */
+export function includesAll(a: ReadonlyIntervals, b: ReadonlyIntervals): boolean {
+  if (a.length === 2 && b.length === 2)
+    return (a[0] as number) <= (b[0] as number) && (b[1] as number) <= (a[1] as number);
+  let j = 0;
+  for (let i = 0; i < b.length; i += 2) {
+    const last = b[i + 1] as number;
+    while (j < a.length && (a[j + 1] as number) < last) j += 2;
+    if (j >= a.length || (a[j] as number) > (b[i] as number)) return false;
+  }
+  return true;
+}
+
 /** Adds `first … last` in place. */
 export function addInterval(intervals: Intervals, first: number, last: number): void {
   const length = intervals.length;

@@ -9,6 +9,7 @@
 
 import type { GossipError } from './errors.ts';
 import type { Message } from './messages.ts';
+import type { Violation } from './options.ts';
 import type { Random } from './random.ts';
 import type { Replica, StoredView, Verdict } from './replica.ts';
 import type { Update } from './update.ts';
@@ -86,6 +87,12 @@ export interface Machine {
   readonly backlog: number;
 }
 
+/** What a protocol may have to know of the node before it runs there. */
+export interface NodeLimits {
+  /** The node's `forgetAfter`. */
+  readonly forgetAfterMs: number;
+}
+
 /** A protocol with its options, ready to be run by any number of instances. */
 export interface Protocol {
   /** Told in the handshake: instances of one name whose protocols differ refuse each other. */
@@ -94,5 +101,10 @@ export interface Protocol {
   readonly gcMs: number | false;
   /** Whether a message is one of this protocol's: anything else costs its sender the connection. */
   accepts(message: Message): boolean;
+  /**
+   * What of its options is wrong on a node like this, each by its path among them: rules that it cannot check by itself.
+   * @default nothing is
+   */
+  violations?(node: NodeLimits): readonly Violation[];
   create(environment: Environment): Machine;
 }

@@ -41,6 +41,8 @@ export function below(random: Random, bound: number): number {
  * The items are copied, never reordered.
  */
 export function sample<T>(random: Random, items: readonly T[], count: number): T[] {
+  // One of many is what gossip picks most: no need to copy them all.
+  if (count === 1 && items.length > 0) return [items[below(random, items.length)] as T];
   const pool = items.slice();
   const size = Math.min(count, pool.length);
   for (let i = 0; i < size; i++) {

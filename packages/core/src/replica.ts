@@ -91,6 +91,8 @@ export class Replica {
   #sequence = 0;
   #fresh: Update[] = [];
   #awakeMs: number | undefined;
+  /** It has rejoined at a write, and `wake` has yet to say so. */
+  #hasRejoined = false;
   readonly #held = new Map<string, Update>();
   readonly #heldDots = new Context();
   readonly #overlays = new Set<Map<string, Bytes | undefined>>();
@@ -154,6 +156,8 @@ export class Replica {
         `The update of '${id.slice(0, 80)}' takes ${bytes} bytes, more than maxUpdateBytes (${this.maxUpdateBytes}). Store the value elsewhere and gossip a reference, or raise maxUpdateBytes on every node.`,
         { context: { id: id.slice(0, 80), bytes, maxUpdateBytes: this.maxUpdateBytes } },
       );
+    // What is written first after a long sleep must not go with what was held before it.
+    if (this.#hasSlept(nowMs)) this.#rejoin(nowMs);
     const former = this.store.get(id);
     const seen = this.context.seen(this.#origin);
     const update = new Update(id, value, this.clock.next(nowMs), seen.origin, ++this.#sequence, expiresAt);
@@ -358,9 +362,20 @@ export class Replica {
    * @returns whether it rejoined
    */
   wake(nowMs: number): boolean {
-    const sleptMs = nowMs - (this.#awakeMs ?? nowMs);
+    if (this.#hasSlept(nowMs)) this.#rejoin(nowMs);
     this.#awakeMs = nowMs;
-    if (sleptMs <= this.forgetAfterMs) return false;
+    const hasRejoined = this.#hasRejoined;
+    this.#hasRejoined = false;
+    return hasRejoined;
+  }
+
+  #hasSlept(nowMs: number): boolean {
+    return this.#awakeMs !== undefined && nowMs - this.#awakeMs > this.forgetAfterMs;
+  }
+
+  #rejoin(nowMs: number): void {
+    this.#awakeMs = nowMs;
+    this.#hasRejoined = true;
     for (const update of this.store) this.drop(update);
     for (const { origin } of this.context.origins()) {
       this.context.forget(origin);
@@ -372,7 +387,6 @@ export class Replica {
     this.#fresh = [];
     this.#lives.clear();
     this.adoptEpoch(Math.max(nowMs, this.#origin.epoch + 1));
-    return true;
   }
 
   /** Whether any of these dots is held back here, until its time comes. */

@@ -172,10 +172,9 @@ export class Decoder {
 
 /** The frame's array. */
 function listOf(bytes: Uint8Array): readonly unknown[] {
-  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (skipValue(buffer, 0, buffer.length) !== buffer.length)
+  if (skipValue(bytes, 0, bytes.length) !== bytes.length)
     throw malformed('it is not one well-formed MessagePack value');
-  const list = unpackFrame(buffer);
+  const list = unpackFrame(bytes);
   if (!Array.isArray(list)) throw malformed('it is no array');
   return list as readonly unknown[];
 }

@@ -17,7 +17,7 @@ const { MAX_SAFE_INTEGER } = Number;
 /** Whether the newest stamp of each origin travels too. */
 export type DotsForm = 'bare' | 'with newest';
 
-export function writeDots(column: Column, dots: Dots, form: DotsForm, numbers: OriginNumbers): Buffer {
+export function writeDots(column: Column, dots: Dots, form: DotsForm, numbers: OriginNumbers): Column {
   for (const { origin, intervals, newest } of dots) {
     if (intervals.length === 0) continue;
     column.varint(numbers.use(origin).number);
@@ -32,7 +32,7 @@ export function writeDots(column: Column, dots: Dots, form: DotsForm, numbers: O
       free = last + 2;
     }
   }
-  return column.view();
+  return column;
 }
 
 export function readDots(bytes: Buffer, form: DotsForm, table: OriginTable): OriginDots[] {
@@ -63,10 +63,10 @@ function readIntervals(column: ColumnReader): number[] {
 }
 
 /** @returns null for all buckets */
-export function writeBuckets(column: Column, buckets: Buckets): Buffer | null {
+export function writeBuckets(column: Column, buckets: Buckets): Column | null {
   if (buckets === 'all') return null;
   for (const bucket of buckets) column.varint(bucket);
-  return column.view();
+  return column;
 }
 
 /** @param count how many buckets there are */
@@ -88,12 +88,12 @@ const DENSE = 0;
 const SPARSE = 1;
 
 /** @returns the form and its bytes */
-export function writeSums(column: Column, sums: Int32Array): [form: number, bytes: Buffer] {
+export function writeSums(column: Column, sums: Int32Array): [form: number, bytes: Column] {
   let filled = 0;
   for (const sum of sums) if (sum !== 0) filled++;
   if (5 * filled >= 4 * sums.length) {
     for (const sum of sums) column.int32(sum);
-    return [DENSE, column.view()];
+    return [DENSE, column];
   }
   let free = 0;
   for (let i = 0; i < sums.length; i++) {
@@ -103,7 +103,7 @@ export function writeSums(column: Column, sums: Int32Array): [form: number, byte
     column.int32(sum);
     free = i + 1;
   }
-  return [SPARSE, column.view()];
+  return [SPARSE, column];
 }
 
 /** @param length how many sums there are, both lanes counted */

@@ -38,7 +38,7 @@ export class Encoder {
    */
   encode(channel: number, message: Message): EncodedFrame {
     this.#numbers.beginFrame();
-    const bytes = packFrame([kinds[message.type], channel, ...this.#fields(message)]);
+    const bytes = packFrame(this.#fields(channel, message));
     return { bytes, origins: this.#numbers.used, droppable: isDroppable(message) };
   }
 
@@ -50,7 +50,9 @@ export class Encoder {
     return this.#numbers.forget(origin);
   }
 
-  #fields(message: Message): readonly unknown[] {
+  /** All fields of a frame: its kind, the channel, and the message's own. */
+  #fields(channel: number, message: Message): readonly unknown[] {
+    const kind = kinds[message.type];
     const numbers = this.#numbers;
     const a = this.#a.clear();
     const b = this.#b.clear();
@@ -58,45 +60,77 @@ export class Encoder {
     switch (message.type) {
       case 'hashes': {
         const { context, live, horizonMs, direction } = message;
-        return [context.low, context.high, live.low, live.high, horizonMs, directions.indexOf(direction)];
+        return [
+          kind,
+          channel,
+          context.low,
+          context.high,
+          live.low,
+          live.high,
+          horizonMs,
+          directions.indexOf(direction),
+        ];
       }
       case 'bucket-sums':
-        return [...writeSums(a, message.sums), directions.indexOf(message.direction)];
+        return [kind, channel, ...writeSums(a, message.sums), directions.indexOf(message.direction)];
       case 'contexts': {
         const { buckets, dots, invitation, answer } = message;
-        return [writeBuckets(a, buckets), writeDots(b, dots, 'with newest', numbers), invitation, answer];
+        return [
+          kind,
+          channel,
+          writeBuckets(a, buckets),
+          writeDots(b, dots, 'with newest', numbers),
+          invitation,
+          answer,
+        ];
       }
       case 'chunk':
-        return [message.invitation, message.index, ...this.#updates.write(message.updates, numbers)];
+        return [kind, channel, message.invitation, message.index, ...this.#updates.write(message.updates, numbers)];
       case 'end': {
         const { invitation, index, buckets, claim, context, live, horizonMs } = message;
         const claimed = [writeBuckets(a, buckets), writeDots(b, claim, 'with newest', numbers)];
-        return [invitation, index, ...claimed, context.low, context.high, live.low, live.high, horizonMs];
+        return [
+          kind,
+          channel,
+          invitation,
+          index,
+          ...claimed,
+          context.low,
+          context.high,
+          live.low,
+          live.high,
+          horizonMs,
+        ];
       }
       case 'ack':
-        return [message.invitation, message.index];
+        return [kind, channel, message.invitation, message.index];
       case 'live-sums':
-        return [...writeSums(a, message.sums), message.horizonMs];
+        return [kind, channel, ...writeSums(a, message.sums), message.horizonMs];
       case 'live-dots': {
         const { buckets, dots, context, horizonMs, answer } = message;
         const listed = [writeBuckets(a, buckets), writeDots(b, dots, 'bare', numbers)];
-        return [...listed, writeDots(c, context, 'with newest', numbers), horizonMs, answer];
+        return [kind, channel, ...listed, writeDots(c, context, 'with newest', numbers), horizonMs, answer];
       }
       case 'updates':
-        return [causes.indexOf(message.cause), ...this.#updates.write(message.updates, numbers)];
+        return [kind, channel, causes.indexOf(message.cause), ...this.#updates.write(message.updates, numbers)];
       case 'announce':
-        return [writeDots(a, message.dots, 'bare', numbers), message.pulled];
+        return [kind, channel, writeDots(a, message.dots, 'bare', numbers), message.pulled];
       case 'feedback':
-        return [writeDots(a, message.known, 'bare', numbers), writeDots(b, message.news, 'bare', numbers)];
+        return [
+          kind,
+          channel,
+          writeDots(a, message.known, 'bare', numbers),
+          writeDots(b, message.news, 'bare', numbers),
+        ];
       case 'refused':
       case 'ask':
       case 'gone':
-        return [writeDots(a, message.dots, 'bare', numbers)];
+        return [kind, channel, writeDots(a, message.dots, 'bare', numbers)];
       case 'pull':
-        return [];
+        return [kind, channel];
       case 'custom':
         a.latin1(encodeValue(message.body));
-        return [a.view()];
+        return [kind, channel, a];
     }
   }
 }

@@ -105,8 +105,11 @@ export class OriginTable {
 
   /** As `use`, where an origin may stand only once in the list. */
   useOnce(number: number): OriginEntry {
-    if (this.#byNumber.get(number)?.list === this.#list)
-      throw malformed(`origin number ${number} stands twice in a list`);
-    return this.use(number);
+    const entry = this.#byNumber.get(number);
+    if (entry === undefined) throw malformed(`origin number ${number} was not told before`);
+    if (entry.list === this.#list) throw malformed(`origin number ${number} stands twice in a list`);
+    entry.list = this.#list;
+    entry.nextSequence = 1;
+    return entry;
   }
 }

@@ -37,7 +37,7 @@ export class UpdateColumns {
   readonly #values = new Column();
   readonly #expiries = new Column();
 
-  /** @returns the fields of the frame, views that are good until the next call */
+  /** @returns the fields of the frame, good until the next call */
   write(updates: readonly Update[], numbers: OriginNumbers): unknown[] {
     const runs = this.#runs.clear();
     const stamps = this.#stamps.clear();
@@ -68,16 +68,7 @@ export class UpdateColumns {
       }
     }
     if (run !== null) writeRun(runs, run, runFirst, runNext);
-    return [
-      updates.length,
-      runs.view(),
-      stamps.view(),
-      idLengths.view(),
-      ids.view(),
-      valueLengths.view(),
-      values.view(),
-      this.#expiries.view(),
-    ];
+    return [updates.length, runs, stamps, idLengths, ids, valueLengths, values, this.#expiries];
   }
 
   #writeExpiries(updates: readonly Update[]): void {

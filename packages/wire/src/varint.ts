@@ -15,7 +15,7 @@ const { floor } = Math;
 const { MAX_SAFE_INTEGER } = Number;
 /** A varint of 2^53 - 1 has eight bytes. */
 const MAX_BYTES = 8;
-/** Below this, a loop over characters beats the call into native code. */
+/** Below this, a loop beats the call into native code. */
 const SHORT = 32;
 
 /** A column to write. It is reused from frame to frame. */
@@ -35,6 +35,14 @@ export class Column {
   /** What was written: a view, good until the next `clear`. */
   view(): Buffer {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Copies what was written to `target`. */
+  copyTo(target: Uint8Array, at: number): void {
+    const length = this.#length;
+    const bytes = this.#bytes;
+    if (length > SHORT) target.set(bytes.subarray(0, length), at);
+    else for (let i = 0; i < length; i++) target[at + i] = bytes[i] as number;
   }
 
   varint(value: number): void {

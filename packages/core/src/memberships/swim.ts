@@ -49,6 +49,7 @@ import { metaProblem } from './swim/meta.ts';
 import { resolveSwim, type SwimOptions } from './swim/options.ts';
 import type { Clocks, Status } from './swim/roster.ts';
 
+export { sameMeta } from './swim/meta.ts';
 export type { Seed, SwimOptions } from './swim/options.ts';
 export {
   isSwimMessage,

@@ -13,8 +13,9 @@ export class Agreements {
   readonly #version: () => number;
   /** Our version when a peer was last told our hashes. */
   readonly #told = new Map<string, number>();
-  /** Our version when a peer last told hashes equal to ours. */
-  readonly #heard = new Map<string, number>();
+  /** Who told hashes equal to ours, of the version of ours that stands beside it: a later version settles nobody. */
+  readonly #settled = new Set<string>();
+  #settledVersion = -1;
 
   /** @param version of the replica: grows with every change that a peer could notice */
   constructor(version: () => number) {
@@ -23,8 +24,8 @@ export class Agreements {
 
   /** Those of `peers` that may differ from us, as far as we know. */
   unsettled(peers: readonly string[]): readonly string[] {
-    const version = this.#version();
-    return peers.filter((peer) => this.#heard.get(peer) !== version);
+    if (this.#settled.size === 0 || this.#settledVersion !== this.#version()) return peers;
+    return peers.filter((peer) => !this.#settled.has(peer));
   }
 
   /** A peer is told our hashes now. */
@@ -35,12 +36,16 @@ export class Agreements {
   /** A peer has told hashes equal to ours. @returns whether it has yet to hear that from us */
   agreed(peer: string): boolean {
     const version = this.#version();
-    this.#heard.set(peer, version);
+    if (this.#settledVersion !== version) {
+      this.#settledVersion = version;
+      this.#settled.clear();
+    }
+    this.#settled.add(peer);
     return this.#told.get(peer) !== version;
   }
 
   forget(peer: string): void {
     this.#told.delete(peer);
-    this.#heard.delete(peer);
+    this.#settled.delete(peer);
   }
 }

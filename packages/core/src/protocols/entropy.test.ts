@@ -5,6 +5,7 @@ import type { Machine, Peer } from '../protocol.ts';
 import { seededRandom } from '../random.ts';
 import { Replica } from '../replica.ts';
 import { entropy, type EntropyOptions, isExchangeMessage } from './entropy.ts';
+import { hybrid } from './hybrid.ts';
 
 const NOW = STAMP_EPOCH_MS + 1_000_000;
 
@@ -190,5 +191,18 @@ describe('the protocol', () => {
     expect(() => entropy({ delta: 0, level: -1, direction: 'up' as 'push', rounds: 3 } as object)).toThrow(
       /'delta'.*'level'.*'direction'.*'rounds'/,
     );
+  });
+});
+
+describe('tombstoneTtl', () => {
+  test.each([
+    ['entropy', entropy({ tombstoneTtl: 1001 })],
+    ['hybrid', hybrid({ tombstoneTtl: 1001 })],
+    ['hybrid, set apart', hybrid({ entropy: { tombstoneTtl: 1001 } })],
+  ])('is at most what the node remembers of origins: %s', (_name, protocol) => {
+    expect(protocol.violations?.({ forgetAfterMs: 1001 })).toEqual([]);
+    expect(protocol.violations?.({ forgetAfterMs: 1000 })).toEqual([
+      { path: 'tombstoneTtl', problem: expect.stringMatching(/at most the node's forgetAfter \(1000\), not 1001/) },
+    ]);
   });
 });

@@ -23,7 +23,7 @@ import {
   wholeNumber,
 } from '../options.ts';
 import { Intake } from '../intake.ts';
-import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
+import type { Environment, Machine, NodeLimits, Peer, Protocol, Received } from '../protocol.ts';
 import type { Replica, Verdict } from '../replica.ts';
 import type { Update } from '../update.ts';
 import { Exchange } from './exchange.ts';
@@ -49,7 +49,8 @@ export interface EntropyOptions {
   readonly gc: number | false;
   /**
    * How long a tombstone is kept from its arrival here, in milliseconds. While it is kept, an older write that the
-   * remover had not seen loses; what it had seen never comes back, however short this is.
+   * remover had not seen loses; what it had seen never comes back, however short this is. At most the node's
+   * `forgetAfter`: by then others have forgotten whose it was, and would differ from who still keeps it.
    * @default 3600000
    */
   readonly tombstoneTtl: number;
@@ -72,6 +73,17 @@ export function resolveEntropy(
   return fillOptions(path, given, entropyRules, violations);
 }
 
+/** What of resolved options cannot be on a node that forgets so soon. @param path of `tombstoneTtl` */
+export function forgottenTombstones(
+  path: string,
+  { tombstoneTtl }: EntropyOptions,
+  { forgetAfterMs }: NodeLimits,
+): Violation[] {
+  if (tombstoneTtl <= forgetAfterMs) return [];
+  const problem = `must be at most the node's forgetAfter (${forgetAfterMs}), not ${tombstoneTtl}: a tombstone that outlives what is known of its writer keeps replicas unequal. Lower it, or raise forgetAfter on every node`;
+  return [{ path, problem }];
+}
+
 /**
  * Anti-entropy as a protocol of its own: certain, and as slow as its cycle.
  * @throws GossipError OPTIONS_INVALID that lists every violation
@@ -84,6 +96,7 @@ export function entropy(options: Partial<EntropyOptions> = {}): Protocol {
     name: 'entropy',
     gcMs: resolved.gc,
     accepts: isExchangeMessage,
+    violations: (node) => forgottenTombstones('tombstoneTtl', resolved, node),
     create: (environment) => new EntropyMachine(environment, resolved),
   };
 }
@@ -211,6 +224,7 @@ class EntropyMachine implements Machine {
   #wake(nowMs: number): void {
     const { replica, effects } = this.#environment;
     if (!replica.wake(nowMs)) return;
+    this.#intake.abandon();
     this.#exchange.abandon();
     effects.report(slept(replica));
   }

@@ -161,9 +161,11 @@ export class Epidemic {
     }
     for (const { message } of batch)
       if (message.type === 'updates' && message.cause === 'mail') this.#mailed(message.updates, nowMs);
-    const news = new Context();
+    let news: Context | null = null;
     for (const { from, message, dots, lacked } of heard) {
-      if (message.type === 'updates') this.#updates(from, message, { dots, lacked, news }, nowMs);
+      if (message.type !== 'updates') continue;
+      news ??= new Context();
+      this.#updates(from, message, { dots, lacked, news }, nowMs);
     }
     // Announced dots after the updates: what one brings need not be asked for.
     for (const { from, message, dots, lacked } of heard) {
@@ -171,14 +173,14 @@ export class Epidemic {
       this.#asks.announced(from, lacked, nowMs);
       this.#answerPush(from, without(dots, lacked), lacked);
     }
-    const reporters = new Set<string>();
+    let reporters: Set<string> | null = null;
     for (const { from, message } of batch) {
-      if (message.type === 'feedback') this.#feedback(from, message, reporters, nowMs);
+      if (message.type === 'feedback') this.#feedback(from, message, (reporters ??= new Set<string>()), nowMs);
       else if (message.type === 'ask') answer(this.#environment, from, message.dots);
       else if (message.type === 'gone') this.#asks.gone(from, message.dots);
     }
     this.#asks.proceed(nowMs);
-    this.#flush(nowMs, reporters);
+    this.#flush(nowMs, reporters ?? nobody);
   }
 
   /** Does what has become due. To be called after the intake was given a verdict. */
@@ -314,6 +316,7 @@ export class Epidemic {
 
   /** Counts so many useless pushes of these dots. */
   #useless(dots: Dots, pushes: number, nowMs: number): void {
+    if (dots.length === 0) return;
     this.#removed.add(
       this.#infective.change(dots, (counter) => this.#countUp(counter, pushes)),
       nowMs,
@@ -330,17 +333,18 @@ export class Epidemic {
   }
 
   #useful(dots: Dots): void {
-    if (this.#options.removal === 'reset-counter') this.#infective.change(dots, () => 0);
+    if (dots.length > 0 && this.#options.removal === 'reset-counter') this.#infective.change(dots, () => 0);
   }
 
   /** The paper's footnote on pull: per cycle, useful if anybody needed it, else one useless push. */
   #countPulled(nowMs: number): void {
+    if (this.#pulled.size > 0) this.#pulled.clear();
+    if (this.#pulledKnown.isEmpty && this.#pulledNews.isEmpty) return;
     const news = this.#pulledNews.dots();
     this.#useful(news);
     this.#useless(without(this.#pulledKnown.dots(), news), 1, nowMs);
     this.#pulledKnown = new Context();
     this.#pulledNews = new Context();
-    this.#pulled.clear();
   }
 
   /** Starts the next cycle, unless nothing would happen in it: idle nodes do not wake up. */
@@ -360,13 +364,14 @@ export class Epidemic {
   #endCycle(nowMs: number): void {
     this.#isCycling = false;
     this.#phaseMs = nowMs;
-    this.#inFlight.clear();
-    this.#owed.clear();
+    // To clear what is empty costs as much as to make it anew.
+    if (this.#inFlight.size > 0) this.#inFlight.clear();
+    if (this.#owed.size > 0) this.#owed.clear();
     this.#promote();
     this.#countPulled(nowMs);
     if (this.#peers.length > 0) {
-      this.#first = new Context();
-      this.#again = new Context();
+      if (!this.#first.isEmpty) this.#first = new Context();
+      if (!this.#again.isEmpty) this.#again = new Context();
       const partners = this.#partners(this.#peers);
       if (this.#pulls) this.#environment.effects.send(partners, { type: 'pull' });
       if (this.#pushes) this.#push(partners, this.#infective.dots(), nowMs);
@@ -393,12 +398,14 @@ export class Epidemic {
   #flush(nowMs: number, reporters: ReadonlySet<string>): boolean {
     if (this.#owed.size > 0) this.#payOwed(nowMs);
     if (this.#first.isEmpty && this.#again.isEmpty) return false;
-    const free = this.#peers.filter((peer) => !this.#inFlight.has(peer));
+    const free = this.#inFlight.size === 0 ? this.#peers : this.#peers.filter((peer) => !this.#inFlight.has(peer));
     const others = reporters.size === 0 ? free : free.filter((peer) => !reporters.has(peer));
     if (others.length > 0 || reporters.size > 1) {
       if (free.length === 0) return false;
-      this.#first.addAll(this.#again.dots());
-      this.#again = new Context();
+      if (!this.#again.isEmpty) {
+        this.#first.addAll(this.#again.dots());
+        this.#again = new Context();
+      }
     }
     const to = others.length > 0 ? others : free;
     if (to.length === 0) return false;

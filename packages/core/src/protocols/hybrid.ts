@@ -15,7 +15,7 @@ import { throwViolations, type Violation } from '../options.ts';
 import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
 import type { Verdict } from '../replica.ts';
 import type { Update } from '../update.ts';
-import { isExchangeMessage, patienceMs, slept } from './entropy.ts';
+import { forgottenTombstones, isExchangeMessage, patienceMs, slept } from './entropy.ts';
 import { Epidemic, type EpidemicStatus } from './epidemic.ts';
 import { Exchange } from './exchange.ts';
 import { Expiry } from './expiry.ts';
@@ -40,6 +40,7 @@ export function hybrid(options: HybridOptions = {}): Protocol {
     name: 'hybrid',
     gcMs: resolved.gc,
     accepts: (message) => isExchangeMessage(message) || isRumorMessage(message),
+    violations: (node) => forgottenTombstones('tombstoneTtl', resolved.entropy, node),
     create: (environment) => new HybridMachine(environment, resolved),
   };
 }
@@ -178,6 +179,7 @@ class HybridMachine implements Machine {
   #wake(nowMs: number): void {
     const { replica, effects } = this.#environment;
     if (!replica.wake(nowMs)) return;
+    this.#intake.abandon();
     this.#exchange.abandon();
     effects.report(slept(replica));
   }

@@ -1,16 +1,23 @@
 import { describe, expect, test } from '@jest/globals';
 
 import type { GossipError } from '../errors.ts';
-import type { Machine } from '../protocol.ts';
+import { stampAt } from '../hlc.ts';
+import { Origin } from '../origin.ts';
+import type { Machine, Offer, Received } from '../protocol.ts';
 import { seededRandom } from '../random.ts';
-import { Replica } from '../replica.ts';
+import { keepAll, Replica } from '../replica.ts';
+import { Update } from '../update.ts';
 import { entropy } from './entropy.ts';
 import { hybrid } from './hybrid.ts';
 
 const hour = 3_600_000;
 const start = Date.UTC(2026, 0, 1);
 
-function aNode(protocol: ReturnType<typeof entropy>): { replica: Replica; machine: Machine; reports: GossipError[] } {
+/** @param offers gets what is offered to its handler; without it, it has none */
+function aNode(
+  protocol: ReturnType<typeof entropy>,
+  offers?: Offer[],
+): { replica: Replica; machine: Machine; reports: GossipError[] } {
   const replica = new Replica({
     name: 'a',
     epoch: start,
@@ -23,8 +30,13 @@ function aNode(protocol: ReturnType<typeof entropy>): { replica: Replica; machin
     self: 'a',
     replica,
     random: seededRandom(1),
-    judged: false,
-    effects: { send() {}, offer() {}, setTimer() {}, report: (error) => void reports.push(error) },
+    judged: offers !== undefined,
+    effects: {
+      send() {},
+      offer: (offer) => void offers?.push(offer),
+      setTimer() {},
+      report: (error) => void reports.push(error),
+    },
   });
   machine.start(start);
   replica.write('flag', '\xc3', undefined, start);
@@ -56,5 +68,43 @@ describe.each([
     expect(replica.changes.map(({ id, value }) => [id, value])).toEqual([['flag', undefined]]);
     expect(reports.map(({ code }) => code)).toEqual(['SLEPT_TOO_LONG']);
     expect(replica.write('flag', '\xc2', undefined, start + 26 * hour).sequence).toBe(1);
+  });
+
+  test('keeps what it writes first after it, before it has heard anything', () => {
+    const { replica, machine, reports } = aNode(protocol());
+    const former = replica.origin.epoch;
+    replica.write('other', '\xc2', undefined, start + 26 * hour);
+    machine.add(replica.takeFresh(), start + 26 * hour);
+    machine.collect(start + 26 * hour + 1);
+    expect(replica.get('flag')).toBeUndefined();
+    expect(replica.get('other')).toBe('\xc2');
+    expect(replica.store.get('other')?.origin.epoch).toBeGreaterThan(former);
+    expect(reports.map(({ code }) => code)).toEqual(['SLEPT_TOO_LONG']);
+    machine.collect(start + 27 * hour);
+    expect(reports).toHaveLength(1);
+  });
+
+  test('takes nothing that its handler had before the sleep and judges after it', () => {
+    const offers: Offer[] = [];
+    const { replica, machine } = aNode(protocol(), offers);
+    const origin = new Origin('b', start);
+    const update = (sequence: number, atMs: number): Update =>
+      new Update(`id${sequence}`, '\xc3', stampAt(atMs) + sequence, origin, sequence, undefined);
+    const chunk = (at: Update): Received => ({
+      from: 'b',
+      message: { type: 'chunk', invitation: 1, index: 0, updates: [at] },
+    });
+    machine.receive([chunk(update(1, start))], start + 2000);
+    expect(machine.backlog).toBe(1);
+    machine.collect(start + 26 * hour);
+    expect(machine.backlog).toBe(0);
+    // At most one offer is open, so the next one waits for the verdict on what is no more.
+    machine.receive([chunk(update(2, start + 26 * hour))], start + 26 * hour);
+    expect(offers.map(({ number }) => number)).toEqual([1]);
+    machine.judged(1, keepAll, start + 26 * hour + 1);
+    expect(replica.context.size).toBe(0);
+    expect(offers.map(({ updates }) => updates.map(({ id }) => id))).toEqual([['id1'], ['id2']]);
+    machine.judged(2, keepAll, start + 26 * hour + 2);
+    expect([...replica.store].map(({ id }) => id)).toEqual(['id2']);
   });
 });

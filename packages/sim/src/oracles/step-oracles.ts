@@ -154,8 +154,17 @@ export class StepOracles implements Observer {
 
   stepped(node: SimNode, input: Input, told: readonly Update[]): void {
     const watched = this.#of(node);
-    const { replica } = node;
     for (const { id } of told) watched.touched.add(id);
+    if (watched.touched.size > 0) this.#readersSee(node, watched);
+    if (watched.beaten.size > 0) this.#writtenAgain(node, watched);
+    if (++this.#steps % INSPECTION_STEPS === 0) inspect(node, this.#options.object);
+    if (watched.entered.length > 0) watched.entered.length = 0;
+    if (watched.openOffer === 0 && watched.expected.size > 0) watched.expected.clear();
+    if (input === 'collect') this.#collected(node);
+  }
+
+  #readersSee(node: SimNode, watched: Watched): void {
+    const { replica } = node;
     for (const id of watched.touched) {
       const update = replica.store.get(id);
       const seen = update === undefined ? undefined : visible(update);
@@ -168,19 +177,14 @@ export class StepOracles implements Observer {
       if (update !== undefined && !replica.context.has(update.origin, update.sequence))
         this.#object(2, 'stored-unclaimed', `${node.name} holds ${name(update)}, which is not in its context`);
     }
-    for (const [id, value] of watched.beaten)
-      if (replica.store.get(id)?.value !== value)
-        this.#object(
-          1,
-          'silenced',
-          `${node.name}: a former life of it beat what it had written of ${id}, and it let it be`,
-        );
-    watched.beaten.clear();
     watched.touched.clear();
-    if (++this.#steps % INSPECTION_STEPS === 0) inspect(node, this.#options.object);
-    watched.entered.length = 0;
-    if (watched.openOffer === 0 && watched.expected.size > 0) watched.expected.clear();
-    if (input === 'collect') this.#collected(node);
+  }
+
+  #writtenAgain({ name: own, replica }: SimNode, { beaten }: Watched): void {
+    for (const [id, value] of beaten)
+      if (replica.store.get(id)?.value !== value)
+        this.#object(1, 'silenced', `${own}: a former life of it beat what it had written of ${id}, and it let it be`);
+    beaten.clear();
   }
 
   sending(node: SimNode, message: Message): void {

@@ -29,7 +29,7 @@ const records: fc.Arbitrary<SwimRecord> = fc.tuple(
   counts,
   counts,
   fc.integer({ min: 0, max: 3 }),
-  fc.option(fc.string({ minLength: 1, maxLength: 60 })),
+  fc.option(fc.string({ minLength: 1, maxLength: 60 }), { nil: null }),
   metas,
   fc.array(names, { maxLength: 4 }),
 );
