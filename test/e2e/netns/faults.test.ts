@@ -29,7 +29,7 @@ const limitMs = isFull ? 600_000 : 150_000;
 const options = { tombstoneTtl: 1000 };
 
 async function loss(scene: Scene): Promise<void> {
-  const forMs = isFull ? 300_000 : 35_000;
+  const forMs = isFull ? 300_000 : 30_000;
   const { network } = scene;
   const names = ['a', 'b', 'c', 'd', 'e'];
   for (const name of names) await network.node(name);

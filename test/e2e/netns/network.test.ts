@@ -28,18 +28,18 @@ inNetwork('a network', () => {
     onNetwork(async (network) => {
       await network.node('a');
       await network.node('b');
-      expect(median(await network.ping('a', 'b', quick))).toBeLessThan(25);
+      expect(median(await network.ping('a', 'b', quick))).toBeLessThan(60);
       await network.link('a', 'b', { delayMs: 100 });
       const oneWay = await network.ping('a', 'b', quick);
       expect(Math.min(...oneWay)).toBeGreaterThanOrEqual(100);
-      expect(median(oneWay)).toBeLessThan(140);
+      expect(median(oneWay)).toBeLessThan(180);
       await network.link('b', 'a', { delayMs: 100, jitterMs: 50 });
       const jittered = await network.ping('a', 'b', { count: 40, everyMs: 5 });
       expect(jittered).toHaveLength(40);
       expect(Math.min(...jittered)).toBeGreaterThanOrEqual(150);
       expect(Math.max(...jittered) - Math.min(...jittered)).toBeGreaterThan(50);
       await network.heal();
-      expect(median(await network.ping('a', 'b', quick))).toBeLessThan(25);
+      expect(median(await network.ping('a', 'b', quick))).toBeLessThan(60);
     }),
     limitMs,
   );
@@ -50,7 +50,7 @@ inNetwork('a network', () => {
       await network.node('a');
       await network.node('b');
       await network.link('a', 'b', { loss: 0.2 });
-      const answers = await network.ping('a', 'b', { count: 1000, everyMs: 2 });
+      const answers = await network.ping('a', 'b', { count: 1000, everyMs: 4 });
       // Of a thousand a fifth: four standard deviations are five in a hundred.
       expect(answers.length).toBeGreaterThan(750);
       expect(answers.length).toBeLessThan(850);

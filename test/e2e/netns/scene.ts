@@ -29,12 +29,13 @@ export interface PlayedBy {
 
 export class Scene {
   readonly network: Network = Network.open();
-  readonly #agents: Agent[] = [];
+  /** Also those that are still on their way. */
+  readonly #agents: Promise<Agent>[] = [];
 
   /** An agent in a namespace, which is made if need be. @returns once it is ready */
   async start(name: string, { at = name, args = [], ...shared }: PlayedBy): Promise<Agent> {
     const { address } = await this.network.node(at);
-    const agent = await startAgent({
+    const agent = startAgent({
       ...shared,
       name,
       listen: 7001,
@@ -49,14 +50,17 @@ export class Scene {
   async cluster(names: readonly string[], played: Omit<PlayedBy, 'seeds' | 'at'> = {}): Promise<Agent[]> {
     const [first, ...others] = names as [string, ...string[]];
     const seed = await this.start(first, { ...played, seeds: [] });
-    const agents = [seed];
-    for (const name of others) agents.push(await this.start(name, { ...played, seeds: [seed] }));
+    const agents = [
+      seed,
+      ...(await Promise.all(others.map(async (name) => this.start(name, { ...played, seeds: [seed] })))),
+    ];
     await allKnowAll(agents);
     return agents;
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#agents.map((agent) => agent.kill()));
+    // Those that never became ready have ended.
+    await Promise.allSettled(this.#agents.map(async (agent) => (await agent).kill()));
     await this.network.close();
   }
 }
