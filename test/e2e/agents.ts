@@ -30,6 +30,8 @@ export interface AgentOptions {
   readonly listen?: number | null;
   /** More arguments of the command. */
   readonly args?: readonly string[];
+  /** A command before it that turns into it, such as `ip netns exec NAME`. */
+  readonly runner?: readonly string[];
 }
 
 /** How long a condition may take to come true, in milliseconds, before it counts as false. */
@@ -61,11 +63,13 @@ export class Agent {
   readonly events: AgentEvent[] = [];
   readonly #process: AgentProcess;
 
-  constructor({ name, peers = [], seeds, gossips = [], protocol, options = {}, listen = 0, args = [] }: AgentOptions) {
+  constructor(agent: AgentOptions) {
+    const { name, peers = [], seeds, gossips = [], protocol, options = {}, listen = 0, args = [], runner = [] } = agent;
     this.name = name;
     this.#process = new AgentProcess({
       name,
       script,
+      runner,
       args: [
         ...(listen === null ? [] : ['--listen', String(listen)]),
         '--membership',

@@ -1,5 +1,5 @@
 /**
- * A name server for tests: real datagrams on a free port of the loopback, and answers that a test changes as it goes.
+ * A name server for tests: real datagrams, and answers that a test changes as it goes.
  *
  * Invariants
  *  1. A name that it was not told of does not exist (NXDOMAIN); one with records of other types only has no data.
@@ -36,17 +36,19 @@ export class NameServer {
   losses: number = 0;
   readonly #socket: Socket = createSocket('udp4');
 
-  /** Where it is asked: `127.0.0.1:port`. */
+  /** Where it is asked, such as `127.0.0.1:port`. */
   get address(): string {
-    return `127.0.0.1:${this.#socket.address().port}`;
+    const { address, port } = this.#socket.address();
+    return `${address}:${port}`;
   }
 
-  async open(): Promise<this> {
-    this.#socket.on('message', (query, { address, port }) => {
+  /** @param place the system's resolver asks port 53 alone. @default a free port of the loopback */
+  async open({ port = 0, host = '127.0.0.1' }: { readonly port?: number; readonly host?: string } = {}): Promise<this> {
+    this.#socket.on('message', (query, asker) => {
       const answer = this.#answer(query);
-      if (answer !== null) this.#socket.send(answer, port, address);
+      if (answer !== null) this.#socket.send(answer, asker.port, asker.address);
     });
-    this.#socket.bind(0, '127.0.0.1');
+    this.#socket.bind(port, host);
     await once(this.#socket, 'listening');
     return this;
   }

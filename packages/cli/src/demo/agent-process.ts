@@ -17,6 +17,8 @@ export interface AgentProcessOptions {
   readonly script: string;
   /** After `agent --json --exit-on-end --name …`. */
   readonly args: readonly string[];
+  /** A command before it that turns into it, by exec, such as `ip netns exec NAME`. @default none */
+  readonly runner?: readonly string[];
 }
 
 export interface Exit {
@@ -48,11 +50,11 @@ export class AgentProcess {
   readonly #replicas = new Map<string, Map<string, unknown>>();
   readonly #members = new Set<string>();
 
-  constructor({ name, script, args }: AgentProcessOptions) {
+  constructor({ name, script, args, runner = [] }: AgentProcessOptions) {
     this.name = name;
-    const child = spawn(process.execPath, [script, 'agent', '--json', '--exit-on-end', '--name', name, ...args], {
-      stdio: 'pipe',
-    });
+    const agent = [process.execPath, script, 'agent', '--json', '--exit-on-end', '--name', name, ...args];
+    const [command, ...rest] = [...runner, ...agent] as [string, ...string[]];
+    const child = spawn(command, rest, { stdio: 'pipe' });
     this.#child = child;
     this.pid = child.pid ?? 0;
     running.add(child);

@@ -542,7 +542,32 @@ describe('what members believe', () => {
   });
 
   test('down is believed where it is told as news', () => {
-    expect(connectedTo('b', 'c').hearOf(aRecord('c', DOWN)).stateOf('c')).toBe('down');
+    expect(connectedTo('b').hearOf(aRecord('c'), aRecord('c', DOWN)).stateOf('c')).toBe('down');
+    expect(
+      connectedTo('b', 'c')
+        .disconnect('c')
+        .hear('b', [GOSSIP, [aRecord('c', DOWN)]])
+        .stateOf('c'),
+    ).toBe('down');
+  });
+
+  test('down is hearsay as news too where there is a connection: a node that was cut off tells late whom it could not hear', () => {
+    const scene = connectedTo('b', 'c');
+    // What it had to say while it was cut off comes in order, when it is back.
+    scene
+      .hear('b', [GOSSIP, [aRecord('c', SUSPECT, 1, { accusers: ['b'] })]])
+      .hear('b', [GOSSIP, [aRecord('c', DOWN)]]);
+    expect(scene.statusOf('c')).toMatchObject({ state: 'suspect', incarnation: 1 });
+    expect(scene.pass(400).told('c', 'c')).toEqual(aRecord('c', SUSPECT, 1, { accusers: ['b'] }));
+    scene.hear('c', [GOSSIP, [aRecord('c', ALIVE, 2)]]).pass(60_000);
+    expect(scene.views.flat().filter(({ state }) => state === 'down')).toEqual([]);
+  });
+
+  test('who is down for another and does not refute is down here no later than at the end of the suspicion', () => {
+    const scene = connectedTo('b', 'c', 'd', 'e').hear('b', [GOSSIP, [aRecord('c', DOWN)]]);
+    scene.answering.delete('c');
+    scene.hear('d', [GOSSIP, [aRecord('c', DOWN)]]).hear('e', [GOSSIP, [aRecord('c', DOWN)]]);
+    expect(scene.passUntil(() => scene.stateOf('c') === 'down')).toBeLessThanOrEqual(4000);
   });
 
   test('hearsay about the dead makes no member', () => {
@@ -900,7 +925,7 @@ describe('places where somebody may be', () => {
   test('who is among others asks the sources once a minute, and soon when it is alone again', () => {
     const scene = connectedTo('b').pass(310_000);
     expect(gaps(scene.discoveries).slice(2)).toEqual(scene.discoveries.slice(3).map(() => 60_000));
-    scene.hearOf(aRecord('b', DOWN));
+    crash(scene, 'b').passUntil(() => scene.stateOf('b') === 'down');
     const count = scene.discoveries.length;
     expect(scene.pass(1000).discoveries.length).toBeGreaterThan(count);
   });
@@ -911,7 +936,9 @@ describe('places where somebody may be', () => {
   });
 
   test('members are remembered, the living first', () => {
-    const scene = connectedTo('b', 'c', 'd').hearOf(aRecord('b', DOWN)).pass(2000);
+    const scene = crash(connectedTo('b', 'c', 'd'), 'b')
+      .hearOf(aRecord('b', DOWN))
+      .pass(2000);
     expect(scene.remembered).toEqual([urlOf('c'), urlOf('d'), urlOf('b')]);
   });
 

@@ -39,6 +39,7 @@ import {
   isSwimMessage,
   NACK,
   PING,
+  states,
   SYNC,
   type SwimMessage,
   type SwimRecord,
@@ -258,8 +259,15 @@ class SwimMachine implements MembershipMachine {
     }
   }
 
+  /**
+   * Takes news. That somebody is down with whom there is a connection is no more than an accusation: it may come from a node
+   * that was cut off, and speaks of all whom it could not hear. Whoever dies is suspected here too, or its connection ends.
+   */
   #learn(records: readonly SwimRecord[], from: string, clocks: Clocks): void {
-    for (const record of records) this.#knowledge.learn(record, from, clocks);
+    for (const record of records)
+      if (states[record[3]] === 'down' && this.#connections.isTied(record[0]))
+        this.#knowledge.compare([record], from, clocks);
+      else this.#knowledge.learn(record, from, clocks);
   }
 
   /**
