@@ -5,7 +5,7 @@ import { contentId } from '@grapevine/wire';
 import { dispatch, start, stop } from 'nact';
 
 import type { NodeEvent } from './events.ts';
-import { actorAt, leaveGrapevine, ready, spawnGossip, spawnGrapevine, stopGossip } from './grapevine.ts';
+import { actorAt, holdingOf, leaveGrapevine, ready, spawnGossip, spawnGrapevine, stopGossip } from './grapevine.ts';
 import { injectFault, isGone, spawnChild, statsOf, stopTree, tell } from './kernel/actor.ts';
 import { ask } from './kernel/ask.ts';
 import type { Ref } from './kernel/nact.ts';
@@ -320,6 +320,25 @@ describe('a subscriber', () => {
     await late.has('before', 'after');
     expect(late.changes.map(({ id }) => id)).toEqual(['after']);
     expect(early.changes.map(({ id }) => id)).toEqual(['before', 'after']);
+  });
+
+  test('that was the last one leaves nothing behind that changes are kept for', async () => {
+    const gossip = spawnGossip(cluster.node('one'));
+    const audiences = [cluster.audience(gossip), cluster.audience(gossip)] as const;
+    const { replica, subscriptions } = holdingOf(gossip);
+    await until(() => subscriptions.size === 2);
+    dispatch(gossip, unsubscribe(audiences[0].ref));
+    await until(() => subscriptions.size === 1);
+    expect(replica.observed).toBe(true);
+    dispatch(gossip, unsubscribe(audiences[1].ref));
+    await until(() => subscriptions.size === 0);
+    expect(replica.observed).toBe(false);
+    dispatch(gossip, add('unheard', 1));
+    await until(() => gossipView(gossip).has('unheard'));
+    expect(replica.changes).toEqual([]);
+    const late = cluster.audience(gossip);
+    await late.has('unheard');
+    expect(late.changes).toEqual([]);
   });
 
   test('that unsubscribes is told what was before, and nothing after', async () => {

@@ -1,7 +1,17 @@
 /** Bugs that the simulator found in the protocols, each as the shortest history that shows it. */
 import { describe, expect, test } from '@jest/globals';
 import { entropy, hybrid, type Protocol } from '@grapevine/core';
-import { areEqual, noFaults, type SimNode, StepOracles, Trace, type Violation, World } from '@grapevine/sim';
+import {
+  areEqual,
+  type HistoryOptions,
+  noFaults,
+  runHistory,
+  type SimNode,
+  StepOracles,
+  Trace,
+  type Violation,
+  World,
+} from '@grapevine/sim';
 
 const FORGET_AFTER_MS = 20_000;
 const VALUE = '\xa1v';
@@ -128,5 +138,41 @@ describe('found by the simulator:', () => {
     a.write('x', undefined);
     world.run(10_000);
     expect(violations).toEqual([]);
+  });
+});
+
+describe('found by the simulator, where a node refuses what is large:', () => {
+  test.each<HistoryOptions & { readonly what: string }>([
+    {
+      what: 'others do not drop for it what is only over for something that it has refused',
+      seed: 33,
+      nodes: 5,
+      minutes: 5,
+      without: ['delayMs', 'skewMs', 'slowLinks', 'sleeps'],
+      only: new Set([2002, 2003, 2004, 4012, 4013, 4016]),
+    },
+    {
+      what: 'among many origins it learns what is over, though claims leave out what it has refused',
+      seed: 267,
+      nodes: 5,
+      minutes: 4,
+      without: [
+        'corruption',
+        'skewMs',
+        'handlers',
+        'gatherMs',
+        'breaks',
+        'crashes',
+        'restarts',
+        'pauses',
+        'slowLinks',
+        'sleeps',
+      ],
+      only: new Set([2, 5, 8, 1017]),
+    },
+  ])('$what', ({ what: _, ...options }) => {
+    const { violation, messages } = runHistory(options);
+    expect(violation).toBeNull();
+    expect(messages['refused']).toBeGreaterThan(0);
   });
 });

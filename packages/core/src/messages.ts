@@ -62,6 +62,7 @@ export interface End {
   /** The buckets of which `claim` speaks. */
   readonly buckets: Buckets;
   readonly claim: Dots;
+  /** Of the context; where `buckets` is a list, with the claim in place of what the context has in them. */
   readonly context: Readonly<Sum>;
   readonly live: Readonly<Sum>;
   readonly horizonMs: number;

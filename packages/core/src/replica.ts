@@ -80,6 +80,11 @@ export class Replica {
   readonly clock: Clock = new Clock();
   /** Dots that were refused for their size, so that no claim takes them up while anybody holds them. */
   readonly refused: Context = new Context();
+  /**
+   * Dots that this replica knows to be over by the word of others alone, taken while it refused something: perhaps for
+   * that very thing, which it does not have. So it must not vouch for them, or others would drop them for it.
+   */
+  readonly #unvouched = new Context();
   /** Visible changes that nobody has been told of yet, oldest first. Kept only while `observed`. */
   changes: Update[] = [];
   observed: boolean = false;
@@ -311,7 +316,22 @@ export class Replica {
     );
     const claimed = pending.lacking(this.refused.lacking(this.#heldDots.lacking(fresh)));
     // Only what is new here: what is claimed again has not arrived again, and must not look young in the journal.
-    this.context.addAll(this.context.lacking(claimed));
+    const taken = this.context.lacking(claimed);
+    this.context.addAll(taken);
+    if (!this.refused.isEmpty) this.#unvouched.addAll(taken);
+  }
+
+  /** What of these dots, all of its context, this replica can vouch for: it has, or had, what they are over for. */
+  vouched(dots: Dots): Dots {
+    // Nothing is refused any more: what that superseded is known as well as anything.
+    if (this.refused.isEmpty && !this.#unvouched.isEmpty) this.#unvouched.removeAll(this.#unvouched.dots());
+    return this.#unvouched.isEmpty ? dots : this.#unvouched.lacking(dots);
+  }
+
+  /** Drops what a peer has seen and no longer holds. */
+  sweep(update: Update): void {
+    if (!this.refused.isEmpty) this.#unvouched.add(update.origin, update.sequence);
+    this.drop(update);
   }
 
   /** Turns into tombstones what expires by now. @returns how many */
@@ -348,6 +368,8 @@ export class Replica {
       if (this.#isThere(origin, epochs, inView) || this.store.holdsAnyOf(origin)) continue;
       this.context.forget(origin);
       this.store.forget(origin);
+      this.refused.forget(origin);
+      this.#unvouched.forget(origin);
     }
   }
 
@@ -382,6 +404,7 @@ export class Replica {
       this.store.forget(origin);
     }
     this.refused.removeAll(this.refused.dots());
+    this.#unvouched.removeAll(this.#unvouched.dots());
     this.#held.clear();
     this.#heldDots.removeAll(this.#heldDots.dots());
     this.#fresh = [];

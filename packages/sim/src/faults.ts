@@ -39,6 +39,10 @@ export interface Faults {
   readonly jumps: Range;
   /** Links that become slow for a while, per storm. @default [0, 4] */
   readonly slowLinks: Range;
+  /** Processes that sleep for longer than what is forgotten after, per storm, where histories forget. @default [0, 1] */
+  readonly sleeps: Range;
+  /** Share of nodes that take small updates only, where there are large ones. @default [0, 0.5] */
+  readonly refusals: Range;
 }
 
 export type FaultName = keyof Faults;
@@ -59,6 +63,8 @@ export const allFaults: Faults = {
   pauses: [0, 3],
   jumps: [0, 3],
   slowLinks: [0, 4],
+  sleeps: [0, 1],
+  refusals: [0, 0.5],
 };
 
 /** A quiet network: a little delay, and nothing else. */
@@ -77,6 +83,8 @@ export const noFaults: Faults = {
   pauses: [0, 0],
   jumps: [0, 0],
   slowLinks: [0, 0],
+  sleeps: [0, 0],
+  refusals: [0, 0],
 };
 
 /** All faults but the named ones. */

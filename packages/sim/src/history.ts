@@ -10,7 +10,7 @@ import { epidemicStatus } from '@grapevine/core';
 import { encodeValue } from '@grapevine/wire';
 import { allFaults, type FaultName, faultsWithout } from './faults.ts';
 import { crowd } from './crowd.ts';
-import { areEqual, inspect, inspectAll } from './oracles/quiet-oracles.ts';
+import { areEqual, differenceOf, inspect, inspectAll, wideOf } from './oracles/quiet-oracles.ts';
 import { StepOracles } from './oracles/step-oracles.ts';
 import { type Operation, planStorm, type PlanOptions } from './plan.ts';
 import { type ProtocolName, type Setting, settingOf } from './setting.ts';
@@ -89,12 +89,18 @@ class History {
     this.#options = options;
     this.#setting = settingOf(seed, nodes, protocol ?? null);
     const { maxDriftMs, tombstoneTtlMs, rumorTtlMs, forgetAfterMs, protocolName, edges, ids, large } = this.#setting;
-    const faults = faultsWithout(without ?? [], allFaults);
-    this.#plan = { seed, nodes, faults, ids, large, maxDriftMs };
+    const repairs = protocolName !== 'rumor';
+    const chosen = faultsWithout(without ?? [], allFaults);
+    const forgets = repairs && forgetAfterMs < LEAST_SILENT_MS;
+    // Whoever refuses what is large passes nothing of it on: where not everybody is connected to everybody, others might
+    // never get it, and rightly so. And it forgets an origin of which others still hold what it refused: then they differ.
+    const isFull = edges.length === (nodes * (nodes - 1)) / 2;
+    const faults = large > 0 && isFull && !forgets ? chosen : faultsWithout(['refusals'], chosen);
+    this.#plan = { seed, nodes, faults, ids, large, maxDriftMs, forgetAfterMs: forgets ? forgetAfterMs : null };
     this.#trace = new Trace(print ?? null);
     this.#oracles = new StepOracles({
       object: this.#object,
-      repairs: protocolName !== 'rumor',
+      repairs,
       tombstoneTtlMs,
       rumorTtlMs,
       forgetAfterMs,
@@ -169,9 +175,12 @@ class History {
       case 'write': {
         const { node, id, bytes, expiresInMs } = operation;
         const text = `v${++this.#written}`;
-        const value = encodeValue(bytes === 0 ? text : text.padEnd(bytes, '.'));
+        const writer = nodes[node];
+        // What a node does not take of others, its own users cannot write.
+        const isSmall = bytes === 0 || (writer !== undefined && bytes > writer.nature.maxUpdateBytes);
+        const value = encodeValue(isSmall ? text : text.padEnd(bytes, '.'));
         this.#lastOf.set(node, `id${id}`);
-        nodes[node]?.write(`id${id}`, value, expiresInMs === 0 ? undefined : expiresInMs);
+        writer?.write(`id${id}`, value, expiresInMs === 0 ? undefined : expiresInMs);
         return;
       }
       case 'remove':
@@ -204,6 +213,17 @@ class History {
         if (node === undefined || !node.isUp || !node.isRunning) return;
         node.pause();
         return during(operation.forMs, () => node.continue());
+      }
+      case 'sleep': {
+        const node = nodes[operation.node];
+        if (node === undefined || !node.isUp || !node.isRunning) return;
+        const alone = new Set([operation.node]);
+        world.block(alone, 'both', 1);
+        node.pause();
+        return during(operation.forMs, () => {
+          node.continue();
+          world.block(alone, 'both', -1);
+        });
       }
       case 'jump': {
         const node = nodes[operation.node];
@@ -254,7 +274,11 @@ class History {
     const isRestored = (): boolean => world.links.every((link) => link.isUp) && areEqual(nodes);
     while (!world.isOver && !isRestored()) {
       if (world.nowMs - healedMs > limitMs)
-        this.#object(3, 'unequal', `not equal by sum ${limitMs} ms (${limitMs / deltaMs} cycles) after all has healed`);
+        this.#object(
+          3,
+          'unequal',
+          `not equal ${limitMs} ms (${limitMs / deltaMs} cycles) after all has healed: ${differenceOf(nodes) ?? 'a link is down'}`,
+        );
       world.run(250);
     }
     if (world.isOver) return;
@@ -263,13 +287,14 @@ class History {
     for (let waited = 0; !world.isOver && waited < rest && nodes.some(isInfective); waited += 250) world.run(250);
     world.run(REST_MS);
     // Where origins are forgotten, one node does so a little before another, and says a word about it.
-    this.#oracles.isQuiet = this.#setting.forgetAfterMs > LEAST_SILENT_MS;
+    // And with who refuses something everybody differs for ever.
+    this.#oracles.isQuiet = this.#setting.forgetAfterMs > LEAST_SILENT_MS && wideOf(nodes).length === nodes.length;
     world.run(SILENCE_MS);
     this.#oracles.isQuiet = false;
     if (world.isOver) return;
     for (const node of nodes) inspect(node, this.#object);
     inspectAll(nodes, this.#oracles.ledger, this.#object);
-    this.#oracles.settle((nodes[0] as (typeof nodes)[number]).replica.context);
+    this.#oracles.settle((wideOf(nodes)[0] as SimNode).replica.context);
     this.#quietTimes++;
   }
 }

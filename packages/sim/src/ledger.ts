@@ -11,8 +11,8 @@ import { type Context, isNewer, type Origin, type Replica, Update } from '@grape
 export interface Write {
   /** The write as it was made; nobody else holds this object. */
   readonly update: Update;
-  /** In which it was written. */
-  readonly replica: Replica;
+  /** In which it was written; `null`: that has dropped all since, as after a long sleep. */
+  replica: Replica | null;
   /** Older writes of the id that the writer had seen, where this one removes or will expire. */
   readonly seen: ReadonlySet<Write>;
   /** Virtual milliseconds at which it was written. */
@@ -69,6 +69,12 @@ export class Ledger {
     if (newest === undefined || isNewer(update, newest.update)) this.#newest.set(id, write);
     this.count++;
     return true;
+  }
+
+  /** A replica has dropped all that it held: it is nobody's writer any more. */
+  rejoined(replica: Replica): void {
+    for (const writes of this.#byOrigin.values())
+      for (const write of writes) if (write?.replica === replica) write.replica = null;
   }
 
   /**

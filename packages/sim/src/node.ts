@@ -37,6 +37,8 @@ export const START_MS = 1767225600000;
 export interface NodeNature {
   readonly skewMs: number;
   readonly gatherMs: number;
+  /** More than so many bytes of an update it does not take. */
+  readonly maxUpdateBytes: number;
   /** How its handler judges; `null`: it has none. */
   readonly habit: Habit | null;
 }
@@ -82,6 +84,11 @@ export class SimNode implements Effects, Host {
   /** This node's own clock: wall-clock milliseconds. */
   get nowMs(): number {
     return START_MS + this.world.nowMs + this.skewMs;
+  }
+
+  /** Whether something has arrived that its machine has not been given yet. */
+  get hasArrivals(): boolean {
+    return this.#arrived.length > 0;
   }
 
   get isRunning(): boolean {
@@ -305,7 +312,8 @@ export class SimNode implements Effects, Host {
     // A clock that was set back gives a lower epoch, and its peers correct it; the very same millisecond twice it may not
     // give, as no process starts twice in one.
     const epoch = this.nowMs + this.#epochs++;
-    const replica = new Replica({ name: this.name, epoch, ...world.replicaOptions });
+    const { maxUpdateBytes } = this.nature;
+    const replica = new Replica({ name: this.name, epoch, ...world.replicaOptions, maxUpdateBytes });
     replica.observed = true;
     this.replica = replica;
     this.#forgotten = [];

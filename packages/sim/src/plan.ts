@@ -11,7 +11,8 @@ import { below, type Random } from '@grapevine/core';
 import { chance, pick, type Range, stream, within } from './chance.ts';
 import type { Faults } from './faults.ts';
 
-/** `restart`: its clock is `backMs` behind then, and if it `rewrites`, it writes the id
+/** `sleep`: a process is stopped, and its host is off the network.
+ * `restart`: its clock is `backMs` behind then, and if it `rewrites`, it writes the id
  * that it wrote last once more, before it has heard of anybody. */
 export type Operation =
   | {
@@ -39,6 +40,7 @@ export type Operation =
       readonly forMs: number;
     }
   | { readonly type: 'pause'; readonly node: number; readonly forMs: number }
+  | { readonly type: 'sleep'; readonly node: number; readonly forMs: number }
   | { readonly type: 'jump'; readonly node: number; readonly byMs: number; readonly forMs: number }
   | { readonly type: 'slow'; readonly a: number; readonly b: number; readonly rate: number; readonly forMs: number };
 
@@ -65,11 +67,18 @@ export interface PlanOptions {
   /** Share of writes that are large. */
   readonly large: number;
   readonly maxDriftMs: number;
+  /** What is forgotten after, in milliseconds; `null`: nothing is, in any history. */
+  readonly forgetAfterMs: number | null;
 }
 
 const DURATIONS_MS: Range = [4000, 75000];
 /** Well below what is forgotten where histories forget. */
 const LONGEST_FAULT_MS = 40000;
+/** A sleep is longer than what is forgotten after by so much: clocks that jump meanwhile must not make it look shorter. */
+const OVERSLEPT_MS: Range = [40_000, 55_000];
+const SLEEPS = 0.4;
+/** After a sleep the storm goes on for as much. */
+const AWAKE_MS = 1000;
 /** One fills a chunk of a transfer; and with more than eight of them the window closes. */
 const LARGE_BYTES = 50000;
 
@@ -124,10 +133,33 @@ export function planStorm(options: PlanOptions, number: number): Storm {
     put({ type: 'slow', a: node(), b: node(), rate: within(random, [1, 40]), forMs: forMs() });
 
   operations.sort((a, b) => a.atMs - b.atMs);
-  return {
-    durationMs,
-    operations: operations.map(({ atMs, operation }, index) => ({ number: 1000 * number + index, atMs, operation })),
-  };
+  const planned = operations.map(({ atMs, operation }, index): Planned => ({
+    number: 1000 * number + index,
+    atMs,
+    operation,
+  }));
+  // From a stream of their own, and behind all others: who leaves them out has the history that was there before them.
+  const sleeps = sleepsOf(options, number, durationMs);
+  let endMs = durationMs;
+  for (const { atMs, operation } of sleeps) {
+    planned.push({ number: 1000 * number + planned.length, atMs, operation });
+    endMs = Math.max(endMs, atMs + operation.forMs + AWAKE_MS);
+  }
+  return { durationMs: endMs, operations: sleeps.length === 0 ? planned : planned.sort((a, b) => a.atMs - b.atMs) };
+}
+
+function sleepsOf(
+  { seed, nodes, faults, forgetAfterMs }: PlanOptions,
+  number: number,
+  durationMs: number,
+): { readonly atMs: number; readonly operation: Extract<Operation, { type: 'sleep' }> }[] {
+  if (forgetAfterMs === null) return [];
+  const random = stream(seed, 7, number);
+  if (!chance(random, SLEEPS)) return [];
+  return Array.from({ length: within(random, faults.sleeps) }, () => ({
+    atMs: below(random, durationMs),
+    operation: { type: 'sleep', node: below(random, nodes), forMs: forgetAfterMs + within(random, OVERSLEPT_MS) },
+  }));
 }
 
 const ways = ['both', 'both', 'in', 'out'] as const;

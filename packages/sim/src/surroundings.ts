@@ -15,7 +15,7 @@ export interface Surroundings {
   /** The name of the one gossip instance that every node runs. */
   readonly instance: string;
   readonly protocol: Protocol;
-  readonly replicaOptions: Omit<ReplicaOptions, 'name' | 'epoch'>;
+  readonly replicaOptions: Omit<ReplicaOptions, 'name' | 'epoch' | 'maxUpdateBytes'>;
   readonly observer: Observer;
   readonly trace: Trace;
   at(atMs: number, act: Act): void;

@@ -17,6 +17,9 @@ import type { Observer, WatchedNode } from './observer.ts';
 import type { Surroundings } from './surroundings.ts';
 import type { Trace } from './trace.ts';
 
+/** What a narrow node takes of an update at most, in bytes. */
+const NARROW_BYTES = 1000;
+
 /** Who dials whom. */
 export type Edges = readonly (readonly [number, number])[];
 
@@ -36,7 +39,7 @@ export class World implements Surroundings {
   readonly protocol: Protocol;
   readonly observer: Observer;
   readonly trace: Trace;
-  readonly replicaOptions: Omit<ReplicaOptions, 'name' | 'epoch'>;
+  readonly replicaOptions: Omit<ReplicaOptions, 'name' | 'epoch' | 'maxUpdateBytes'>;
   readonly nodes: readonly SimNode[];
   readonly links: readonly Link[];
   readonly seed: number;
@@ -58,13 +61,16 @@ export class World implements Surroundings {
     const natures = stream(seed, 1);
     const judging = shareWithin(natures, faults.handlers);
     const skewed = natures() < 0.5;
+    const narrowness = stream(seed, 8);
+    const narrow = narrowness() < 0.4 ? 0 : shareWithin(narrowness, faults.refusals);
     this.nodes = Array.from({ length: options.nodes }, (_, index) => {
       const random = stream(seed, 2, index);
       const drawn = within(random, faults.skewMs);
       const skewMs = skewed ? drawn : 0;
       const gatherMs = random() < 0.6 ? 0 : within(random, faults.gatherMs);
       const habit = random() < judging ? { delayMs: within(random, [0, 400]), refusals: 0.5 * random() } : null;
-      return new SimNode(this, index, { skewMs, gatherMs, habit }, random);
+      const maxUpdateBytes = narrowness() < narrow ? NARROW_BYTES : options.replica.maxUpdateBytes;
+      return new SimNode(this, index, { skewMs, gatherMs, maxUpdateBytes, habit }, random);
     });
     this.links = edges.map(([a, b], index) => {
       const random = stream(seed, 3, index);

@@ -265,7 +265,8 @@ export class Exchange {
     if (this.#onlyRecent(missing)) {
       // Claims no more than the peer has told, and still opens the sweep: where the cluster is busy something is always
       // young, and removals must get through even so.
-      effects.send(from, this.#endOf({ invitation, index: 0, buckets, claim: theirs.common(context) }, missing, nowMs));
+      const claim = replica.vouched(theirs.common(context));
+      effects.send(from, this.#endOf({ invitation, index: 0, buckets, claim }, missing, nowMs));
       return;
     }
     theirs.addAll(this.#stillRefused(from).dots());
@@ -300,8 +301,25 @@ export class Exchange {
       outgoing.theirs.addAll(missing);
     }
     this.#outgoing.delete(to);
-    const claim = this.#stillRefused(to).lacking(replica.context.dots(outgoing.buckets));
-    effects.send(to, this.#endOf({ invitation, index: outgoing.index, buckets: outgoing.buckets, claim }, [], nowMs));
+    const { index, buckets } = outgoing;
+    const claim = replica.vouched(this.#stillRefused(to).lacking(replica.context.dots(buckets)));
+    const end = this.#endOf({ invitation, index, buckets, claim }, [], nowMs);
+    // The peer tells from both sums whether we are equal in the other buckets: what the claim leaves out for its sake must
+    // not look like a difference there, which would never go.
+    effects.send(to, buckets === 'all' ? end : { ...end, context: this.#sumWith(claim, buckets) });
+  }
+
+  /** The sum of our context, with `claim` in place of what it has in these buckets. */
+  #sumWith(claim: Dots, buckets: readonly number[]): Sum {
+    const { bucketSums, sum } = this.#environment.replica.context;
+    let { low, high } = Context.of(claim).sum;
+    low += sum.low;
+    high += sum.high;
+    for (const bucket of buckets) {
+      low -= bucketSums[2 * bucket] as number;
+      high -= bucketSums[2 * bucket + 1] as number;
+    }
+    return { low: low | 0, high: high | 0 };
   }
 
   /** @param unclaimed dots that the claim leaves out, and so what is live leaves out */
@@ -499,7 +517,7 @@ export class Exchange {
     for (const update of replica.store)
       if (outlives(update, horizonMs) && (chosen === null || chosen.has(liveBucketOf(update.id))))
         dots.add(update.origin, update.sequence);
-    const context = replica.context.dots();
+    const context = replica.vouched(replica.context.dots());
     effects.send(to, { type: 'live-dots', buckets, dots: dots.dots(), context, horizonMs, answer });
   }
 
@@ -526,7 +544,7 @@ export class Exchange {
         !listed.has(update.origin, update.sequence)
       )
         dropped.push(update);
-    for (const update of dropped) replica.drop(update);
+    for (const update of dropped) replica.sweep(update);
   }
 }
 

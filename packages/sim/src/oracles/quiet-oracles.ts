@@ -7,6 +7,7 @@
  *     all hold; sums are what a sum over everything gives.
  *  4. Nothing is held that the remover had seen, whose store lives.
  *  6. Where there is no handler, readers see all.
+ *  3, too: a node that refuses large updates holds all that it takes, and knows of all but what it refused.
  *  9. No rumor is infective any more, nothing waits.
  */
 
@@ -26,12 +27,66 @@ import type { Ledger } from '../ledger.ts';
 import type { SimNode } from '../node.ts';
 import type { Object as Objection } from '../violation.ts';
 
-/** Whether all are equal by sum: of contexts, and of what is live beyond any clock. */
+/** Whether all are equal by sum, of contexts and of what is live beyond any clock, but for what some refuse. */
 export function areEqual(nodes: readonly SimNode[]): boolean {
+  return differenceOf(nodes) === null;
+}
+
+/** In what they are not: see `areEqual`. */
+export function differenceOf(nodes: readonly SimNode[]): string | null {
+  const wide = wideOf(nodes);
+  if (!areEqualBySum(wide, nodes)) return 'sums differ';
+  if (wide.length === nodes.length) return null;
+  const horizonMs = horizonOf(nodes);
+  for (const node of nodes) {
+    const lack = wide.includes(node) ? null : lackOf(node, wide[0] as SimNode, horizonMs);
+    if (lack !== null) return `${node.name} ${lack}`;
+  }
+  return null;
+}
+
+/** Those that take any update: what they know is what there is. All, if nobody does: then nothing large is written. */
+export function wideOf(nodes: readonly SimNode[]): readonly SimNode[] {
+  let mostBytes = 0;
+  for (const { nature } of nodes) mostBytes = Math.max(mostBytes, nature.maxUpdateBytes);
+  return nodes.filter(({ nature }) => nature.maxUpdateBytes === mostBytes);
+}
+
+/** In what a node that refuses large updates differs from one that takes all, beyond those; `null`: in nothing. */
+function lackOf({ replica }: SimNode, wide: SimNode, horizonMs: number): string | null {
+  const full = wide.replica;
+  // What it has only been told, and by whom died since, it keeps to itself.
+  if (!full.context.covers(replica.vouched(replica.context.dots()))) return `knows what ${wide.name} does not`;
+  const lacking = replica.context.lacking(full.context.dots());
+  if (!replica.refused.covers(lacking)) return `lacks dots that it has not refused`;
+  for (const { origin, intervals } of lacking)
+    for (let i = 0; i < intervals.length; i += 2)
+      for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
+        const update = full.store.byDot(origin, sequence);
+        if (update === undefined || !isRefused(update, replica))
+          return `has not learnt that ${sequence}.${origin.key}, which it refused, is over`;
+      }
+  const live = liveOf(replica, horizonMs);
+  let count = 0;
+  for (const [id, update] of liveOf(full, horizonMs)) {
+    if (isRefused(update, replica)) continue;
+    count++;
+    const same = live.get(id);
+    if (same === undefined || same.sequence !== update.sequence || same.origin.key !== update.origin.key)
+      return `does not hold ${update.sequence}.${update.origin.key} of ${id}, which is not too large for it`;
+  }
+  return live.size === count ? null : `holds what is over elsewhere`;
+}
+
+function isRefused({ id, value }: Update, { maxUpdateBytes }: Replica): boolean {
+  return id.length + (value?.length ?? 0) > maxUpdateBytes;
+}
+
+function areEqualBySum(nodes: readonly SimNode[], all: readonly SimNode[]): boolean {
   const [first, ...rest] = nodes as [SimNode, ...SimNode[]];
   const { sum } = first.replica.context;
   if (!rest.every(({ replica }) => sameSum(replica.context.sum, sum))) return false;
-  const horizonMs = horizonOf(nodes);
+  const horizonMs = horizonOf(all);
   const live = first.replica.store.liveSum(horizonMs);
   return rest.every(({ replica }) => sameSum(replica.store.liveSum(horizonMs), live));
 }
@@ -86,9 +141,14 @@ export function inspect(node: SimNode, object: Objection): void {
 
 /** What must be true of all together when everything has healed and come to rest. */
 export function inspectAll(nodes: readonly SimNode[], ledger: Ledger, object: Objection): void {
-  const [first, ...rest] = nodes as [SimNode, ...SimNode[]];
+  const wide = wideOf(nodes);
+  const [first, ...rest] = wide as [SimNode, ...SimNode[]];
   const horizonMs = horizonOf(nodes);
   const live = liveOf(first.replica, horizonMs);
+  for (const node of nodes) {
+    const lack = wide.includes(node) ? null : lackOf(node, first, horizonMs);
+    if (lack !== null) object(3, 'content', `${node.name} ${lack}`);
+  }
   for (const { name, replica } of rest) {
     const other = liveOf(replica, horizonMs);
     if (other.size !== live.size)
@@ -118,7 +178,7 @@ function liveOf(replica: Replica, horizonMs: number): Map<string, Update> {
 }
 
 function inspectLedger(nodes: readonly SimNode[], ledger: Ledger, object: Objection): void {
-  const { context, store } = (nodes[0] as SimNode).replica;
+  const { context, store } = (wideOf(nodes)[0] as SimNode).replica;
   const living = new Set(nodes.map(({ replica }) => replica));
   for (const [id, writes] of ledger.ids()) {
     // A tombstone that was collected counts, even where its origin has been forgotten since.
@@ -138,7 +198,9 @@ function inspectLedger(nodes: readonly SimNode[], ledger: Ledger, object: Object
     if (final === undefined) continue;
     const newer = known.filter(({ update }) => isNewer(update, final));
     const made = ledger.find(final.origin, final.sequence);
-    const remover = newer.find(({ seen, replica }) => made !== undefined && seen.has(made) && living.has(replica));
+    const remover = newer.find(
+      ({ seen, replica }) => made !== undefined && seen.has(made) && replica !== null && living.has(replica),
+    );
     if (remover !== undefined)
       object(
         4,

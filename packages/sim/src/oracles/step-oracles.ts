@@ -8,7 +8,8 @@
  *  3. A sweep drops nothing that is the newest of its id; no value goes to a peer that said it has it.
  *  5. What expired is no more visible after a tick or a collection, and is never sent on.
  *  6. A verdict decides what readers see; what is hidden is never pushed; feedback tells the truth about the batch.
- *  9. After a collection no tombstone is older than its time, and no origin is kept that is long gone.
+ *  9. Who slept for longer than what is forgotten after drops all, and nobody else does; it writes under a new epoch.
+ *     After a collection no tombstone is older than its time, and no origin is kept that is long gone.
  *  And a subscriber who was told every change sees what readers see.
  *
  * They hang on the four doors through which a replica changes: set and drop of its store, extend and forget of its
@@ -80,6 +81,15 @@ class Watched {
   readonly beaten = new Map<string, Bytes>();
   /** When each update arrived, in virtual milliseconds, where the protocol forgets. */
   readonly arrivals = new WeakMap<Update, number>();
+  /** When it was last awake, by its own clock, as its replica sees it; `undefined`: its protocol does not care. */
+  awakeMs: number | undefined;
+  /** Virtual milliseconds of its last step. */
+  steppedAtMs = Infinity;
+  /** The origin that it must give up in this step, since it slept too long. */
+  outlived: Origin | null = null;
+  isRejoining = false;
+  /** The offer that was open when it rejoined: its verdict decides nothing. */
+  voidOffer = 0;
   /** Dots that entered the context in this step. */
   readonly entered: { origin: Origin; first: number; last: number }[] = [];
 }
@@ -92,6 +102,8 @@ class Heard {
   /** Dots that the peer announced, told or asked for. */
   readonly has = new Dots();
   readonly asked = new Dots();
+  /** Dots that the peer refused. */
+  readonly refused = new Dots();
 }
 
 export class StepOracles implements Observer {
@@ -123,12 +135,12 @@ export class StepOracles implements Observer {
     const storeDrop = store.drop.bind(store);
     store.drop = (update): void => {
       watched.touched.add(update.id);
-      if (update.value === undefined) this.#onCollect(update);
+      if (update.value === undefined && !watched.isRejoining) this.#onCollect(update);
       storeDrop(update);
     };
     const drop = replica.drop.bind(replica);
     replica.drop = (update): void => {
-      this.#onDrop(node, update);
+      if (!watched.isRejoining) this.#onDrop(node, update);
       drop(update);
     };
     const extend = context.extend.bind(context);
@@ -139,10 +151,17 @@ export class StepOracles implements Observer {
     const write = replica.write.bind(replica);
     replica.write = (id, value, expiresAt, nowMs): Update => {
       const { stamp } = watched;
-      const update = write(id, value, expiresAt, nowMs);
+      const update = this.#waking(node, watched, nowMs, () => write(id, value, expiresAt, nowMs));
       if (update.stamp <= stamp)
         this.#object(1, 'clock', `${node.name} wrote ${name(update)} with a stamp that it had stored already`);
       return update;
+    };
+    const wake = replica.wake.bind(replica);
+    replica.wake = (nowMs): boolean => {
+      watched.awakeMs ??= nowMs;
+      const rejoined = this.#waking(node, watched, nowMs, () => wake(nowMs));
+      watched.awakeMs = nowMs;
+      return rejoined;
     };
   }
 
@@ -150,17 +169,55 @@ export class StepOracles implements Observer {
     this.#input = input;
     const { nowMs } = node;
     if (nowMs > this.#latestMs) this.#latestMs = nowMs;
+    const watched = this.#of(node);
+    const atMs = node.world.nowMs;
+    if (this.#options.repairs && atMs - watched.steppedAtMs > this.#options.forgetAfterMs + 2 * CLOCK_TOLERANCE_MS)
+      watched.outlived = node.replica.origin;
+    watched.steppedAtMs = atMs;
   }
 
   stepped(node: SimNode, input: Input, told: readonly Update[]): void {
     const watched = this.#of(node);
+    const { replica } = node;
     for (const { id } of told) watched.touched.add(id);
     if (watched.touched.size > 0) this.#readersSee(node, watched);
     if (watched.beaten.size > 0) this.#writtenAgain(node, watched);
     if (++this.#steps % INSPECTION_STEPS === 0) inspect(node, this.#options.object);
     if (watched.entered.length > 0) watched.entered.length = 0;
     if (watched.openOffer === 0 && watched.expected.size > 0) watched.expected.clear();
+    if (watched.outlived !== null && (input === 'receive' || input === 'tick' || input === 'collect')) {
+      if (replica.origin === watched.outlived)
+        this.#object(9, 'slept', `${node.name} has slept for longer than forgetAfter, and goes on as if it had not`);
+      watched.outlived = null;
+    }
     if (input === 'collect') this.#collected(node);
+  }
+
+  /** What a replica does where it may notice that it has slept too long. */
+  #waking<T>(node: SimNode, watched: Watched, nowMs: number, act: () => T): T {
+    const { awakeMs } = watched;
+    if (awakeMs === undefined || nowMs - awakeMs <= this.#options.forgetAfterMs) return act();
+    const { replica } = node;
+    const former = replica.origin;
+    watched.isRejoining = true;
+    const result = act();
+    watched.isRejoining = false;
+    watched.awakeMs = nowMs;
+    if (replica.origin.epoch <= former.epoch)
+      this.#object(9, 'rejoin', `${node.name} slept too long, and writes under its former epoch`);
+    for (const { id, origin } of replica.store)
+      if (origin.key !== replica.origin.key)
+        this.#object(9, 'rejoin', `${node.name} slept too long, and still holds ${id} of before`);
+    for (const { origin } of replica.context.origins())
+      if (origin.key !== replica.origin.key)
+        this.#object(9, 'rejoin', `${node.name} slept too long, and still claims dots of ${origin.key}`);
+    watched.hidden = new Dots();
+    watched.claims = new Dots();
+    watched.expected.clear();
+    watched.entered.length = 0;
+    watched.voidOffer = watched.openOffer;
+    this.ledger.rejoined(replica);
+    return result;
   }
 
   #readersSee(node: SimNode, watched: Watched): void {
@@ -209,7 +266,13 @@ export class StepOracles implements Observer {
       if (heard.invitation !== message.invitation) return;
       const context = (heard.context ??= Dots.of(heard.invited));
       for (const update of message.updates)
-        if (update.value !== undefined && context.has(update.origin, update.sequence))
+        if (heard.refused.has(update.origin, update.sequence))
+          this.#object(
+            3,
+            'refused-again',
+            `${end.node.name} sends ${end.peer.node.name} ${name(update)}, which it refused`,
+          );
+        else if (update.value !== undefined && context.has(update.origin, update.sequence))
           this.#object(
             3,
             'sent-again',
@@ -241,6 +304,8 @@ export class StepOracles implements Observer {
         return this.#of(end.node).claims.addAll(message.claim);
       case 'announce':
         return this.#heardOn(end).has.addAll(message.dots);
+      case 'refused':
+        return this.#heardOn(end).refused.addAll(message.dots);
       case 'ask':
         return this.#heardOn(end).asked.addAll(message.dots);
       case 'updates':
@@ -263,6 +328,7 @@ export class StepOracles implements Observer {
     const watched = this.#of(node);
     if (watched.openOffer === offer.number) watched.openOffer = 0;
     watched.expected = new Map();
+    if (watched.voidOffer === offer.number) return;
     for (const update of offer.updates) {
       const kept =
         verdict.type === 'keep-all'
@@ -278,6 +344,7 @@ export class StepOracles implements Observer {
   crashed(node: SimNode): void {
     const watched = this.#of(node);
     watched.openOffer = 0;
+    watched.voidOffer = 0;
     watched.expected.clear();
     // A new machine has heard nothing yet, even on connections that live on.
     for (const end of node.ends.values()) this.#heard.delete(end);
@@ -294,9 +361,10 @@ export class StepOracles implements Observer {
   /** Everything is equal: what is over is forgotten here. */
   settle(context: Context): void {
     this.ledger.settle(context);
-    for (const watched of this.#watched.values()) {
+    for (const [node, watched] of this.#watched) {
       watched.hidden = new Dots();
-      watched.claims = new Dots();
+      // What has arrived and was not handed over yet may hold a claim that is to be taken up.
+      if (!(node as SimNode).hasArrivals) watched.claims = new Dots();
     }
   }
 
@@ -399,10 +467,12 @@ export class StepOracles implements Observer {
     const newest = this.ledger.newestOf(update.id);
     if (newest === undefined || !isNewer(newest.update, update))
       this.#object(3, 'newest-dropped', `${node.name} drops ${name(update)}, the newest of its id`);
-    const { context } = node.replica;
-    const covers = this.ledger
-      .writesOf(update.id)
-      .some((write) => isNewer(write.update, update) && context.has(write.update.origin, write.update.sequence));
+    // What is refused supersedes, too: what it takes the place of is over, though nothing takes its place here.
+    const { context, refused } = node.replica;
+    const covers = this.ledger.writesOf(update.id).some(({ update: other }) => {
+      const { origin, sequence } = other;
+      return isNewer(other, update) && (context.has(origin, sequence) || refused.has(origin, sequence));
+    });
     if (!covers && this.#options.forgetAfterMs > FORGETS_SOON_MS)
       this.#object(3, 'swept-uncovered', `${node.name} drops ${name(update)}, and has seen nothing that is newer`);
   }
