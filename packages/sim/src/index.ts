@@ -21,6 +21,7 @@ export * from './papers/curves.ts';
 export * from './papers/experiment.ts';
 export * from './papers/spread.ts';
 export * from './papers/swim-crashes.ts';
+export * from './papers/swim-experiment.ts';
 export * from './papers/swim-healing.ts';
 export * from './papers/swim-load.ts';
 export * from './papers/swim-stalls.ts';

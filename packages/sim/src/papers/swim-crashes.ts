@@ -2,7 +2,8 @@
  * How soon a dead node is found out, and when everybody knows.
  *
  * Times are counted from the death, in milliseconds:
- *  - `pinged`: somebody first picks the dead node as a target. It is what SWIM's e/(e − 1) periods are about.
+ *  - `pinged`: somebody first picks the dead node as a target; `null`: nobody did, its connections were closed before. It is
+ *    what SWIM's e/(e − 1) periods are about.
  *  - `unanswered`: somebody's question has gone without an answer for its timeout (or the dial that a closed connection
  *    started has failed), and others are asked to ask: the failure detector has found it.
  *  - `suspected`: the others have not had an answer either, and the first suspicion is raised.
@@ -22,11 +23,13 @@ export interface CrashSetup {
   readonly victims: number;
   /** `lose`: the machine is gone and says nothing. `crash`: the process is over, and its connections close. */
   readonly how: 'lose' | 'crash';
+  /** Between two deaths. @default long enough for the connections of the last to be given up */
+  readonly gapMs?: Range;
   readonly options?: Partial<SwimOptions>;
 }
 
 export interface Death {
-  readonly pinged: number;
+  readonly pinged: number | null;
   readonly unanswered: number;
   readonly suspected: number;
   readonly downFirst: number;
@@ -41,7 +44,7 @@ const PING = 0;
 const ASK = 2;
 
 /** @throws RangeError if a death is not known to everybody in the end */
-export function watchCrashes({ nodes, seed, victims, how, options = {} }: CrashSetup): Death[] {
+export function watchCrashes({ nodes, seed, victims, how, gapMs = GAP_MS, options = {} }: CrashSetup): Death[] {
   const world = new SwimWorld({ nodes, seed, options });
   const random = stream(seed, 7);
   const deaths: Death[] = [];
@@ -69,7 +72,7 @@ export function watchCrashes({ nodes, seed, victims, how, options = {} }: CrashS
   });
   world.run(WARM_MS);
   for (let death = 0; death < victims; death++) {
-    world.run(within(random, GAP_MS));
+    world.run(within(random, gapMs));
     const dead = pick(random, world.up);
     victim = dead.name;
     atMs = world.nowMs;
@@ -79,7 +82,7 @@ export function watchCrashes({ nodes, seed, victims, how, options = {} }: CrashS
     const others = world.up.length;
     if (world.runUntil(() => downs >= others, LONGEST_MS) === undefined)
       throw new RangeError(`${victim} is down for ${downs} of ${others}`);
-    deaths.push({ ...first, downLast });
+    deaths.push({ ...first, pinged: first.pinged === Infinity ? null : first.pinged, downLast });
   }
   return deaths;
 }

@@ -19,12 +19,13 @@ export interface JoinSetup {
 const STEP_MS = 50;
 const LONGEST_MS = 300_000;
 
-/** @returns when everybody has known everybody, in milliseconds from the first start; `Infinity`: it did not */
-export function watchJoin({ nodes, seed, startWithinMs, loss = 0, options = {} }: JoinSetup): number {
+/** @returns when everybody has known everybody, in milliseconds from the first start; `null`: it did not */
+export function watchJoin({ nodes, seed, startWithinMs, loss = 0, options = {} }: JoinSetup): number | null {
   const world = new SwimWorld({ nodes, seed, start: 'through-one', startWithinMs, loss, options });
   const startMs = world.nowMs;
   world.run(startWithinMs);
-  return (world.runUntil(() => world.isAgreed, LONGEST_MS, STEP_MS) ?? Infinity) - startMs;
+  const agreedMs = world.runUntil(() => world.isAgreed, LONGEST_MS, STEP_MS);
+  return agreedMs === undefined ? null : agreedMs - startMs;
 }
 
 export interface CutSetup {
@@ -41,8 +42,8 @@ export interface CutSetup {
 export interface Healing {
   /** How many members somebody took for dead at the end of the cut, on average over all. */
   readonly down: number;
-  /** From the end of the cut until all views are equal again, in milliseconds; `Infinity`: not within five minutes. */
-  readonly healedMs: number;
+  /** From the end of the cut until all views are equal again, in milliseconds; `null`: not within five minutes. */
+  readonly healedMs: number | null;
 }
 
 const WARM_MS = 20_000;
@@ -59,6 +60,9 @@ export function watchCut({ nodes, seed, cut, way, forMs, options = {} }: CutSetu
   const downs = world.processes.map(({ members }) => members.filter(({ state }) => state === 'down').length);
   for (const heal of heals) heal();
   const endMs = world.nowMs;
-  const healedMs = (world.runUntil(() => world.isAgreed, LONGEST_MS) ?? Infinity) - endMs;
-  return { down: downs.reduce((sum, down) => sum + down, 0) / nodes, healedMs };
+  const healedMs = world.runUntil(() => world.isAgreed, LONGEST_MS);
+  return {
+    down: downs.reduce((sum, down) => sum + down, 0) / nodes,
+    healedMs: healedMs === undefined ? null : healedMs - endMs,
+  };
 }

@@ -95,20 +95,25 @@ export class Detector {
     }
   }
 
-  /** A dial of this member came to nothing: others are asked, at once. */
+  /**
+   * A dial of this member came to nothing: others are asked, at once. Unless it was made on behalf of others, who are told
+   * and judge for themselves: were a helper to ask helpers of its own, one crash would set everybody asking everybody.
+   */
   unreachable(name: string, clocks: Clocks): void {
     const { roster } = this.#details.knowledge;
     const entry = roster.get(name);
-    if (entry !== undefined && roster.isThere(name) && !this.#open.isOpen(name))
-      this.#begin(entry.status, clocks).stage = 'dial';
-    for (const probe of this.#open.probes.values())
-      if (probe.name === name && probe.stage === 'dial') this.#askOthers(probe, clocks);
+    let isOurs = true;
     for (const relay of this.#open.relays.values())
       if (relay.name === name && relay.stage === 'dial') {
+        isOurs = false;
         // Infinity: it has been told.
         if (relay.nackMs !== Infinity) this.#details.send(relay.asker, [NACK, relay.askerSequence]);
         this.#open.relays.delete(relay.sequence);
       }
+    if (isOurs && entry !== undefined && roster.isThere(name) && !this.#open.isOpen(name))
+      this.#begin(entry.status, clocks).stage = 'dial';
+    for (const probe of this.#open.probes.values())
+      if (probe.name === name && probe.stage === 'dial') this.#askOthers(probe, clocks);
   }
 
   /** This member is gone, or another: it need not be asked. */
