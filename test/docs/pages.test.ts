@@ -67,7 +67,7 @@ describe('docs/options.md', () => {
     expect(rows).toEqual(
       differing.map(([name, rule]) => [
         name,
-        ...[lan, wan, local].map((is) => String(is[name as keyof typeof is] ?? rule.default)),
+        ...[lan, wan, local].map((is) => JSON.stringify(is[name as keyof typeof is] ?? rule.default)),
       ]),
     );
   });
