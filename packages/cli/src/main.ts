@@ -8,6 +8,7 @@
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import {
+  GossipError,
   isGossipError,
   type Meta,
   type Seed,
@@ -118,7 +119,7 @@ function agentOptions(flags: AgentFlags): AgentOptions {
   };
 }
 
-/** @throws CommanderError where words of both kinds were given; GossipError OPTIONS_INVALID */
+/** @throws GossipError OPTIONS_INVALID, also where words of both kinds were given */
 function membershipOf({ membership, join, discover, meta, swim: options, peer }: AgentFlags): Membership {
   const isStatic = membership === 'static' || (membership === undefined && peer.length > 0);
   const strange = isStatic
@@ -131,9 +132,8 @@ function membershipOf({ membership, join, discover, meta, swim: options, peer }:
     : { '--peer': peer.length };
   for (const [flag, count] of Object.entries(strange))
     if (count > 0)
-      throw new CommanderError(
-        2,
-        'grapevine.membership',
+      throw new GossipError(
+        'OPTIONS_INVALID',
         `${flag} means nothing with ${isStatic ? 'a list of peers (--peer, --membership static)' : '--membership swim'}.`,
       );
   if (isStatic) return staticMembership({ peers: peer });
