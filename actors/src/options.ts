@@ -65,7 +65,7 @@ export interface ResolvedNodeOptions {
    */
   readonly stateFile: string | null;
   /**
-   * The most open connections; who dials beyond them is refused, and finds somebody else. Membership that chooses its
+   * The most open connections; who dials beyond them is refused, and tries on. Membership that chooses its
    * connections (`swim`) stays far below.
    * @default 1024
    */

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { entropyRules, errorCodes, rumorRules } from '@grapevine/core';
+import { entropyRules, errorCodes, rumorRules, swimProfiles, swimRules } from '@grapevine/core';
 import { dnsRules } from '../../actors/src/discovery/dns.ts';
 import { fileRules } from '../../actors/src/discovery/file.ts';
 import { closeCodes } from '@grapevine/transport';
@@ -50,6 +50,26 @@ describe('docs/options.md', () => {
   ] as const)('has every option of %s with its default', (title, rules) => {
     const expected = Object.entries(rules).map(([name, rule]) => [name, String(rule.default)] as const);
     expect(rowsOf(title)).toEqual(new Map(expected));
+  });
+
+  test('has every option of swim with its default', () => {
+    const shown = (value: unknown): string =>
+      typeof value === 'object' && value !== null && Object.keys(value).length === 0 ? 'none' : String(value);
+    const expected = Object.entries(swimRules).map(([name, rule]) => [name, shown(rule.default)] as const);
+    expect(rowsOf('swim')).toEqual(new Map(expected));
+  });
+
+  test('has what the profiles of swim have in place of its defaults', () => {
+    const section = page('options.md').split('## Profiles of `swim`')[1]?.split('\n## ')[0] ?? '';
+    const rows = [...section.matchAll(/^\| `(\w+)` \| (\w+) \| (\w+) \| (\w+) \|$/gm)].map((row) => row.slice(1));
+    const { lan, wan, local } = swimProfiles;
+    const differing = Object.entries(swimRules).filter(([name]) => [lan, wan, local].some((is) => name in is));
+    expect(rows).toEqual(
+      differing.map(([name, rule]) => [
+        name,
+        ...[lan, wan, local].map((is) => JSON.stringify(is[name as keyof typeof is] ?? rule.default)),
+      ]),
+    );
   });
 
   test.each([

@@ -177,6 +177,10 @@ describe('the command', () => {
     expect(await run(['agent'])).toMatchObject({ code: 2, err: expect.stringContaining("'--name <name>'") });
     expect(await run(['agent', '--name', 'a', '--protocol', 'telepathy'])).toMatchObject({ code: 2 });
     expect(await run(['agent', '--name', 'a', '--option', 'rounds'])).toMatchObject({ code: 2 });
+    expect(await run(['agent', '--name', 'a', '--join', 'ws://x', '--peer', 'ws://y'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--join means nothing with a list of peers'),
+    });
     expect(await run(['demo', '--for', '20'])).toMatchObject({ code: 2, err: expect.stringContaining('20s') });
     expect(await run(['--help'])).toMatchObject({ code: 0, out: expect.stringContaining('agent') });
   });

@@ -50,7 +50,7 @@ import { resolveSwim, type SwimOptions } from './swim/options.ts';
 import type { Clocks, Status } from './swim/roster.ts';
 
 export { sameMeta } from './swim/meta.ts';
-export type { Seed, SwimOptions } from './swim/options.ts';
+export { type Seed, type SwimOptions, swimProfiles, swimRules } from './swim/options.ts';
 export {
   isSwimMessage,
   type SwimMessage,

@@ -99,7 +99,8 @@ const timer = wholeNumber('milliseconds', 1, 2 ** 31 - 1);
 const count = wholeNumber('nodes', 1, 1000);
 const times = wholeNumber('times', 1, 1000);
 
-const lan: OptionRules<SwimOptions> = {
+/** With the defaults of the profile `lan`. */
+export const swimRules: OptionRules<SwimOptions> = {
   seeds: { check: isSeeds, default: [] },
   profile: { check: oneOf('lan', 'wan', 'local'), default: 'lan' },
   probeInterval: { check: timer, default: 1000 },
@@ -117,7 +118,8 @@ const lan: OptionRules<SwimOptions> = {
   meta: { check: metaProblem, default: {} },
 };
 
-const profiles: Readonly<Record<SwimOptions['profile'], Partial<SwimOptions>>> = {
+/** What each profile has in place of those defaults. */
+export const swimProfiles: Readonly<Record<SwimOptions['profile'], Partial<SwimOptions>>> = {
   lan: {},
   wan: {
     probeInterval: 5000,
@@ -139,10 +141,10 @@ const profiles: Readonly<Record<SwimOptions['profile'], Partial<SwimOptions>>> =
 
 /** @returns the options, complete; violations are appended to `violations` */
 export function resolveSwim(given: Partial<SwimOptions>, violations: Violation[]): SwimOptions {
-  const profile = Object.hasOwn(profiles, given.profile ?? 'lan') ? profiles[given.profile ?? 'lan'] : {};
+  const profile = Object.hasOwn(swimProfiles, given.profile ?? 'lan') ? swimProfiles[given.profile ?? 'lan'] : {};
   // `undefined` is nothing given, and must not cover what the profile says.
   const stated = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const options = fillOptions('', { ...profile, ...stated }, lan, violations);
+  const options = fillOptions('', { ...profile, ...stated }, swimRules, violations);
   if (options.probeTimeout >= options.probeInterval)
     violations.push({
       path: 'probeTimeout',
