@@ -72,6 +72,8 @@ const BUSY_BYTES = 65_536;
  * and wake an idle process many times a second for it.
  */
 const STANDSTILL_MS = 100;
+/** How long it takes at most to read what arrived while the process stood still, in milliseconds. */
+const HEARING_MS = 200;
 
 interface Timer {
   readonly tick: TrackerMessage;
@@ -215,7 +217,8 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     const sinceMs = Math.max(dueMs, this.#countedMs);
     if (nowMs - sinceMs < STANDSTILL_MS) return;
     this.#countedMs = nowMs;
-    machine.stalled?.(nowMs - sinceMs, nowMs);
+    // What was due first is not yet due now: what has arrived meanwhile is to be heard before.
+    machine.stalled?.(nowMs - sinceMs + HEARING_MS, nowMs);
   }
 
   #describe(
@@ -296,6 +299,17 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     const { epoch, url } = line.session.peer;
     this.#self.logger.warn({ node: options.name, peer: name, epoch, url }, `connection refused: ${reason}`);
     line.session.close(closeCodes.NAME_TAKEN, reason);
+  }
+
+  /** The connections are made anew, as after a crash of the transport; what this node holds stays. */
+  outlive(epoch: number): void {
+    const { options, transportRef } = this.#node;
+    this.#node.outlive(epoch);
+    this.#self.logger.warn(
+      { node: options.name, epoch: this.#node.epoch },
+      'others remember a later start of this node: its clock is behind; it takes a higher epoch and connects anew',
+    );
+    if (transportRef !== null) tell(transportRef, { type: 'renew' });
   }
 
   view(members: readonly MemberStatus[]): void {

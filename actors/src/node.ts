@@ -26,6 +26,9 @@ import type { Party } from './party.ts';
 import { StateFile } from './state-file.ts';
 import type { TransportMessage } from './transport-messages.ts';
 
+/** As a replica leaps where a peer remembers a higher epoch of it. */
+const EPOCH_LEAP = 2 ** 20;
+
 let lastEpoch = 0;
 
 /** Notes an epoch that a replica took by itself: none that this process gives is lower. */
@@ -41,7 +44,7 @@ export function newEpoch(nowMs: number): Replica['origin']['epoch'] {
 
 export class Node {
   readonly options: ResolvedNodeOptions;
-  readonly epoch: number;
+  epoch: number;
   readonly encoder: Encoder = new Encoder();
   readonly holdings: Map<string, Holding> = new Map();
   readonly parties: Map<string, Party> = new Map();
@@ -80,6 +83,12 @@ export class Node {
     this.ready = withResolvers();
     // Nobody has to wait for it.
     this.ready.promise.catch(() => {});
+  }
+
+  /** Takes a higher epoch than this one, which a later life had: another than a second node that hears the same would. */
+  outlive(epoch: number): void {
+    noteEpoch(epoch + Math.floor(this.options.random() * EPOCH_LEAP));
+    this.epoch = newEpoch(this.options.clock());
   }
 
   /** A number for a channel; 0 is the membership's. */

@@ -185,6 +185,34 @@ group('swim', () => {
       expect(nodeView(node).members.find(({ name }) => name === 'two')?.url).toBe(two.url);
   });
 
+  test('a node whose clock is behind its former life takes a higher epoch, and loses nothing', async () => {
+    const { node: one, url } = await aNode('one', []);
+    let aheadMs = 3_600_000;
+    const clock = (): number => Date.now() + aheadMs;
+    const two = await aNode('two', [url], { clock });
+    await knows(one, 'two');
+    await leaveGrapevine(two.node);
+    await knows(one);
+    aheadMs = -3_600_000;
+    const elsewhere = start();
+    const others = new Cluster(elsewhere);
+    clusters.push({ system: elsewhere, cluster: others });
+    // Its own process has given a higher epoch before; another process has not, which this stands for.
+    const again = others.node('two', {
+      transport: createWebSocketTransport,
+      membership: swim({ ...fast, seeds: [url] }),
+      clock,
+    });
+    await ready(again);
+    nodeView(again);
+    const gossip = spawnGossip(again);
+    dispatch(gossip, add('before', 1));
+    await knows(one, 'two');
+    const theirs = spawnGossip(one);
+    await until(() => gossipView(theirs).has('before'));
+    expect(gossipView(gossip).get('before')).toBe(1);
+  });
+
   test('nodes of two clusters that share seeds never mix, and say so', async () => {
     const { node: one, url } = await aNode('one', [], { cluster: 'blue' });
     const { node: two } = await aNode('two', [url], { cluster: 'blue' });

@@ -8,6 +8,8 @@ export type TransportMessage =
   | { readonly type: 'dial'; readonly urls: readonly string[] }
   /** Dial once, now; the tracker is told how it ended. */
   | { readonly type: 'connect'; readonly url: string }
+  /** Start anew: this node has another epoch. */
+  | { readonly type: 'renew' }
   | { readonly type: 'listening'; readonly transport: Transport; readonly url: string | null }
   | { readonly type: 'not-listening'; readonly transport: Transport; readonly error: GossipError }
   | { readonly type: 'listen' };

@@ -62,6 +62,9 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
         this.#singles.add(message.url);
         this.#transport.connect(message.url);
         return;
+      case 'renew':
+        this.#self.exit();
+        return;
       case 'listening':
         if (message.transport === this.#transport) this.#listening(message.url);
         return;

@@ -78,6 +78,11 @@ export interface MembershipEffects {
   hangUp(name: string): void;
   /** The connection with this node is closed, for this reason, which it is told: another of its name lives. */
   expel(name: string, reason: string): void;
+  /**
+   * Others remember a later life of this node than this one, which is over: its clock is behind. It shall take a higher epoch
+   * than that, and begin anew.
+   */
+  outlive(epoch: number): void;
   /** Every node that is known, and how. Published to the transport and the instances and, as differences, to subscribers. */
   view(members: readonly MemberStatus[]): void;
   /** Plain data to the same module on another node, over its open connection; lost if there is none. */

@@ -23,6 +23,7 @@ function aMachine(peers: readonly string[]): {
       expel: () => others.push('expel'),
       discover: () => others.push('discover'),
       remember: () => others.push('remember'),
+      outlive: () => others.push('outlive'),
       view: (members) => views.push(members),
       send: () => others.push('send'),
       setTimer: () => others.push('setTimer'),

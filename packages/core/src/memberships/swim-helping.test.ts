@@ -26,6 +26,7 @@ test('a helper whose dial is in vain tells its asker, and asks nobody itself', (
       send: (to, body) => void sent.push([to, (body as readonly unknown[]).slice(0, 3)]),
       discover: () => undefined,
       remember: () => undefined,
+      outlive: () => undefined,
       setTimer: () => undefined,
       report: () => undefined,
     },

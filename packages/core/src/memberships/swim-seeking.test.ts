@@ -31,6 +31,7 @@ test('while a dial is under way, a node with many lost members sleeps until its 
       send: () => undefined,
       discover: () => undefined,
       remember: () => undefined,
+      outlive: () => undefined,
       setTimer: (_timer, ms) => {
         delayMs = ms;
       },

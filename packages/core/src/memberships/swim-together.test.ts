@@ -54,6 +54,7 @@ class Crowd {
           expel: (to) => this.#later(LATENCY_MS, () => this.#part(node, to, false)),
           discover: () => undefined,
           remember: () => undefined,
+          outlive: () => undefined,
           view: (members) => void node.views.push(members),
           send: (to, body) => {
             for (const one of typeof to === 'string' ? [to] : to) this.#carry(node, one, body);

@@ -58,6 +58,7 @@ class Scene {
   readonly reports: GossipError[] = [];
   readonly expelled: { readonly name: string; readonly reason: string }[] = [];
   readonly hungUp: string[] = [];
+  readonly outlived: number[] = [];
   readonly discoveries: number[] = [];
   remembered: readonly string[] = [];
   ticks = 0;
@@ -85,6 +86,7 @@ class Scene {
         remember: (urls) => {
           this.remembered = urls;
         },
+        outlive: (epoch) => void this.outlived.push(epoch),
         view: (members) => void this.views.push(members),
         send: (to, body) => {
           for (const name of typeof to === 'string' ? [to] : to) this.#send(name, body as SwimMessage);
@@ -616,10 +618,49 @@ describe('what members believe', () => {
     expect(scene.expelled).toEqual([]);
   });
 
-  test('a former self is sent away', () => {
-    const scene = connectedTo('b').connect('b', 2).connect('b', 1);
+  test('a former self of a living node is sent away', () => {
+    const scene = connectedTo('b').connect('b', 2, 'ws://elsewhere:7001').pass(1000).disconnect('b');
+    scene.listening.set('ws://elsewhere:7001', aMember('b', 2, 'ws://elsewhere:7001'));
+    scene.connect('b', 1).pass(100);
     expect(scene.expelled).toHaveLength(1);
     expect(scene.statusOf('b')?.epoch).toBe(2);
+  });
+
+  test('a node that was started anew with its clock behind is told of the life that is over, and counts as soon as it has outlived it', () => {
+    for (const end of [DOWN, LEFT]) {
+      const scene = connectedTo('b', 'c').connect('b', 100).disconnect('b', true);
+      scene.hearOf(aRecord('b', end, 1, { epoch: 100 }));
+      scene.forgetSent().connect('b', 50);
+      expect(scene.expelled).toEqual([]);
+      expect(scene.told('b', 'b')?.slice(1, 4)).toEqual([100, 1, end]);
+      expect(scene.statusOf('b')?.epoch).toBe(100);
+      scene.disconnect('b').connect('b', 101);
+      expect(scene.statusOf('b')).toMatchObject({ epoch: 101, state: 'alive' });
+    }
+  });
+
+  test('so it is where nobody has missed the former yet, at the same address at once, elsewhere when that is silent', () => {
+    const scene = connectedTo('b', 'c').connect('b', 100).disconnect('b').forgetSent().connect('b', 50);
+    expect(scene.told('b', 'b')?.slice(1, 4)).toEqual([100, 0, DOWN]);
+    scene.disconnect('b').forgetSent().listening.delete(urlOf('b'));
+    scene.connect('b', 50, 'ws://elsewhere:7001');
+    expect(scene.told('b', 'b')).toBeUndefined();
+    scene.pass(1000);
+    expect(scene.told('b', 'b')?.slice(1, 4)).toEqual([100, 0, DOWN]);
+    expect(scene.expelled).toEqual([]);
+  });
+
+  test('a node that hears of a later life of its own that is over, or was here, outlives it, once', () => {
+    for (const [state, url] of [
+      [DOWN, 'ws://elsewhere:7001'],
+      [LEFT, 'ws://elsewhere:7001'],
+      [ALIVE, urlOf('m')],
+    ] as const) {
+      const scene = connectedTo('b').hearOf(aRecord('m', state, 1, { epoch: 9, url }));
+      scene.hearOf(aRecord('m', state, 2, { epoch: 9, url }));
+      expect(scene.outlived).toEqual([9]);
+      expect(scene.reports).toEqual([]);
+    }
   });
 
   test('who is sent away, or no member at all, may ask who is there', () => {
@@ -630,8 +671,10 @@ describe('what members believe', () => {
   });
 
   test('another node of its own name that is taken for it is reported, once', () => {
-    const scene = connectedTo('b').hearOf(aRecord('m', ALIVE, 1, { epoch: 6 }), aRecord('m', ALIVE, 2, { epoch: 6 }));
+    const elsewhere = { epoch: 6, url: 'ws://elsewhere:7001' };
+    const scene = connectedTo('b').hearOf(aRecord('m', ALIVE, 1, elsewhere), aRecord('m', ALIVE, 2, elsewhere));
     expect(scene.reports.map(({ code }) => code)).toEqual(['NAME_TAKEN']);
+    expect(scene.outlived).toEqual([]);
   });
 
   test('who is spoken of by a former life says that it has a new one', () => {
@@ -917,7 +960,7 @@ describe('places where somebody may be', () => {
   test('a source that finds nothing at first is asked again, at once while alone', () => {
     const scene = aMachine().pass(30_000);
     expect(scene.discoveries[0]).toBe(T0);
-    expect(gaps(scene.discoveries).slice(0, 4)).toEqual([1000, 2000, 4000, 5000]);
+    expect(gaps(scene.discoveries).slice(0, 5)).toEqual([500, 1000, 2000, 4000, 5000]);
     scene.machine.discovered?.(0, [urlOf('b')], scene.nowMs);
     scene.listening.set(urlOf('b'), aMember('b'));
     expect(scene.pass(100).stateOf('b')).toBe('alive');
@@ -1022,6 +1065,22 @@ describe('connections', () => {
     scene.hear('seed', [SYNC, ['seed', ...others].map((name) => aRecord(name)), false]);
     scene.passUntil(() => scene.hungUp.length > 0, 30_000);
     expect(scene.hungUp[0]).toBe('seed');
+  });
+
+  test('where there is hardly room, those that nobody chose here are let go, whoever dialled, so that others may join', () => {
+    const scene = aMachine({ maxConnections: 12, options: { neighbours: 2 } });
+    const names = Array.from({ length: 12 }, (_, i) => `n${i}`);
+    for (const name of names) {
+      scene.answering.add(name);
+      scene.connect(name).hear(name, [GOSSIP, [aRecord(name)]]);
+    }
+    scene.pass(3500);
+    const let1 = new Set(scene.hungUp);
+    expect(let1.size).toBe(3);
+    for (const name of let1) scene.disconnect(name, true);
+    scene.hungUp.length = 0;
+    scene.pass(3000);
+    expect(scene.hungUp).toEqual([]);
   });
 
   test('who dialled us is not ours to let go', () => {

@@ -119,6 +119,7 @@ class SwimMachine implements MembershipMachine {
       appeared: (status, former) => this.#connections.appeared(status, former),
       vanished: (status) => this.#vanished(status),
       accused: (by, wasSuspected) => this.#refute(by, wasSuspected),
+      outlived: (epoch) => effects.outlive(epoch),
       report: (error) => effects.report(error),
     });
     const knowledge = this.#knowledge;
@@ -131,6 +132,7 @@ class SwimMachine implements MembershipMachine {
       random,
       maxConnections,
       accept: (member, late) => this.#accept(member, late),
+      outdated: (record, name) => this.#send(name, [SYNC, [record], false]),
     });
     const connections = this.#connections;
     this.#detector = new Detector({
@@ -255,6 +257,7 @@ class SwimMachine implements MembershipMachine {
         this.#compare(from);
         return;
       default:
+        // A kind that a later version says: this one does without it.
         message satisfies never;
     }
   }
@@ -372,8 +375,8 @@ class SwimMachine implements MembershipMachine {
 
   #discover(awakeMs: number): void {
     const { isAlone } = this.#connections;
-    this.#discoverPauseMs = isAlone ? Math.min(2 * this.#discoverPauseMs, DISCOVER_ALONE_MS) : DISCOVER_FIRST_MS;
     this.#discoverMs = awakeMs + (isAlone ? this.#discoverPauseMs : DISCOVER_MS);
+    this.#discoverPauseMs = isAlone ? Math.min(2 * this.#discoverPauseMs, DISCOVER_ALONE_MS) : DISCOVER_FIRST_MS;
     this.#environment.effects.discover();
   }
 

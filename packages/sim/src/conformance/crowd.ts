@@ -72,6 +72,7 @@ export class Crowd {
         expel: (peer) => this.#queue.put(this.#nowMs + LATENCY_MS, () => this.#part(attendant, peer, false)),
         discover: () => undefined,
         remember: () => undefined,
+        outlive: () => undefined,
         view: (members) => void views.push(members.filter(isThere)),
         send: (to, body) => {
           for (const receiver of typeof to === 'string' ? [to] : to) this.#carry(attendant, receiver, body);

@@ -225,6 +225,11 @@ export class SwimProcess implements MembershipEffects {
     this.#details.network.dial(this, url);
   }
 
+  outlive(epoch: number): void {
+    // Clocks of this world never run back.
+    throw new Error(`nobody here can have had a later epoch than its own, and ${this.name} heard of ${epoch}`);
+  }
+
   hangUp(name: string): void {
     this.#close(name, true);
   }

@@ -6,7 +6,8 @@
  *  2. Whoever is there and could be dialled is connected, in a small cluster; in a large one, `neighbours` of them are.
  *  3. Places where nobody known lives are dialled for ever (contacts.ts).
  *  4. A name is taken over at once by who was started anew at the same address, or where the former does not answer. Where
- *     it does, the newcomer is sent away: two living nodes do not share a name.
+ *     it does, the newcomer is sent away: two living nodes do not share a name. So it is where the newcomer's clock is behind,
+ *     and its epoch the lower one: it takes another then.
  *
  * Source: ADR 10; design, section 8.
  */
@@ -18,6 +19,7 @@ import { Contacts } from './contacts.ts';
 import type { Detector } from './detector.ts';
 import type { Knowledge } from './knowledge.ts';
 import { Neighbours } from './neighbours.ts';
+import type { SwimRecord } from './messages.ts';
 import type { SwimOptions } from './options.ts';
 import type { Clocks, Status } from './roster.ts';
 
@@ -31,6 +33,8 @@ export interface ConnectionsDetails {
   readonly maxConnections: number;
   /** The connection with this member counts from now on; `late`: it was up before. */
   readonly accept: (member: Member, late: boolean) => void;
+  /** It is to hear that a later life of it is remembered, which is over. */
+  readonly outdated: (record: SwimRecord, name: string) => void;
 }
 
 /** Somebody under a name whose bearer may still live elsewhere. */
@@ -47,6 +51,8 @@ const PATIENCE_MS = 1000;
 /** Every so many rounds of tending, a large cluster's node makes a new choice. */
 const ROTATION = 10;
 const MOST_REMEMBERED = 1000;
+/** The share of the connections that may be in use before those that nobody chose here are let go. */
+const ROOM_SHARE = 0.75;
 
 export class Connections {
   readonly neighbours: Neighbours;
@@ -67,7 +73,10 @@ export class Connections {
     const { options, maxConnections, random } = details;
     this.#details = details;
     this.#contacts = new Contacts(random);
-    this.neighbours = new Neighbours(Math.max(1, Math.min(options.neighbours, Math.floor(maxConnections / 4))));
+    this.neighbours = new Neighbours(
+      Math.max(1, Math.min(options.neighbours, Math.floor(maxConnections / 4))),
+      Math.floor(ROOM_SHARE * maxConnections),
+    );
   }
 
   get isMesh(): boolean {
@@ -142,20 +151,16 @@ export class Connections {
   // What happens to connections
 
   connected(member: Member, clocks: Clocks): void {
-    const { knowledge, effects, accept } = this.#details;
+    const { knowledge } = this.#details;
     const { name, epoch } = member;
     const status = knowledge.roster.get(name)?.status;
-    if (status !== undefined && status.epoch > epoch) {
-      effects.expel(name, 'a node of this name that was started later is a member: give each its own name');
-      return;
-    }
-    if (status !== undefined && status.epoch < epoch && isThere(status) && this.#isElsewhere(status, member)) {
+    if (status !== undefined && status.epoch !== epoch && isThere(status) && this.#isElsewhere(status, member)) {
       const former = status as Status & { readonly url: string };
       this.#claims.set(name, { member, former, untilMs: clocks.awakeMs + this.#details.options.probeTimeout });
       this.#dial(former.url);
       return;
     }
-    accept(member, false);
+    this.#succeed(member, false);
   }
 
   /** A connection counts from now on. */
@@ -218,7 +223,7 @@ export class Connections {
     for (const [name, { member, untilMs }] of this.#claims)
       if (clocks.awakeMs >= untilMs) {
         this.#claims.delete(name);
-        this.#details.accept(member, true);
+        this.#succeed(member, true);
       }
   }
 
@@ -267,10 +272,10 @@ export class Connections {
       this.reach(stranger);
     }
     neighbours.trim();
+    // Asked for again at the next round of tending, where one is too busy to be closed now.
     const idle = neighbours.idle(clocks.awakeMs);
-    if (idle === undefined) return;
-    // Asked for again at the next round of tending, where it is too busy to be closed now.
-    effects.hangUp(idle);
+    if (idle !== undefined) effects.hangUp(idle);
+    for (const name of neighbours.crowding(clocks.awakeMs)) if (name !== idle) effects.hangUp(name);
   }
 
   /** Whoever is not connected, everybody once in a round. */
@@ -305,6 +310,13 @@ export class Connections {
     return former.url !== null && former.url !== member.url && !this.isTied(former.name);
   }
 
+  /** Nobody else bears its name. Whose clock is behind its former self's is told so, and comes again. */
+  #succeed(member: Member, late: boolean): void {
+    const { knowledge, accept, outdated } = this.#details;
+    if ((this.#epochOf(member.name) ?? 0) > member.epoch) outdated(knowledge.lateRecord(member.name), member.name);
+    else accept(member, late);
+  }
+
   #epochOf(name: string): number | undefined {
     return this.#details.knowledge.roster.get(name)?.status.epoch;
   }
@@ -315,7 +327,7 @@ export class Connections {
       this.#claims.delete(name);
       if (peer?.name === name && peer.epoch === former.epoch)
         this.#details.effects.expel(name, `a living node bears this name, at ${url}: give each its own name`);
-      else this.#details.accept(member, true);
+      else this.#succeed(member, true);
     }
   }
 

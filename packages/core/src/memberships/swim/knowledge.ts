@@ -27,6 +27,8 @@ export interface KnowledgeEvents {
   vanished(status: Status): void;
   /** Something is said of this node that is not so, by this peer: it has been refuted, and those shall hear so first. */
   accused(by: readonly string[], wasSuspected: boolean): void;
+  /** A later life of this node than this is remembered, and over. */
+  outlived(epoch: number): void;
   report(error: GossipError): void;
 }
 
@@ -151,6 +153,12 @@ export class Knowledge {
     return dueMs;
   }
 
+  /** What a node that bears this name now is to hear of its later life, of which nothing was found. */
+  lateRecord(name: string): SwimRecord {
+    const { status } = this.roster.get(name) as { readonly status: Status };
+    return [name, status.epoch, status.incarnation, status.state === 'left' ? LEFT : DOWN, status.url, status.meta, []];
+  }
+
   describe(meta: Meta): void {
     if (sameMeta(meta, this.#meta)) return;
     this.#meta = meta;
@@ -191,7 +199,7 @@ export class Knowledge {
 
   #hearOfSelf([, epoch, incarnation, state, url, meta, accusers]: SwimRecord, from: string): void {
     const self = this.#self;
-    if (epoch > self.epoch) return this.#reportNamesake(epoch, url);
+    if (epoch > self.epoch) return this.#hearOfLater(epoch, state, url);
     if (this.#hasLeft) return;
     if (epoch < self.epoch) {
       // They speak of a former life.
@@ -222,10 +230,12 @@ export class Knowledge {
     this.broadcasts.add(this.#self.name);
   }
 
-  #reportNamesake(epoch: number, url: string | null): void {
+  /** Of a life of this name that began later than this one: it is over, it was here, or it is another node. */
+  #hearOfLater(epoch: number, state: number, url: string | null): void {
     if (epoch <= this.#reportedEpoch) return;
     this.#reportedEpoch = epoch;
     const { name } = this.#self;
+    if (state === DOWN || state === LEFT || url === this.#self.url) return this.#events.outlived(epoch);
     this.#events.report(
       new GossipError(
         'NAME_TAKEN',

@@ -59,16 +59,17 @@ describe('what SWIM nodes say to each other', () => {
         fc.oneof(fc.anything(), fc.array(fc.anything()), fc.tuple(fc.integer({ min: 0, max: 8 }), fc.anything())),
         (body) => {
           if (!isSwimMessage(body)) return;
-          expect(Array.isArray(body) && body[0] >= PING && body[0] <= WHO).toBe(true);
+          expect(Array.isArray(body) && Number.isSafeInteger(body[0]) && body[0] >= 0).toBe(true);
         },
       ),
     );
   });
 
-  test('a message with one field more or less is none', () => {
+  test('a message with one field less is none; what a later version says beyond is let through', () => {
     fc.assert(
       fc.property(messages, fc.anything(), (message, more) => {
-        expect(isSwimMessage([...message, more])).toBe(false);
+        expect(isSwimMessage([...message, more])).toBe(true);
+        expect(isSwimMessage([WHO + 1, more])).toBe(true);
         expect(isSwimMessage(message.slice(0, -1))).toBe(false);
       }),
     );
@@ -110,7 +111,7 @@ describe('what SWIM nodes say to each other', () => {
     ]) {
       expect(isSwimMessage(frame(aRecord()))).toBe(true);
       expect(isSwimMessage(frame(aRecord(change)))).toBe(false);
-      expect(isSwimMessage(frame([...aRecord(), 0]))).toBe(false);
+      expect(isSwimMessage(frame([...aRecord(), 0]))).toBe(true);
     }
   });
 

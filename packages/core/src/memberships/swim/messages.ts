@@ -2,7 +2,8 @@
  * What SWIM nodes say to each other: short arrays, the kind first.
  *
  * Invariants
- *  1. What `isSwimMessage` lets through has exactly the shape of one of these types, within bounds; all else does not.
+ *  1. What `isSwimMessage` lets through has the shape of one of these types, within bounds, or is of a kind that is not known
+ *     here, which is ignored as fields behind the known ones are: nodes of different age get along.
  *  2. A record says who knows it of whom: the node itself (alive, left) or its accusers (suspect).
  *
  * Source: docs/wire.md, "Membership".
@@ -66,21 +67,21 @@ export function isSwimMessage(body: unknown): body is SwimMessage {
   switch (kind) {
     case PING:
     case ACK:
-      return body.length === 3 && isCount(first) && areRecords(second);
+      return isCount(first) && areRecords(second);
     case ASK:
-      return body.length === 3 && isCount(first) && isName(second);
+      return isCount(first) && isName(second);
     case NACK:
-      return body.length === 2 && isCount(first);
+      return isCount(first);
     case GOSSIP:
-      return body.length === 2 && areRecords(first);
+      return areRecords(first);
     case HASH:
-      return body.length === 3 && isLane(first) && isLane(second);
+      return isLane(first) && isLane(second);
     case SYNC:
-      return body.length === 3 && areRecords(first) && typeof second === 'boolean';
+      return areRecords(first) && typeof second === 'boolean';
     case WHO:
-      return body.length === 1;
+      return true;
     default:
-      return false;
+      return isCount(kind);
   }
 }
 
@@ -89,7 +90,7 @@ function areRecords(value: unknown): boolean {
 }
 
 function isRecord(value: unknown): boolean {
-  if (!Array.isArray(value) || value.length !== 7) return false;
+  if (!Array.isArray(value) || value.length < 7) return false;
   const [name, epoch, incarnation, state, url, meta, accusers] = value as readonly unknown[];
   return (
     isName(name) &&

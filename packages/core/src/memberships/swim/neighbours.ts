@@ -6,7 +6,8 @@
  * gives way to a new one now and then, so that the graph changes and everybody is met in time.
  *
  * Invariants
- *  1. Only who dialled lets a connection go, and never one of its own choice: a node's choice is nobody else's to undo.
+ *  1. Only who dialled lets a connection go, and never one of its own choice: a node's choice is nobody else's to undo, but
+ *     where there is no room.
  *  2. Who cannot be dialled is tried ever more seldom.
  *
  * Source: ADR 10. Random graphs for membership: Ganesh, Kermarrec, Massoulié, "Peer-to-Peer Membership Management for
@@ -28,6 +29,8 @@ interface Failure {
 
 /** How long a connection that nobody chose is kept at least, in milliseconds: what it was made for is over by then. */
 const IDLE_MS = 10_000;
+/** How long one is kept at least where there is no room, in milliseconds. */
+const CROWDED_MS = 2000;
 const FIRST_MS = 1000;
 const LONGEST_MS = 60_000;
 
@@ -38,10 +41,15 @@ export class Neighbours {
   readonly #chosen = new Set<string>();
   readonly #failures = new Map<string, Failure>();
   readonly #most: number;
+  readonly #room: number;
 
-  /** @param most so many are chosen */
-  constructor(most: number) {
+  /**
+   * @param most so many are chosen
+   * @param room with more connections than so many, those that were not chosen are let go, whoever dialled
+   */
+  constructor(most: number, room: number = Infinity) {
     this.#most = most;
+    this.#room = room;
   }
 
   /** In a cluster of so many others everybody is connected with everybody. */
@@ -104,6 +112,19 @@ export class Neighbours {
       sinceMs = tie.sinceMs;
     }
     return found;
+  }
+
+  /**
+   * Connections that have to make room for newcomers, the oldest first: who is full tells nobody whom else there is. Those
+   * have had the time to compare; whose choice one was chooses another.
+   */
+  crowding(nowMs: number): string[] {
+    const names: string[] = [];
+    for (const [name, { sinceMs }] of this.ties) {
+      if (this.ties.size - names.length <= this.#room) break;
+      if (!this.#chosen.has(name) && sinceMs <= nowMs - CROWDED_MS) names.push(name);
+    }
+    return names;
   }
 
   /** Ours that nobody chose so far. */
