@@ -84,8 +84,8 @@ export const mutations: readonly Mutation[] = [
     '2',
     'claim before the handler has judged',
     'core/src/intake.ts',
-    'for (const update of news) this.pending.add(update.origin, update.sequence);',
-    'for (const update of news) { this.pending.add(update.origin, update.sequence); this.#environment.replica.context.add(update.origin, update.sequence); }',
+    'this.pending.addAll(dotsOf(news));',
+    'this.pending.addAll(dotsOf(news)); this.#environment.replica.context.addAll(dotsOf(news));',
   ),
   one('2', 'claim what is held back', replica, 'this.#heldDots.lacking(fresh)', 'fresh'),
   one(
@@ -106,7 +106,7 @@ export const mutations: readonly Mutation[] = [
     '2',
     'sum only the end of an origin',
     'core/src/context.ts',
-    'const from = length === 0 || first > end + 1 ? length : 0;',
+    'const from = length === 0 || first > end + 1 ? length : lowerBound(intervals, first - 1);',
     'const from = length;',
   ),
 
@@ -206,8 +206,8 @@ export const mutations: readonly Mutation[] = [
     '3',
     'never withdraw an invitation',
     exchange,
-    '(this.#intake.backlog > 0 || nowMs - open.progressMs <= this.#options.patienceMs)',
-    '(this.#intake.backlog >= 0 || nowMs < 0)',
+    'return this.#intake.backlog > 0 || isRecent;',
+    'return this.#intake.backlog >= 0 || isRecent;',
   ),
   one(
     '3',
@@ -229,8 +229,8 @@ export const mutations: readonly Mutation[] = [
     '3',
     'send by id instead of by arrival',
     exchange,
-    'updates.sort((a, b) => a.arrival - b.arrival);',
-    'updates.sort((a, b) => (a.id < b.id ? -1 : 1));',
+    '.sort((a, b) => a.arrival - b.arrival);',
+    '.sort((a, b) => (a.id < b.id ? -1 : 1));',
     'A store holds only the newest update of an id, and what supersedes one during a transfer goes in a later round of the same transfer; so within one round no two updates are of one id, and their order does not show.',
   ),
   one(
@@ -295,8 +295,8 @@ export const mutations: readonly Mutation[] = [
     '4',
     'drop a removal',
     exchange,
-    'return updates.filter((update) => !isExpired(update));',
-    'return updates.filter((update) => update.value !== undefined);',
+    '!isExpired(update) && (update.value !== undefined || update.stamp >= oldest)',
+    'update.value !== undefined',
   ),
   one(
     '4',
@@ -312,8 +312,8 @@ export const mutations: readonly Mutation[] = [
     '5',
     'send on what has expired',
     exchange,
-    'return updates.filter((update) => !isExpired(update));',
-    'return updates;',
+    '!isExpired(update) && (update.value !== undefined || update.stamp >= oldest)',
+    'update.value !== undefined || update.stamp >= oldest',
   ),
   one(
     '5',
