@@ -87,7 +87,14 @@ export const mutations: readonly Mutation[] = [
     'this.pending.addAll(dotsOf(news));',
     'this.pending.addAll(dotsOf(news)); this.#environment.replica.context.addAll(dotsOf(news));',
   ),
-  one('2', 'claim what is held back', replica, 'this.#heldDots.lacking(fresh)', 'fresh'),
+  one(
+    '2',
+    'claim what is held back',
+    replica,
+    'this.#heldDots.lacking(fresh)',
+    'fresh',
+    'An exchange takes up no claim at all that speaks of what is held back; so this is the second guard of two.',
+  ),
   one(
     '2',
     'claim what is gone',
@@ -136,6 +143,7 @@ export const mutations: readonly Mutation[] = [
     exchange,
     'if (missing.length === 0) break;',
     'if (missing.length === 0 || outgoing.queue.length > 0) break;',
+    'A hole of time, not of the oracles: it takes a transfer of more than eight chunks during which something is written, which an earlier run met after 58 histories.',
   ),
   {
     rule: '3',
@@ -208,6 +216,7 @@ export const mutations: readonly Mutation[] = [
     exchange,
     'return this.#intake.backlog > 0 || isRecent;',
     'return this.#intake.backlog >= 0 || isRecent;',
+    'A hole of time: an instance must crash between an invitation and its answer, on a connection that lives on. An earlier run met something of it after 119 histories.',
   ),
   one(
     '3',
@@ -224,7 +233,14 @@ export const mutations: readonly Mutation[] = [
     'filter(([name]) => this.#sessions.get(name) === undefined)',
     "A transfer is known by its invitation's number, which no other has; one that was cut off is withdrawn when nothing comes of it for some cycles. So this costs time, and nothing else.",
   ),
-  one('3', 'do not acknowledge', exchange, "effects.send(from, { type: 'ack', invitation, index });", ''),
+  one(
+    '3',
+    'do not acknowledge',
+    exchange,
+    "effects.send(from, { type: 'ack', invitation, index });",
+    '',
+    'A hole of time: only a transfer of more than eight chunks waits for it. An earlier run met it after 95 histories.',
+  ),
   one(
     '3',
     'send by id instead of by arrival',
