@@ -18,8 +18,10 @@ import {
   variations,
 } from './plan.ts';
 import type { Results } from './results.ts';
+import { renderSwim } from './swim-page.ts';
+import type { SwimResults } from './swim-results.ts';
 
-export function renderPage(results: Results): string {
+export function renderPage(results: Results, swimResults: SwimResults): string {
   const of = (key: string): Summary => results.summaries[key] as Summary;
   return `# The papers, run again
 
@@ -210,7 +212,8 @@ fewer, since a value that is asked for can be lost too, and who lacks it asks on
 and hybrid end with everybody having it, always. They pay with time: an exchange takes several messages, the loss of any one
 of them stops it until the patience with a silent peer ends (five seconds, ten of these cycles), and so they feel such loss
 more than rumors do. Over TCP a break of the connection tells them at once.
-`;
+
+${renderSwim(swimResults)}`;
 }
 
 function paperTable(name: string, lines: readonly PaperLine[], of: (key: string) => Summary): string {

@@ -7,9 +7,11 @@ import { describe, expect, test } from '@jest/globals';
 import { renderPage } from './page.ts';
 import { analyticResidue, experiments, pittel, pittelSites, SEED, table1, table2, table3 } from './plan.ts';
 import type { Results } from './results.ts';
+import type { SwimResults } from './swim-results.ts';
 
 const docs = join(__dirname, '../../docs');
 const results = JSON.parse(readFileSync(join(docs, 'papers/results.json'), 'utf8')) as Results;
+const swimResults = JSON.parse(readFileSync(join(docs, 'papers/swim.json'), 'utf8')) as SwimResults;
 
 describe('the figures of docs/papers.md', () => {
   test('are of the whole plan, by its seed', () => {
@@ -20,7 +22,7 @@ describe('the figures of docs/papers.md', () => {
   });
 
   test('stand on the page as they were found', () => {
-    expect(readFileSync(join(docs, 'papers.md'), 'utf8')).toBe(renderPage(results));
+    expect(readFileSync(join(docs, 'papers.md'), 'utf8')).toBe(renderPage(results, swimResults));
   });
 
   test.each(table1)('table 1, k = $k: s, m and t_last within 5 %, of at least 200 runs', ({ k, s, m, tLast }) => {

@@ -16,21 +16,7 @@ import { type DialEnd, hashNumber, type Random } from '@grapevine/core';
 import { decodeValue, encodeValue } from '@grapevine/wire';
 import { chance, type Range, stream, within } from '../chance.ts';
 import type { EventQueue } from '../event-queue.ts';
-import type { SwimProcess } from './swim-process.ts';
-
-/** One end of a connection. */
-export interface SwimLink {
-  readonly local: SwimProcess;
-  readonly remote: SwimProcess;
-  /** The other end. */
-  other: SwimLink | undefined;
-  isOpen: boolean;
-  /** When what was sent last from here arrives. */
-  lastMs: number;
-  /** When something was heard here last, and how often the keep-alive has found that nothing was. */
-  heardMs: number;
-  silentTicks: number;
-}
+import type { SwimLink, SwimProcess, Wires } from './swim-process.ts';
 
 interface Dial {
   readonly from: SwimProcess;
@@ -60,7 +46,7 @@ export interface NetworkOptions {
 /** A connection on which nothing was heard for so many ticks of the keep-alive is given up, as the transport does. */
 const SILENT_TICKS = 3;
 
-export class SwimNetwork {
+export class SwimNetwork implements Wires {
   readonly queue: EventQueue;
   nowMs: number;
   loss: number;

@@ -23,8 +23,7 @@ import {
   type Random,
 } from '@grapevine/core';
 import { encodeValue } from '@grapevine/wire';
-import type { Act } from '../event-queue.ts';
-import type { SwimLink, SwimNetwork } from './swim-network.ts';
+import type { Act, EventQueue } from '../event-queue.ts';
 
 /**
  * `running`; `left`: said goodbye and ended; `crashed`: the process is over, its machine answers that nobody listens;
@@ -46,11 +45,34 @@ export interface Belief {
   readonly atMs: number;
 }
 
+/** One end of a connection. */
+export interface SwimLink {
+  readonly local: SwimProcess;
+  readonly remote: SwimProcess;
+  /** The other end. */
+  other: SwimLink | undefined;
+  isOpen: boolean;
+  /** When what was sent last from here arrives. */
+  lastMs: number;
+  /** When something was heard here last, and how often the keep-alive has found that nothing was. */
+  heardMs: number;
+  silentTicks: number;
+}
+
+/** What a process needs of the network. */
+export interface Wires {
+  readonly nowMs: number;
+  readonly queue: EventQueue;
+  dial(from: SwimProcess, url: string): void;
+  carry(link: SwimLink, body: unknown): void;
+  close(link: SwimLink, released: boolean): void;
+}
+
 export interface ProcessDetails {
   readonly self: Member & { readonly url: string };
   readonly index: number;
   readonly membership: Membership;
-  readonly network: SwimNetwork;
+  readonly network: Wires;
   readonly random: Random;
   readonly inherited: readonly MemberStatus[];
   readonly remembered: readonly string[];
