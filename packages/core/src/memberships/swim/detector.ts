@@ -91,7 +91,9 @@ export class Detector {
     for (const question of [...probes.values(), ...relays.values()]) {
       if (question.name !== name || question.stage !== 'dial') continue;
       question.stage = 'direct';
-      this.#ping(name, question.sequence);
+      // Nobody waits for this answer any more.
+      if (question.deadlineMs === Infinity) relays.delete(question.sequence);
+      else this.#ping(name, question.sequence);
     }
   }
 
@@ -177,7 +179,10 @@ export class Detector {
         relay.nackMs = Infinity;
         this.#details.send(relay.asker, [NACK, relay.askerSequence]);
       }
-      if (awakeMs >= relay.deadlineMs) this.#open.relays.delete(relay.sequence);
+      if (awakeMs < relay.deadlineMs) continue;
+      // Its dial goes on, and is not to be taken for one of our own when it fails.
+      if (relay.stage === 'dial') relay.deadlineMs = Infinity;
+      else this.#open.relays.delete(relay.sequence);
     }
   }
 

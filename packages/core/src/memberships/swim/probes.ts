@@ -32,7 +32,8 @@ export interface Relay {
   stage: 'dial' | 'direct';
   /** When the asker is told that there is no answer so far; Infinity once it has been. */
   nackMs: number;
-  readonly deadlineMs: number;
+  /** Infinity: the asker waits no longer, and the dial goes on. */
+  deadlineMs: number;
 }
 
 /** More than any cluster asks of one node at once. */
