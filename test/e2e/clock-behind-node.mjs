@@ -16,10 +16,8 @@ const node = await createGrapevine({
   clock: () => Date.now() + byMs,
   maxDriftMs: 86_400_000,
 });
-const gossip = node.gossip();
-await gossip.add(`by ${name}`, byMs);
+await node.gossip().add(`by ${name}`, byMs);
 parentPort.postMessage({ url: node.url });
-parentPort.once('message', async () => {
-  await node.leave();
-  parentPort.postMessage({ lines, kept: gossip.name });
+parentPort.once('message', () => {
+  void node.leave().then(() => parentPort.postMessage({ lines }));
 });
