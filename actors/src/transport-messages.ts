@@ -3,11 +3,15 @@
 import type { GossipError } from '@grapevine/core';
 import type { Transport } from '@grapevine/transport';
 
+import type { RenewTls, RotateKeys } from './messages.ts';
+
 export type TransportMessage =
   /** Keep these connected, in place of those of the former message. */
   | { readonly type: 'dial'; readonly urls: readonly string[] }
   /** Dial once, now; the tracker is told how it ended. */
   | { readonly type: 'connect'; readonly url: string }
+  | RotateKeys
+  | RenewTls
   | { readonly type: 'listening'; readonly transport: Transport; readonly url: string | null }
   | { readonly type: 'not-listening'; readonly transport: Transport; readonly error: GossipError }
   | { readonly type: 'listen' };

@@ -275,7 +275,9 @@ describe('addresses', () => {
     await expect(scene.node('b', { listen: { port: Number(new URL(a.url).port) } })).rejects.toMatchObject({
       code: 'PORT_IN_USE',
     });
-    await expect(scene.node('b', { listen: { port: 0, host: '192.0.2.1' } })).rejects.toMatchObject({
+    await expect(
+      scene.node('b', { listen: { port: 0, host: '192.0.2.1' }, security: { insecure: true } }),
+    ).rejects.toMatchObject({
       code: 'ADDRESS_UNAVAILABLE',
     });
   });
@@ -306,12 +308,12 @@ describe('addresses', () => {
 
   test('with TLS the node listens on wss, and who trusts its certificate meets it', async () => {
     const scene = aStage();
-    const a = await scene.node('a', { tls: { key: testKey, cert: testCertificate } });
+    const a = await scene.node('a', { security: { tls: { key: testKey, cert: testCertificate } } });
     expect(a.url).toMatch(/^wss:/);
     const distrustful = await scene.node('b');
     distrustful.transport.dial([a.url]);
     await until('distrust', () => distrustful.dialFailures.length > 0);
-    const b = await scene.node('b', { tls: { ca: testCertificate }, listen: null });
+    const b = await scene.node('b', { security: { tls: { ca: testCertificate } }, listen: null });
     b.transport.dial([a.url]);
     await until('a and b meet', () => a.log.length === 1 && b.log.length === 1);
     const frame = new Uint8Array(100_000).fill(7);
