@@ -5,6 +5,7 @@ import { encodeHello, protocolVersions } from '@grapevine/wire';
 import { WebSocket } from 'ws';
 import { closeCodes } from './close-codes.ts';
 import { type Harness, Scene, transportSuite, until } from './conformance.ts';
+import type { SecurityOptions } from './security.ts';
 import { createWebSocketTransport } from './websocket.ts';
 
 /** Relays bytes to the port of `url` until it is cut: then it swallows them, both ways, and tells nobody. */
@@ -28,10 +29,10 @@ async function relayTo(url: string): Promise<{ url: string; cut: () => void; ser
   return { url: `ws://127.0.0.1:${port}`, server, sockets, cut: () => void (isCut = true) };
 }
 
-function webSocketHarness(): Harness {
+function webSocketHarness(security?: SecurityOptions): Harness {
   const relays: Awaited<ReturnType<typeof relayTo>>[] = [];
   return {
-    create: createWebSocketTransport,
+    create: (options) => createWebSocketTransport(security === undefined ? options : { security, ...options }),
     listenAt: (url) => ({ port: url === null ? 0 : Number(new URL(url).port) }),
     through: async (url) => {
       const relay = await relayTo(url);
@@ -48,6 +49,9 @@ function webSocketHarness(): Harness {
 }
 
 transportSuite({ describe, test, expect }, 'WebSocket', webSocketHarness);
+transportSuite({ describe, test, expect }, 'WebSocket with keys', () =>
+  webSocketHarness({ keys: ['a key for this test alone'] }),
+);
 
 let stage: Scene | undefined;
 const aStage = (): Scene => (stage = new Scene(webSocketHarness()));
