@@ -5,6 +5,7 @@
  *
  * Source: RFC 5280; the codes are those of OpenSSL and Node.js 20.
  */
+import type { Socket } from 'node:net';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { GossipError } from '@grapevine/core';
 
@@ -59,7 +60,7 @@ export function dialFailure(url: string, cause: unknown): GossipError | null {
 
 /** What went wrong with a TLS connection that we accepted; null when it may have been a port scan. */
 export function acceptFailure(error: Failure, socket: TLSSocket): GossipError | null {
-  const address = socket.remoteAddress ?? 'an address that is gone';
+  const address = addressOf(socket) ?? 'an address that is gone';
   const why = socket.authorizationError as unknown as string | Failure | null;
   const defect = typeof why === 'string' ? why : why?.code;
   if (defect !== undefined && defect !== null)
@@ -80,6 +81,20 @@ export function acceptFailure(error: Failure, socket: TLSSocket): GossipError | 
   if (code === 'ERR_SSL_HTTP_REQUEST')
     return refused(`a dialler at ${address} came in plain ws: to a port of wss:`, { address }, error);
   return null;
+}
+
+/**
+ * Has a connection remember where it comes from: once it is closed nobody knows any more, and TLS tells of it only then.
+ * @param below the TCP socket, as the server's event `connection` gives it
+ */
+export function rememberAddress(below: Socket): void {
+  // Reading it keeps it.
+  void below.remoteAddress;
+}
+
+/** Node.js has no public way from a TLS socket to that below it; without this one the address is only left out. */
+function addressOf(socket: TLSSocket & { readonly _parent?: Socket }): string | undefined {
+  return socket.remoteAddress ?? socket._parent?.remoteAddress;
 }
 
 /** The names that a certificate bears, as DNS names or as its common name; null when the peer has shown none. */

@@ -16,7 +16,7 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { GossipError, throwViolations } from '@grapevine/core';
 import { WebSocket, WebSocketServer } from 'ws';
-import { acceptFailure, dialFailure, namesOf } from './certificates.ts';
+import { acceptFailure, dialFailure, namesOf, rememberAddress } from './certificates.ts';
 import { closeCodes } from './close-codes.ts';
 import { type ResolvedOptions, resolveOptions, type TransportOptions } from './options.ts';
 import { exposures, isExposed, renewedTls, type TransportTls } from './security.ts';
@@ -90,6 +90,7 @@ class WebSocketMedium implements Medium {
       clientTracking: false,
       handleProtocols: () => subprotocol,
     });
+    if (tls !== null) server.on('connection', rememberAddress);
     server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
       const failure = acceptFailure(error, socket);
       if (failure !== null) refused(failure);
