@@ -80,7 +80,7 @@ describe('keys of nodes', () => {
 
   test('are refused by who began without, who says so to the asker or in the log, and lives on', async () => {
     const one = cluster.node('one');
-    const two = cluster.node('two');
+    cluster.node('two');
     await cluster.connected(one, 'two');
     expect(await rotated(one, [current])).toMatchObject({ ok: false, error: { code: 'OPTIONS_INVALID' } });
     dispatch(one, rotateKeys([current]));

@@ -251,6 +251,10 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
 
   dialEnded(end: DialEnd): void {
     this.#singles.delete(end.url);
+    const { url, error } = end;
+    // What trying again does not mend, a person must hear of, whoever asked for the dial.
+    if (error?.code === 'CERTIFICATE_REFUSED' || error?.code === 'PLAINTEXT_REFUSED')
+      this.refused({ url, by: 'us', peer: null, error });
     const { trackerRef } = this.#node;
     if (trackerRef !== null) tell(trackerRef, { type: 'dial-ended', end });
   }

@@ -31,7 +31,8 @@ const aScene = (): Scene =>
 
 afterEach(async () => {
   for (const end of ended.splice(0)) await end();
-  expect(await scene.end()).toEqual([]);
+  const violations = await scene.end();
+  if (violations.length > 0) throw new Error(violations.join('; '));
 });
 
 function bytesOf(data: RawData): Buffer {
@@ -160,6 +161,7 @@ describe('a stranger who dials', () => {
     await until('a session', () => a.log.includes('opened stranger'));
     stranger.socket.close(1000);
     await until('its end', () => a.log.length === 3);
+    expect(a.log[2]).toBe('closed stranger 1000');
   });
 
   test('with a wrong key is refused, and hears nothing that a key was used for', async () => {

@@ -41,7 +41,8 @@ beginScene();
 
 afterEach(async () => {
   for (const end of ended.splice(0)) await end();
-  expect(await scene.end()).toEqual([]);
+  const violations = await scene.end();
+  if (violations.length > 0) throw new Error(violations.join('; '));
   beginScene();
 });
 

@@ -64,14 +64,17 @@ describe('keys', () => {
     const wrong: unknown[] = [secret, { key: secret }, { keys: secret }, { keys: { secret } }, { keys: [[secret]] }];
     wrong.push({ keys: [secret, secret] }, { keys: [secret], tls: secret }, { tls: { key: secret, cert: secret } });
     wrong.push({ keys: [secret], insecure: secret }, { keys: [secret.slice(0, 15)] }, { [secret.slice(0, 2)]: secret });
-    for (const security of wrong) {
+    const thrownBy = (security: unknown): unknown => {
       try {
-        createWebSocketTransport({ name: 'a', epoch: 1, security: security as object });
-        throw new Error('not refused');
+        return createWebSocketTransport({ name: 'a', epoch: 1, security: security as object });
       } catch (error) {
-        expect(error).toMatchObject({ code: 'OPTIONS_INVALID' });
-        shown.push(inspect(error, { depth: 10 }), JSON.stringify(error), (error as Error).message);
+        return error;
       }
+    };
+    for (const security of wrong) {
+      const error = thrownBy(security);
+      expect(error).toMatchObject({ code: 'OPTIONS_INVALID' });
+      shown.push(inspect(error, { depth: 10 }), JSON.stringify(error), (error as Error).message);
     }
     const resolved = resolveOptions({ name: 'a', epoch: 1, security: { keys: [secret] } });
     shown.push(inspect(resolved, { depth: 10, showHidden: true }), JSON.stringify(resolved));

@@ -38,9 +38,8 @@ describe('plain WebSockets between machines', () => {
   });
 
   test('are nothing to who stays on this machine, or only dials', () => {
-    start({ listen: { port: 0 } });
-    start({ listen: { port: 0, host: 'localhost' } });
-    start({ listen: null });
+    for (const listen of [{ port: 0 }, { port: 0, host: 'localhost' }, null])
+      expect(() => start({ listen })).not.toThrow();
   });
 
   test('are not dialled without a word', () => {
