@@ -72,7 +72,7 @@ async function aServer(connected: (socket: WebSocket) => void): Promise<string> 
   server.on('connection', connected);
   ended.push(() => {
     for (const socket of server.clients) socket.terminate();
-    return new Promise((resolve) => void server.close(() => resolve()));
+    return new Promise((resolve) => server.close(() => resolve()));
   });
   return `ws://127.0.0.1:${(server.address() as { readonly port: number }).port}`;
 }
@@ -87,15 +87,13 @@ function onTheWay(
     const opened = new Promise((resolve) => void far.on('open', resolve));
     const pass = (from: WebSocket, to: WebSocket, way: Way): void => {
       let index = 0;
-      from.on('message', async (data) => {
-        await opened;
-        for (const frame of change(way, index++, bytesOf(data))) to.send(frame);
+      from.on('message', (data) => {
+        const frames = change(way, index++, bytesOf(data));
+        void opened.then(() => frames.forEach((frame) => to.send(frame)));
       });
       from.on('error', () => {});
-      from.on('close', async (code, reason) => {
-        await opened;
-        if (code >= 4000 || code === 1000) to.close(code, reason);
-        else to.terminate();
+      from.on('close', (code, reason) => {
+        void opened.then(() => (code >= 4000 || code === 1000 ? to.close(code, reason) : to.terminate()));
       });
     };
     pass(near, far, 'to');

@@ -46,9 +46,10 @@ afterEach(async () => {
   beginScene();
 });
 
-async function met(a: Probe, b: Probe): Promise<void> {
+async function expectMeeting(a: Probe, b: Probe): Promise<void> {
   a.transport.connect(b.url);
   await until('a session', () => a.log.length > 0 && b.log.length > 0);
+  expect([a.log[0], b.log[0]]).toEqual([`opened ${b.name}`, `opened ${a.name}`]);
 }
 
 /** Dials once, in vain. @returns what the dialler says of it */
@@ -63,7 +64,7 @@ async function failure(a: Probe, url: string): Promise<{ readonly code: string; 
 
 describe('the certificate of who is dialled', () => {
   test('is taken when it is of a known authority, in time, and for the address', async () => {
-    await met(await aNode('a', certified('a')), await aNode('b', certified('b')));
+    await expectMeeting(await aNode('a', certified('a')), await aNode('b', certified('b')));
   });
 
   test.each([
@@ -103,7 +104,7 @@ describe('the certificate of who is dialled', () => {
 
 describe('the certificate of who dials', () => {
   test('is asked for and taken', async () => {
-    await met(await aNode('a', mutual('a')), await aNode('b', mutual('b')));
+    await expectMeeting(await aNode('a', mutual('a')), await aNode('b', mutual('b')));
   });
 
   test.each([
@@ -124,7 +125,7 @@ describe('the certificate of who dials', () => {
 
   test('bears the name of its node where checkNames is on, on both sides', async () => {
     const checked = (name: string): SecurityOptions => ({ tls: { ...mutual(name).tls, checkNames: true } });
-    await met(await aNode('a', checked('a')), await aNode('b', checked('b')));
+    await expectMeeting(await aNode('a', checked('a')), await aNode('b', checked('b')));
     const [c, d] = [await aNode('c', checked('c')), await aNode('d', checked('d'))];
     const false_ = await aNode('mallory', certified('c'));
     // As who dials …
@@ -155,7 +156,7 @@ describe('certificates are replaced in a running node', () => {
     const both = `${ca}${next.ca}`;
     const a = await aNode('a', mutual('a'));
     const b = await aNode('b', mutual('b'));
-    await met(a, b);
+    await expectMeeting(a, b);
     const renew = (probe: Probe, by: Authority, trusted: string): void =>
       probe.transport.renewTls({ ...by.issue({ name: probe.name }), ca: trusted });
     // Trust both, then show the new ones, then trust the new alone.
@@ -182,7 +183,7 @@ describe('certificates are replaced in a running node', () => {
     const wrong = [{ cert: 'none' }, { key, cert: certified('x').tls?.cert }] as object[];
     for (const tls of wrong) expect(() => b.transport.renewTls(tls)).toThrow("'security.tls' does not serve");
     expect(() => plain.transport.renewTls({})).toThrow('means nothing to a node that began without');
-    await met(a, b);
+    await expectMeeting(a, b);
   });
 });
 
@@ -212,7 +213,7 @@ describe('keys over TLS', () => {
   }
 
   test('let nodes meet', async () => {
-    await met(await aNode('a', { ...certified('a'), keys }), await aNode('b', { ...certified('b'), keys }));
+    await expectMeeting(await aNode('a', { ...certified('a'), keys }), await aNode('b', { ...certified('b'), keys }));
   });
 
   test('find out who ends TLS on the way and passes proofs on, even with a certificate that is trusted', async () => {
@@ -247,7 +248,7 @@ test('a port scan, or a peer that goes away in the handshake, is nothing to tell
     noise.on('error', () => {});
     noise.on('close', () => resolve());
   });
-  await met(await aNode('b', certified('b')), a);
+  await expectMeeting(await aNode('b', certified('b')), a);
   expect(a.refusals).toEqual([]);
 });
 
@@ -269,6 +270,7 @@ test('with TLS alone, without keys and requestCert, whoever trusts the certifica
   await until('it takes part', () => a.log.length === 1);
   nobody.close(closeCodes.NORMAL);
   await until('it has gone', () => a.log.length === 2);
+  expect(a.log).toEqual(['opened nobody', 'closed nobody 1000']);
 });
 
 test('a server that speaks something else under TLS is told apart from a wrong certificate', async () => {
