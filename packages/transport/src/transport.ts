@@ -201,17 +201,12 @@ export class MediumTransport implements Transport {
     if (keyring === null || first === undefined) return 0;
     keyring.replace([first, ...older]);
     const isWithdrawn = (key: KeyObject | null): boolean => key !== null && !keyring.has(key);
-    for (const handshake of this.#handshakes) {
-      if (isWithdrawn(handshake.provenBy))
-        handshake.refuse(
-          closeCodes.KEY_MISMATCH,
-          'the key of this proof has just been withdrawn: compare security.keys',
-        );
-    }
+    const reason = 'the key that proved the peer was withdrawn: it may come with another';
+    for (const handshake of this.#handshakes)
+      if (isWithdrawn(handshake.provenBy)) handshake.refuse(closeCodes.KEY_WITHDRAWN, reason);
     if (keepSessions) return 0;
     const withdrawn = [...this.#records].filter(([, { provenBy }]) => isWithdrawn(provenBy));
-    for (const [link] of withdrawn)
-      link.close(closeCodes.KEY_WITHDRAWN, 'the key that proved the peer was withdrawn: it may come with another');
+    for (const [link] of withdrawn) link.close(closeCodes.KEY_WITHDRAWN, reason);
     return withdrawn.length;
   }
 
