@@ -132,6 +132,8 @@ describe('a node', () => {
         start: async () => ({ url: null }),
         dial: () => {},
         connect: () => {},
+        rotateKeys: () => 0,
+        renewTls: () => {},
         sessions: () => [],
         close: async () => void order.push(`transport, instance gone: ${isGone(instance)}`),
       }),

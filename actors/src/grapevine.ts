@@ -80,6 +80,10 @@ function receive(node: Node, self: Ref<NodeMessage>, message: NodeMessage): void
     case 'describe':
       if (node.trackerRef !== null) tell(node.trackerRef, message);
       return;
+    case 'rotate-keys':
+    case 'renew-tls':
+      if (node.transportRef !== null) tell(node.transportRef, message);
+      return;
     case 'leave':
       void leaveGrapevine(self);
       return;

@@ -8,7 +8,10 @@
  * Source: docs/architecture.md.
  */
 
-import { type Bytes, GossipError, type Meta } from '@grapevine/core';
+import type { KeyObject } from 'node:crypto';
+
+import { type Bytes, GossipError, type Meta, throwViolations, type Violation } from '@grapevine/core';
+import { type KeyMaterial, readKeys, readTls, type TransportTls } from '@grapevine/transport';
 import { encodeValue } from '@grapevine/wire';
 
 import type { GossipEvent, NodeEvent, Version } from './events.ts';
@@ -70,6 +73,28 @@ export interface Describe {
   readonly replyTo: Ref<DescribeReply> | undefined;
 }
 
+/** What became of new keys or certificates. */
+export type SecurityReply =
+  | {
+      readonly ok: true;
+      /** How many connections were closed, because their peers proved themselves by a key that is not listed any more. */
+      readonly closed: number;
+    }
+  | { readonly ok: false; readonly error: GossipError };
+
+export interface RotateKeys {
+  readonly type: 'rotate-keys';
+  readonly keys: readonly KeyObject[];
+  readonly keepSessions: boolean;
+  readonly replyTo: Ref<SecurityReply> | undefined;
+}
+
+export interface RenewTls {
+  readonly type: 'renew-tls';
+  readonly tls: TransportTls;
+  readonly replyTo: Ref<SecurityReply> | undefined;
+}
+
 export interface Leave {
   readonly type: 'leave';
 }
@@ -78,7 +103,7 @@ export interface Leave {
 export type GossipMessage = Add | AddMany | Remove | Subscribe<GossipEvent> | Unsubscribe<GossipEvent>;
 
 /** What users send to a node. */
-export type NodeMessage = Subscribe<NodeEvent> | Unsubscribe<NodeEvent> | Describe | Leave;
+export type NodeMessage = Subscribe<NodeEvent> | Unsubscribe<NodeEvent> | Describe | RotateKeys | RenewTls | Leave;
 
 export interface ReplyOptions {
   /** Who is told what became of it. Without, a write that fails is only logged. @default none */
@@ -156,6 +181,44 @@ export function describe(
   { replyTo }: { readonly replyTo?: Ref<DescribeReply> | undefined } = {},
 ): Describe {
   return { type: 'describe', meta, replyTo };
+}
+
+export interface RotateOptions {
+  /** Whether connections stay whose peers proved themselves by a key that is not listed any more. @default false */
+  readonly keepSessions?: boolean | undefined;
+  readonly replyTo?: Ref<SecurityReply> | undefined;
+}
+
+/**
+ * Replaces the keys of a node, for every handshake from now on. Connections stay, but for those whose peer has proven itself
+ * by a key that is not listed any more: they are closed, and made again by whoever has another. The order of steps over a
+ * cluster is in docs/operations.md.
+ * @param keys the first is the one that proves this node
+ * @throws GossipError OPTIONS_INVALID when they are no keys. A node that began without keys answers so, and changes nothing
+ */
+export function rotateKeys(
+  keys: readonly KeyMaterial[],
+  { keepSessions = false, replyTo }: RotateOptions = {},
+): RotateKeys {
+  const violations: Violation[] = [];
+  const read = readKeys(keys, 'keys', violations);
+  throwViolations(violations);
+  return { type: 'rotate-keys', keys: read, keepSessions, replyTo };
+}
+
+/**
+ * Replaces key, certificates and authorities of a node, for every connection from now on; those that are open stay. A node
+ * that began without TLS answers OPTIONS_INVALID, and changes nothing.
+ * @throws GossipError OPTIONS_INVALID when they do not serve
+ */
+export function renewTls(
+  tls: TransportTls,
+  { replyTo }: { readonly replyTo?: Ref<SecurityReply> | undefined } = {},
+): RenewTls {
+  const violations: Violation[] = [];
+  readTls(tls, violations);
+  throwViolations(violations);
+  return { type: 'renew-tls', tls, replyTo };
 }
 
 /** Has a node say goodbye, send what waits and stop. */

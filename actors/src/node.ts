@@ -10,6 +10,7 @@
  */
 
 import type { Member, MemberStatus, Meta, Replica } from '@grapevine/core';
+import type { ResolvedSecurity } from '@grapevine/transport';
 import { Encoder } from '@grapevine/wire';
 
 import type { NodeEvent } from './events.ts';
@@ -60,6 +61,8 @@ export class Node {
   view: ViewMessage = { type: 'view', names: new Set(), beyond: 0 };
   /** What this node says of itself, where that was changed while running. */
   meta: Meta | null = null;
+  /** Keys and certificates of now: they may be replaced while the node runs. */
+  security: ResolvedSecurity;
   readonly stateFile: StateFile | null;
   /** Where others dial this node; `null` until it listens. */
   url: string | null = null;
@@ -77,6 +80,7 @@ export class Node {
 
   constructor(options: ResolvedNodeOptions) {
     this.options = options;
+    this.security = options.security;
     this.epoch = newEpoch(options.clock());
     const { stateFile, cluster, name, logger } = options;
     this.stateFile = stateFile === null ? null : new StateFile({ path: stateFile, cluster, node: name, logger });

@@ -25,9 +25,9 @@ import {
 import {
   createWebSocketTransport,
   observerCapability,
+  type SecurityOptions,
   type Session,
   type Transport,
-  type TransportTls,
 } from '@grapevine/transport';
 import { Decoder, encodeChannel, Encoder } from '@grapevine/wire';
 
@@ -38,7 +38,8 @@ export interface ObserveOptions {
   readonly cluster?: string | undefined;
   /** How long it may take altogether, in milliseconds. @default 5000 */
   readonly timeoutMs?: number | undefined;
-  readonly tls?: TransportTls | undefined;
+  /** As the cluster's nodes have it. @default none */
+  readonly security?: SecurityOptions | undefined;
 }
 
 export interface Observation {
@@ -52,12 +53,12 @@ const channel = 0;
 
 /**
  * @param url of any node of the cluster, whose membership is `swim`
- * @throws (rejects) GossipError PEER_UNREACHABLE, WRONG_CLUSTER and what else a hello can end with, PROTOCOL_MISMATCH when
+ * @throws (rejects) GossipError OPTIONS_INVALID, PEER_UNREACHABLE, WRONG_CLUSTER, KEY_MISMATCH and what else a hello can end with, PROTOCOL_MISMATCH when
  *   the node's membership is another, ASK_TIMEOUT
  */
 export async function observeMembers(
   url: string,
-  { cluster, timeoutMs = 5000, tls }: ObserveOptions = {},
+  { cluster, timeoutMs = 5000, security }: ObserveOptions = {},
 ): Promise<Observation> {
   const transport = createWebSocketTransport({
     name: `observer-${randomUUID()}`,
@@ -65,7 +66,7 @@ export async function observeMembers(
     capabilities: [observerCapability],
     handshakeTimeoutMs: timeoutMs,
     ...(cluster === undefined ? {} : { cluster }),
-    ...(tls === undefined ? {} : { tls }),
+    ...(security === undefined ? {} : { security }),
   });
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {

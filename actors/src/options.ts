@@ -22,10 +22,13 @@ import {
 } from '@grapevine/core';
 import {
   createWebSocketTransport,
+  exposures,
   type ListenOptions,
+  readSecurity,
+  type ResolvedSecurity,
+  type SecurityOptions,
   type Transport,
   type TransportOptions,
-  type TransportTls,
 } from '@grapevine/transport';
 
 import type { Handler, PushMessage } from './push.ts';
@@ -78,8 +81,12 @@ export interface ResolvedNodeOptions {
   readonly redialMinMs: number;
   /** The longest wait, in milliseconds. @default 10000 */
   readonly redialMaxMs: number;
-  /** Listens on `wss:` and dials with these. @default null */
-  readonly tls: TransportTls | null;
+  /**
+   * Who may speak with this node: keys that all nodes share, and certificates. Without either it speaks with nodes of this
+   * machine alone, unless `insecure` says otherwise.
+   * @default nobody is asked, and no other machine spoken with
+   */
+  readonly security: ResolvedSecurity;
   /** Makes the transport; called anew after a crash of it. @default createWebSocketTransport */
   readonly transport: (options: TransportOptions) => Transport;
   /** Wall-clock milliseconds. @default Date.now */
@@ -90,8 +97,8 @@ export interface ResolvedNodeOptions {
 
 /** What `spawnGrapevine` takes: all but the name has a default. */
 export type NodeOptions = Pick<ResolvedNodeOptions, 'name'> & {
-  readonly [Option in keyof ResolvedNodeOptions]?: ResolvedNodeOptions[Option] | undefined;
-};
+  readonly [Option in Exclude<keyof ResolvedNodeOptions, 'security'>]?: ResolvedNodeOptions[Option] | undefined;
+} & { readonly security?: SecurityOptions | undefined };
 
 export interface ResolvedGossipOptions {
   /** Instances of one name on different nodes gossip with each other: 1 to 255 bytes, not beginning with `$`. @default 'grapevine' */
@@ -180,7 +187,8 @@ const nodeRules: OptionRules<ResolvedNodeOptions> = {
   pingIntervalMs: { check: wholeNumber('milliseconds', 1, longestMs), default: 10_000 },
   redialMinMs: { check: wholeNumber('milliseconds', 1, longestMs), default: 100 },
   redialMaxMs: { check: wholeNumber('milliseconds', 1, longestMs), default: 10_000 },
-  tls: { check: orNull((value) => (typeof value === 'object' ? undefined : 'must be an object')), default: null },
+  // Checked where no value is shown.
+  security: { check: () => undefined, default: readSecurity(undefined, []) },
   transport: { check: isFunction, default: createWebSocketTransport },
   clock: { check: isFunction, default: Date.now },
   random: { check: isFunction, default: Math.random },
@@ -200,7 +208,13 @@ const gossipRules: OptionRules<ResolvedGossipOptions> = {
 /** @throws GossipError OPTIONS_INVALID that lists every violation */
 export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
   const violations: Violation[] = [];
-  const options = fillOptions('', given, nodeRules, violations);
+  const options = {
+    ...fillOptions('', given, nodeRules, violations),
+    security: readSecurity(given.security, violations),
+  };
+  // Others may lead through no network at all, and know what is open themselves.
+  if (options.transport === createWebSocketTransport && violations.every(({ path }) => path !== 'listen'))
+    violations.push(...exposures(options));
   if (given.name === undefined) violations.push({ path: 'name', problem: 'is required: a text of 1 to 128 bytes' });
   if (options.redialMaxMs < options.redialMinMs)
     violations.push({ path: 'redialMaxMs', problem: `must be at least redialMinMs (${options.redialMinMs})` });

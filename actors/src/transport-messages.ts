@@ -3,6 +3,8 @@
 import type { GossipError } from '@grapevine/core';
 import type { Transport } from '@grapevine/transport';
 
+import type { RenewTls, RotateKeys } from './messages.ts';
+
 export type TransportMessage =
   /** Keep these connected, in place of those of the former message. */
   | { readonly type: 'dial'; readonly urls: readonly string[] }
@@ -10,6 +12,8 @@ export type TransportMessage =
   | { readonly type: 'connect'; readonly url: string }
   /** Start anew: this node has another epoch. */
   | { readonly type: 'renew' }
+  | RotateKeys
+  | RenewTls
   | { readonly type: 'listening'; readonly transport: Transport; readonly url: string | null }
   | { readonly type: 'not-listening'; readonly transport: Transport; readonly error: GossipError }
   | { readonly type: 'listen' };

@@ -9,15 +9,17 @@
  * Source: docs/architecture.md and docs/wire.md.
  */
 
-import type { DialEnd, GossipError } from '@grapevine/core';
+import { type DialEnd, type GossipError, isGossipError } from '@grapevine/core';
 import type { CloseInfo, Refusal, Session, Transport, TransportEvents, TransportOptions } from '@grapevine/transport';
-import { closeCodes } from '@grapevine/transport';
+import { closeCodes, isInsecure, renewedTls } from '@grapevine/transport';
 
 import { stopTree, tell } from './kernel/actor.ts';
 import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
+import type { Ref } from './kernel/nact.ts';
 import { Line } from './line.ts';
 import { linkSpec } from './link.ts';
 import { memberOf } from './membership.ts';
+import type { RenewTls, RotateKeys, SecurityReply } from './messages.ts';
 import type { Node } from './node.ts';
 import type { TransportMessage } from './transport-messages.ts';
 
@@ -65,6 +67,12 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
       case 'renew':
         this.#self.exit();
         return;
+      case 'rotate-keys':
+        this.#rotateKeys(message);
+        return;
+      case 'renew-tls':
+        this.#renewTls(message);
+        return;
       case 'listening':
         if (message.transport === this.#transport) this.#listening(message.url);
         return;
@@ -103,6 +111,7 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     const { name, cluster, listen, advertise, maxFrameBytes, pingIntervalMs, redialMinMs, redialMaxMs, random } =
       options;
     const { maxConnections } = options;
+    const { keys, tls, insecure, channelBinding } = this.#node.security;
     return {
       name,
       epoch,
@@ -115,13 +124,19 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
       maxConnections,
       random,
       listen: listen === null || port === null ? listen : { ...listen, port },
-      ...(options.tls === null ? {} : { tls: options.tls }),
+      security: {
+        keys: keys.length === 0 ? undefined : keys,
+        tls: tls ?? undefined,
+        insecure,
+        channelBinding,
+      },
     };
   }
 
   #listening(url: string | null): void {
     const node = this.#node;
     node.url = url;
+    if (!node.hasListened) this.#warnOfOpenDoors();
     node.hasListened = true;
     this.#relistenMs = relistenMinMs;
     const { listen, advertise, name } = node.options;
@@ -129,6 +144,58 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     this.#self.logger.info({ node: name, url }, url === null ? 'node dials only' : `node listens as ${url}`);
     node.ready.resolve({ url });
     if (node.trackerRef !== null) tell(node.trackerRef, { type: 'listening' });
+  }
+
+  /** Said once, as a node that is started again is no less open. */
+  #warnOfOpenDoors(): void {
+    const node = this.#node;
+    const { logger } = this.#self;
+    const { keys, tls } = node.security;
+    const fields = { node: node.options.name };
+    if (isInsecure(node.security))
+      logger.warn(
+        fields,
+        'insecure: whoever reaches this node, or is on the way to it, can take part; give security.keys',
+      );
+    else if (tls !== null && keys.length === 0 && tls.requestCert !== true && node.options.listen !== null)
+      logger.warn(
+        fields,
+        'TLS without keys or requestCert: whoever reaches this node can take part; give security.keys',
+      );
+  }
+
+  // Keys and certificates
+
+  /** What it is started with again after a crash is what it has now. */
+  #rotateKeys({ keys, keepSessions, replyTo }: RotateKeys): void {
+    const node = this.#node;
+    this.#secure(replyTo, () => {
+      const closed = this.#transport.rotateKeys(keys, { keepSessions });
+      node.security = { ...node.security, keys };
+      this.#self.logger.info({ node: node.options.name, keys: keys.length, closed }, 'keys replaced');
+      return closed;
+    });
+  }
+
+  #renewTls({ tls, replyTo }: RenewTls): void {
+    const node = this.#node;
+    this.#secure(replyTo, () => {
+      this.#transport.renewTls(tls);
+      node.security = { ...node.security, tls: renewedTls(node.security.tls, tls) };
+      this.#self.logger.info({ node: node.options.name }, 'certificates replaced');
+      return 0;
+    });
+  }
+
+  #secure(replyTo: Ref<SecurityReply> | undefined, change: () => number): void {
+    try {
+      const closed = change();
+      if (replyTo !== undefined) tell(replyTo, { ok: true, closed });
+    } catch (error) {
+      if (!isGossipError(error)) throw error;
+      if (replyTo !== undefined) tell(replyTo, { ok: false, error });
+      else this.#self.logger.error({ err: error, node: this.#node.options.name }, error.message);
+    }
   }
 
   #notListening(error: GossipError): void {
@@ -187,6 +254,10 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
 
   dialEnded(end: DialEnd): void {
     this.#singles.delete(end.url);
+    const { url, error } = end;
+    // What trying again does not mend, a person must hear of, whoever asked for the dial.
+    if (error?.code === 'CERTIFICATE_REFUSED' || error?.code === 'PLAINTEXT_REFUSED')
+      this.refused({ url, by: 'us', peer: null, error });
     const { trackerRef } = this.#node;
     if (trackerRef !== null) tell(trackerRef, { type: 'dial-ended', end });
   }

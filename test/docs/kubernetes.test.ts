@@ -86,6 +86,17 @@ describe('docs/examples/kubernetes', () => {
     expect(program).toContain(`const { ${names.join(', ')} } = process.env`);
   });
 
+  test('the program finds the keys where the Secret is mounted, and reads them again when it is told to', () => {
+    const [mount] = at('StatefulSet', `${container}.volumeMounts`) as readonly (Named & {
+      readonly mountPath: string;
+    })[];
+    const [volume] = at('StatefulSet', `${pod}.volumes`) as readonly (Named & { readonly secret: object })[];
+    expect(volume).toMatchObject({ name: mount?.name, secret: { secretName: 'grapevine' } });
+    expect(program).toContain(`readFileSync('${mount?.mountPath}/keys', 'utf8')`);
+    expect(read('README.md')).toContain('kubectl create secret generic grapevine --from-literal=keys=');
+    expect(program).toContain("process.on('SIGHUP'");
+  });
+
   test('the program leaves when it is told to, and has time for it', () => {
     expect(program).toContain("process.once('SIGTERM'");
     expect(at('StatefulSet', `${pod}.terminationGracePeriodSeconds`)).toBeGreaterThanOrEqual(10);

@@ -7,14 +7,19 @@
  *     addresses that are not.
  */
 
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 import { createGrapevine, dns, swim } from 'grapevine';
 
 const { POD_NAME, POD_IP } = process.env;
 
+/** The Secret as a file, which follows it within a minute: one key a line, the first to prove this node with. */
+const keys = () => readFileSync('/etc/grapevine/keys', 'utf8').split('\n').filter(Boolean);
+
 const grapevine = await createGrapevine({
   name: POD_NAME,
+  security: { keys: keys() },
   listen: { port: 7001, host: '0.0.0.0' },
   advertise: `ws://${POD_IP}:7001`,
   membership: swim({
@@ -30,6 +35,11 @@ const health = createServer((request, response) => {
   response.writeHead(isUp ? 200 : 503, { 'content-type': 'application/json' });
   response.end(JSON.stringify({ name: POD_NAME, members: isLeaving ? 0 : grapevine.members().length }));
 }).listen(8080);
+
+// kubectl exec grapevine-0 -- kill -HUP 1
+process.on('SIGHUP', () => {
+  grapevine.rotateKeys(keys()).catch((error) => console.error(`the keys stay as they were: ${error.message}`));
+});
 
 process.once('SIGTERM', () => {
   isLeaving = true;

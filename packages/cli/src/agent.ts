@@ -4,9 +4,17 @@
  * Invariants
  *  1. `ready` is the first line; then the members, a snapshot of each gossip, and everything that changes after it.
  *  2. Leaving is orderly: what was read is stored, the node says goodbye, every event so far is printed, exit code 0.
- *  3. Standard output bears events alone; complaints and the log go to standard error.
+ *  3. SIGHUP reads keys and certificates again, and ends nothing: what is wrong with them is a complaint.
+ *  4. Standard output bears events alone; complaints and the log go to standard error.
  */
-import { createGrapevine, type Gossip, type Grapevine, type GrapevineOptions, type GossipOptions } from 'grapevine';
+import {
+  createGrapevine,
+  type Gossip,
+  type Grapevine,
+  type GrapevineOptions,
+  type GossipOptions,
+  type SecurityOptions,
+} from 'grapevine';
 
 import { type AgentEvent, type PrintedEntry, showJson, showText } from './event.ts';
 import { Input } from './input.ts';
@@ -24,6 +32,8 @@ export interface AgentOptions {
   readonly exitOnEnd: boolean;
   /** The gossip into which this process writes its own vital signs once a second, if any. */
   readonly vitals: string | undefined;
+  /** Reads keys and certificates from where they were read at the start. @throws GossipError OPTIONS_INVALID */
+  readonly readSecurity: () => SecurityOptions;
 }
 
 /** How often vital signs are written, and after how long without news they vanish, in milliseconds. */
@@ -38,8 +48,14 @@ const FLUSH_TIMEOUT_MS = 5000;
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
   const asked = stopAsked();
+  // Heard from now on, as it ends a process that does not hear it; done once there is a node.
+  let hungUp = false;
+  let renew = (): void => void (hungUp = true);
+  process.on('SIGHUP', () => renew());
   const grapevine = await createGrapevine(options.node);
   const agent = new Agent(grapevine, options);
+  renew = () => agent.renew();
+  if (hungUp) renew();
   await agent.run(asked);
 }
 
@@ -50,6 +66,7 @@ class Agent {
   readonly #input: Input;
   readonly #output = new Output(process.stdout);
   readonly #show: (event: AgentEvent) => string;
+  #renewed: Promise<void> = Promise.resolve();
 
   constructor(grapevine: Grapevine, options: AgentOptions) {
     this.#grapevine = grapevine;
@@ -71,6 +88,7 @@ class Agent {
     this.#print({ event: 'ready', at: wallMs(), node: this.#grapevine.name, url, pid: process.pid });
     const printing = [this.#printMembers(), ...[...this.#gossips.values()].map((gossip) => this.#printChanges(gossip))];
     const stopVitals = this.#writeVitals();
+
     const failed = Promise.all(printing);
     // A node that only dials, and whom nobody answers, lives on too.
     const heldOpen = setInterval(() => undefined, 2 ** 30);
@@ -85,6 +103,22 @@ class Agent {
     }
     await failed;
     await Promise.race([this.#output.drained(), after(FLUSH_TIMEOUT_MS)]);
+  }
+
+  /** Reads keys and certificates again. One after the other: who says it twice means the later. */
+  renew(): void {
+    this.#renewed = this.#renewed.then(async () => {
+      try {
+        const { keys, tls } = this.#options.readSecurity();
+        if (tls !== undefined) await this.#grapevine.renewTls(tls);
+        if (tls !== undefined) process.stderr.write('certificates were read again\n');
+        if (keys === undefined) return;
+        const { closed } = await this.#grapevine.rotateKeys(keys);
+        process.stderr.write(`keys were read again: ${keys.length}; connections of withdrawn keys closed: ${closed}\n`);
+      } catch (error) {
+        process.stderr.write(`not replaced, what was there stays: ${(error as Error).message}\n`);
+      }
+    });
   }
 
   /** Settles when the node shall end because of its input. */

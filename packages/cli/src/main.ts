@@ -11,6 +11,7 @@ import {
   GossipError,
   isGossipError,
   type Meta,
+  type SecurityOptions,
   type Seed,
   staticMembership,
   swim,
@@ -25,9 +26,10 @@ import { parseDiscovery } from './discovery.ts';
 import { parseDuration } from './duration.ts';
 import { addMembers } from './members.ts';
 import { noOptions, parseScalar, protocols, withOption } from './protocol-option.ts';
+import { addSecurityFlags, type SecurityFlags, securityOf } from './security.ts';
 import { addSimulate } from './simulate.ts';
 
-interface AgentFlags {
+interface AgentFlags extends SecurityFlags {
   readonly name: string;
   readonly listen?: number;
   readonly host?: string;
@@ -90,9 +92,11 @@ const nodes = (text: string): number => {
 function agentOptions(flags: AgentFlags): AgentOptions {
   const protocol = protocols[flags.protocol] as NonNullable<(typeof protocols)[string]>;
   const listen = flags.listen === undefined ? null : { port: flags.listen, ...given({ host: flags.host }) };
+  const readSecurity = (): SecurityOptions => securityOf(flags);
   return {
     node: {
       name: flags.name,
+      security: readSecurity(),
       listen,
       membership: membershipOf(flags),
       logger: { level: flags.logLevel },
@@ -116,6 +120,7 @@ function agentOptions(flags: AgentFlags): AgentOptions {
     json: flags.json === true,
     exitOnEnd: flags.exitOnEnd === true,
     vitals: flags.vitals,
+    readSecurity,
   };
 }
 
@@ -153,9 +158,10 @@ function program(): Command {
     .version('0.1.0')
     .showHelpAfterError('(--help says more)');
 
-  grapevine
-    .command('agent')
+  addSecurityFlags(grapevine.command('agent'))
     .description('run one node: lines of JSON in on standard input, one line per event out')
+    .option('--tls-clients', 'let in only who shows a certificate of these authorities')
+    .option('--tls-names', 'and only if it bears the name of the node')
     .requiredOption('--name <name>', 'the name of this node, unique in its cluster')
     .option('--listen <port>', 'listen for peers; 0 takes a free port', scalar)
     .option('--host <address>', 'the address to listen on (default: 127.0.0.1)')

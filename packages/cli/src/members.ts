@@ -9,26 +9,27 @@ import type { Command } from 'commander';
 import { type MemberStatus, observeMembers } from 'grapevine';
 
 import { parseDuration } from './duration.ts';
+import { addSecurityFlags, type SecurityFlags, securityOf } from './security.ts';
 
-interface MembersFlags {
+interface MembersFlags extends SecurityFlags {
   readonly cluster?: string;
   readonly timeout: string;
   readonly json?: true;
 }
 
 export function addMembers(grapevine: Command): void {
-  grapevine
-    .command('members')
+  addSecurityFlags(grapevine.command('members'))
     .description('ask a running node who is there')
     .argument('<url>', 'of any node of the cluster, such as ws://127.0.0.1:7001')
     .option('--cluster <label>', 'the label of its cluster (default: "default")')
     .option('--timeout <duration>', 'how long to wait, such as 5s', '5s')
     .option('--json', 'print one object')
-    .action(async (url: string, { cluster, timeout, json }: MembersFlags, command: Command) => {
+    .action(async (url: string, flags: MembersFlags, command: Command) => {
+      const { cluster, timeout, json } = flags;
       const timeoutMs = parseDuration(timeout);
       if (timeoutMs === undefined)
         command.error('--timeout must be a duration such as 5s, 1m or 500ms.', { exitCode: 2 });
-      const { name, members } = await observeMembers(url, { cluster, timeoutMs });
+      const { name, members } = await observeMembers(url, { cluster, timeoutMs, security: securityOf(flags) });
       process.stdout.write(json === true ? `${JSON.stringify({ node: name, members })}\n` : table(members));
     });
 }

@@ -33,6 +33,14 @@ export const errorCodes = {
   HELLO_TIMEOUT: 'peer',
   /** A peer bears another cluster label. */
   WRONG_CLUSTER: 'peer',
+  /** Of two nodes one has keys and the other has none. */
+  KEY_REQUIRED: 'peer',
+  /** A peer could not prove that it has a key that is listed here. */
+  KEY_MISMATCH: 'peer',
+  /** A certificate was refused, by us or by the peer: its authority, its dates, its names, or that there is none. */
+  CERTIFICATE_REFUSED: 'peer',
+  /** A URL leads in the clear to another machine, and this node has no keys. */
+  PLAINTEXT_REFUSED: 'caller',
   /** No version of the protocol is spoken by both nodes. */
   VERSION_UNSPEAKABLE: 'peer',
   /** Two nodes bear one name. */

@@ -26,13 +26,20 @@ import {
   nodeView,
   type NodeView,
   ready,
+  type KeyMaterial,
   type Ref,
+  renewTls,
+  type RenewTls,
+  rotateKeys,
+  type RotateKeys,
+  type SecurityReply,
   type Seed,
   spawnGossip,
   spawnGrapevine,
   staticMembership,
   stopTree,
   swim,
+  type TransportTls,
 } from '@grapevine/actors';
 import { start } from 'nact';
 
@@ -81,8 +88,8 @@ export interface GrapevineStatus {
 }
 
 const MEMBER_CHANGES_LIMIT = 10_000;
-/** Longer than any turn of the membership may take. */
-const DESCRIBE_TIMEOUT_MS = 10_000;
+/** Longer than any turn of the node's actors may take. */
+const ANSWER_TIMEOUT_MS = 10_000;
 
 /**
  * Starts a node.
@@ -155,9 +162,41 @@ export class Grapevine {
   async describe(meta: Meta): Promise<void> {
     this.#host.assertOpen();
     const reply = await ask(this.ref, (replyTo: Ref<DescribeReply>) => describe(meta, { replyTo }), {
-      timeoutMs: DESCRIBE_TIMEOUT_MS,
+      timeoutMs: ANSWER_TIMEOUT_MS,
     });
     if (!reply.ok) throw reply.error;
+  }
+
+  /**
+   * Replaces the keys, for every handshake from now on; the first is the one that proves this node. Connections stay, but for
+   * those whose peer has proven itself by a key that is not listed any more: they are closed, and made again by whoever has
+   * another. The order of steps over a cluster is in docs/operations.md.
+   * @returns how many were closed
+   * @throws (rejects) GossipError OPTIONS_INVALID when they are no keys, or the node began without; CLOSED; keys unchanged
+   */
+  async rotateKeys(
+    keys: readonly KeyMaterial[],
+    { keepSessions }: { readonly keepSessions?: boolean | undefined } = {},
+  ): Promise<{ readonly closed: number }> {
+    this.#host.assertOpen();
+    return { closed: await this.#secure(rotateKeys(keys, { keepSessions })) };
+  }
+
+  /**
+   * Replaces key, certificates and authorities, for every connection from now on; those that are open stay.
+   * @throws (rejects) GossipError OPTIONS_INVALID when they do not serve, or the node began without TLS; CLOSED; unchanged
+   */
+  async renewTls(tls: TransportTls): Promise<void> {
+    this.#host.assertOpen();
+    await this.#secure(renewTls(tls));
+  }
+
+  async #secure(message: RotateKeys | RenewTls): Promise<number> {
+    const reply = await ask(this.ref, (replyTo: Ref<SecurityReply>) => ({ ...message, replyTo }), {
+      timeoutMs: ANSWER_TIMEOUT_MS,
+    });
+    if (!reply.ok) throw reply.error;
+    return reply.closed;
   }
 
   /**

@@ -28,12 +28,20 @@ export const closeCodes = {
   REPLACED: 4002,
   /** One side needs the connection no more, and has sent what waited. */
   RELEASED: 4003,
+  /** The key by which the peer proved itself is no longer listed: it may come again with another. */
+  KEY_WITHDRAWN: 4004,
   FRAME_MALFORMED: 4400,
   HELLO_MALFORMED: 4401,
   WRONG_CLUSTER: 4403,
+  /** The proof fits no key that is listed. */
+  KEY_MISMATCH: 4406,
+  /** One has keys, the other none. */
+  KEY_REQUIRED: 4407,
   HELLO_TIMEOUT: 4408,
   NAME_TAKEN: 4409,
   SILENT: 4410,
+  /** The certificate does not bear the name of the node, or there is none. */
+  CERTIFICATE_REFUSED: 4412,
   VERSION_UNSPEAKABLE: 4426,
   TOO_SLOW: 4429,
   TOO_MANY_CONNECTIONS: 4430,
@@ -56,6 +64,9 @@ const errorOfCode: ReadonlyMap<number, ErrorCode> = new Map([
   [closeCodes.FRAME_MALFORMED, 'FRAME_MALFORMED'],
   [closeCodes.HELLO_MALFORMED, 'HELLO_MALFORMED'],
   [closeCodes.WRONG_CLUSTER, 'WRONG_CLUSTER'],
+  [closeCodes.KEY_MISMATCH, 'KEY_MISMATCH'],
+  [closeCodes.KEY_REQUIRED, 'KEY_REQUIRED'],
+  [closeCodes.CERTIFICATE_REFUSED, 'CERTIFICATE_REFUSED'],
   [closeCodes.HELLO_TIMEOUT, 'HELLO_TIMEOUT'],
   [closeCodes.NAME_TAKEN, 'NAME_TAKEN'],
   [closeCodes.SILENT, 'SILENT'],

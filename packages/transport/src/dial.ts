@@ -7,7 +7,7 @@
  *
  * Source: docs/wire.md; handshake.ts has the hellos.
  */
-import { type DialEnd, GossipError } from '@grapevine/core';
+import { type DialEnd, GossipError, isGossipError } from '@grapevine/core';
 import { closeCodes, closeInfo } from './close-codes.ts';
 import type { Handshake, HandshakeEnd } from './handshake.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -44,7 +44,8 @@ export function startDial({ url, canonicalUrl, ended }: DialTask, details: DialD
     },
     failed: (cause) => {
       cancelTimer();
-      ended(unreachable(url, `${url} cannot be reached: ${sentenceOf(cause)}`, cause));
+      if (isGossipError(cause)) ended({ outcome: 'failed', peer: null, error: cause });
+      else ended(unreachable(url, `${url} cannot be reached: ${sentenceOf(cause)}`, cause));
     },
   });
   const cancelTimer = setTimer(handshakeTimeoutMs, () => {
@@ -61,8 +62,22 @@ export function startDial({ url, canonicalUrl, ended }: DialTask, details: DialD
 /** How a dial ended whose handshake came to nothing; null where we gave it up ourselves. */
 export function resultOf(
   { by, code, reason, cause }: HandshakeEnd,
-  { url, self, peer }: { readonly url: string; readonly self: Identity; readonly peer: Identity | null },
+  {
+    url,
+    self,
+    peer,
+    proves,
+  }: {
+    readonly url: string;
+    readonly self: Identity;
+    readonly peer: Identity | null;
+    /** Whether peers prove themselves: then a stranger is not believed what he says of others. */
+    readonly proves: boolean;
+  },
 ): DialResult | null {
+  const isStranger = proves && by === 'peer' && peer === null;
+  if (isStranger && (code === closeCodes.SELF || code === closeCodes.DUPLICATE))
+    return unreachable(url, `${url} closed the connection before its proof: ${reason}`);
   switch (code) {
     case closeCodes.SELF:
       return { outcome: 'self', peer: identityOf(self) };

@@ -1,24 +1,39 @@
 /**
- * The first frames of a connection: hello, hello, commit.
+ * The first frames of a connection: hello, hello, commit; with keys hello, hello, proof, proof, commit.
  *
- * The dialler speaks first; the acceptor answers only a hello that it accepts; the dialler then commits with an empty
- * frame. Whoever refuses closes with a code and a sentence.
+ * The dialler speaks first. Without keys the acceptor answers only a hello that it accepts, and the dialler then commits
+ * with an empty frame. With keys the acceptor answers every hello that fits, and what it answered a hello with it answers
+ * a proof with: the dialler proves itself, and the acceptor proves itself only to a dialler that it accepts. So everything
+ * that is judged by who is connected is judged of peers that are who they say. Whoever refuses closes with a code and a
+ * sentence.
  *
  * Invariants
- *  1. Exactly one of `settled` and `ended` is called, once, and `ended` only after or with the end of the connection.
- *  2. A peer that says nothing is let go after `handshakeTimeoutMs`; the time in which we think does not count.
- *  3. What the peer sends while we think is taken afterwards, in order.
+ *  1. With keys, `peer` is null and `judge` is not asked before the peer has proven itself: until then it changes nothing.
+ *  2. Exactly one of `settled` and `ended` is called, once, and `ended` only after or with the end of the connection.
+ *  3. A peer that says nothing is let go after `handshakeTimeoutMs`; the time in which we think does not count.
+ *  4. What the peer sends while we think is taken afterwards, in order.
  *
  * Source: docs/wire.md; pairing.ts says who stays.
  */
-import { chooseVersion, decodeHello, encodeHello, type Hello } from '@grapevine/wire';
+import { type KeyObject, randomBytes } from 'node:crypto';
+import { chooseVersion, decodeHello, encodeHello, type Hello, nonceBytes } from '@grapevine/wire';
 import { clipReason, closeCodes } from './close-codes.ts';
+import type { Keyring } from './keyring.ts';
 import type { Refused, Step } from './pairing.ts';
+import { digestOf, type Exchange, proofBytes } from './proof.ts';
 import type { Peer } from './session.ts';
 import type { Socket, SocketEvents } from './socket.ts';
 
 export interface HandshakeDetails {
   readonly ours: Hello;
+  /** Null: nobody is asked for a proof, and who wants one is refused. */
+  readonly keyring: Keyring | null;
+  /** Whether a proof counts for this TLS connection alone. */
+  readonly channelBinding: boolean;
+  /** Whether a certificate must bear the name of its node. */
+  readonly checkNames: boolean;
+  /** Whether another handshake of this transport made the nonce: then the URL leads to the node itself. */
+  readonly isOurs: (nonce: Uint8Array) => boolean;
   readonly dialled: boolean;
   readonly timeoutMs: number;
   readonly setTimer: (delayMs: number, run: () => void) => () => void;
@@ -43,10 +58,17 @@ const commit = new Uint8Array(0);
 export class Handshake implements SocketEvents {
   readonly socket: Socket;
   readonly dialled: boolean;
-  /** Who the peer says it is, once it said so. */
+  /** Fresh for this handshake; null without keys. */
+  readonly nonce: Uint8Array | null;
+  /** Who the peer says it is, once it said so and has proven it. */
   peer: Peer | null = null;
+  /** By which key it has; null before, and without keys. */
+  provenBy: KeyObject | null = null;
 
   readonly #details: HandshakeDetails;
+  readonly #ours: Uint8Array;
+  /** What the peer says, and what both must have heard of each other: while its proof is awaited. */
+  #unproven: { readonly peer: Peer; readonly exchange: Exchange } | null = null;
   #cancelTimer: () => void;
   /** What came while a judgement is awaited; null while none is. */
   #early: Uint8Array[] | null = null;
@@ -57,9 +79,11 @@ export class Handshake implements SocketEvents {
     this.socket = socket;
     this.dialled = details.dialled;
     this.#details = details;
+    this.nonce = details.keyring === null ? null : randomBytes(nonceBytes);
+    this.#ours = encodeHello(this.nonce === null ? details.ours : { ...details.ours, nonce: this.nonce });
     socket.events = this;
     this.#cancelTimer = this.#startTimer();
-    if (details.dialled) socket.send(encodeHello(details.ours));
+    if (details.dialled) socket.send(this.#ours);
   }
 
   /** Whether a dial of the peer waits for the peer's commit. */
@@ -70,6 +94,7 @@ export class Handshake implements SocketEvents {
   frame(frame: Uint8Array): void {
     if (this.#over) return;
     if (this.#early !== null) this.#early.push(frame);
+    else if (this.#unproven !== null) this.#proof(frame, this.#unproven);
     else if (this.peer === null) this.#hello(frame);
     else if (frame.length === 0) this.#settleAt('commit', this.peer);
     else this.refuse(closeCodes.HELLO_MALFORMED, 'an empty frame must follow the hellos');
@@ -98,8 +123,8 @@ export class Handshake implements SocketEvents {
       this.refuse(closeCodes.HELLO_MALFORMED, decoded.problem);
       return;
     }
-    const { ours, dialled } = this.#details;
-    const { cluster, versions, name, epoch, url, capabilities } = decoded.hello;
+    const { ours } = this.#details;
+    const { cluster, versions, name, epoch, url, capabilities, nonce } = decoded.hello;
     if (cluster !== ours.cluster) {
       this.refuse(
         closeCodes.WRONG_CLUSTER,
@@ -115,11 +140,85 @@ export class Handshake implements SocketEvents {
       return;
     }
     const peer: Peer = { name, epoch, url, capabilities, version };
-    if (dialled) {
-      this.#settleAt('welcome', peer);
+    if (this.nonce === null && nonce === undefined) this.#welcome(peer, this.#ours);
+    else if (this.nonce === null || nonce === undefined) this.#refuseKeyless(nonce === undefined);
+    else this.#challenge(frame, peer, nonce);
+  }
+
+  #refuseKeyless(peerHasNone: boolean): void {
+    const [has, lacks] = peerHasNone === this.dialled ? ['dialler', 'node that it dials'] : ['dialled node', 'dialler'];
+    this.refuse(
+      closeCodes.KEY_REQUIRED,
+      `the ${has} has keys, the ${lacks} has none: give both the same security.keys`,
+    );
+  }
+
+  /** Both hellos are there and fit: the dialler proves itself first. */
+  #challenge(theirs: Uint8Array, peer: Peer, nonce: Uint8Array): void {
+    const { channelBinding, isOurs } = this.#details;
+    if (Buffer.compare(nonce, this.nonce as Uint8Array) === 0) {
+      this.refuse(
+        closeCodes.KEY_MISMATCH,
+        'our own nonce came back: the peer sends what it was sent, and proves nothing',
+      );
       return;
     }
-    this.#judge('hello', peer, () => this.socket.send(encodeHello(ours)));
+    if (this.dialled && isOurs(nonce)) {
+      this.refuse(closeCodes.SELF, 'the URL leads to the node itself');
+      return;
+    }
+    const [dialler, acceptor] = this.dialled ? [this.#ours, theirs] : [theirs, this.#ours];
+    const exchange: Exchange = {
+      dialler: digestOf(dialler),
+      acceptor: digestOf(acceptor),
+      version: peer.version,
+      binding: channelBinding ? this.socket.binding() : null,
+    };
+    this.#unproven = { peer, exchange };
+    this.socket.send(this.dialled ? this.#prove(exchange) : this.#ours);
+  }
+
+  #prove(exchange: Exchange): Uint8Array {
+    return (this.#details.keyring as Keyring).prove(this.dialled ? 'dialler' : 'acceptor', exchange);
+  }
+
+  #proof(frame: Uint8Array, { peer, exchange }: { readonly peer: Peer; readonly exchange: Exchange }): void {
+    if (frame.length !== proofBytes) {
+      this.refuse(
+        closeCodes.HELLO_MALFORMED,
+        `a proof of ${proofBytes} bytes must follow the hellos of nodes with keys`,
+      );
+      return;
+    }
+    const keyring = this.#details.keyring as Keyring;
+    const key = keyring.recognise(this.dialled ? 'acceptor' : 'dialler', exchange, frame);
+    if (key === null) {
+      const proxy = exchange.binding === null ? '' : ', or a proxy ends TLS (channelBinding)';
+      this.refuse(
+        closeCodes.KEY_MISMATCH,
+        `the ${this.dialled ? 'dialled node' : 'dialler'} proves no key that is listed: compare security.keys${proxy}`,
+      );
+      return;
+    }
+    this.#unproven = null;
+    this.provenBy = key;
+    this.#welcome(peer, this.dialled ? commit : this.#prove(exchange));
+  }
+
+  /** The peer is who it says, as far as anybody asks here. @param answer what an acceptor lets the dialler go on with */
+  #welcome(peer: Peer, answer: Uint8Array): void {
+    const problem = this.#details.checkNames ? this.#problemOfName(peer.name) : null;
+    if (problem !== null) this.refuse(closeCodes.CERTIFICATE_REFUSED, problem);
+    else if (this.dialled) this.#settleAt('welcome', peer);
+    else this.#judge('hello', peer, () => this.socket.send(answer));
+  }
+
+  #problemOfName(name: string): string | null {
+    const names = this.socket.certifiedNames();
+    if (names === null)
+      return 'the peer has shown no certificate, and checkNames is on: give it security.tls.cert and key';
+    if (names.includes(name)) return null;
+    return `no name of the certificate (${names.join(', ') || 'none'}) is that of the node, "${name}", which checkNames wants`;
   }
 
   #settleAt(step: 'welcome' | 'commit', peer: Peer): void {

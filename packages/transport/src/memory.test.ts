@@ -1,13 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { type Harness, transportSuite } from './conformance.ts';
 import { createMemoryTransport, memoryNetwork } from './memory.ts';
+import type { SecurityOptions } from './security.ts';
 import type { Session } from './session.ts';
 import type { Transport } from './transport.ts';
 
-function memoryHarness(): Harness {
+function memoryHarness(security?: SecurityOptions): Harness {
   const network = memoryNetwork();
   return {
-    create: (options) => createMemoryTransport(network, options),
+    create: (options) => createMemoryTransport(network, security === undefined ? options : { security, ...options }),
     listenAt: () => ({ port: 0 }),
     through: async (url, [a, b]) => {
       network.heal();
@@ -18,6 +19,9 @@ function memoryHarness(): Harness {
 }
 
 transportSuite({ describe, test, expect }, 'memory', memoryHarness);
+transportSuite({ describe, test, expect }, 'memory with keys', () =>
+  memoryHarness({ keys: ['a key for this test alone'] }),
+);
 
 /** Time that moves only when told, with its own dice. */
 class World {

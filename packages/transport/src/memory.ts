@@ -109,6 +109,13 @@ class MemoryMedium implements Medium {
     return url.startsWith('memory://') && url.length > 9 ? url : null;
   }
 
+  /** Nobody is on the way. */
+  objection(): null {
+    return null;
+  }
+
+  renewTls(): void {}
+
   async listen(accepted: (socket: Socket) => void): Promise<string | null> {
     if (this.#options.listen === null) return null;
     const url = `memory://${this.name}`;
@@ -205,6 +212,14 @@ class MemorySocket implements Socket {
     this.#options = options;
     this.#isCut = isCut;
     this.#gone = gone;
+  }
+
+  binding(): null {
+    return null;
+  }
+
+  certifiedNames(): null {
+    return null;
   }
 
   send(frame: Uint8Array): void {

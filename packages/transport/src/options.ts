@@ -5,7 +5,6 @@
  *  1. Defaults stand here and nowhere else.
  *  2. Every violation is reported at once, each with its path, the value and what would be right.
  */
-import type { ConnectionOptions, TlsOptions } from 'node:tls';
 import {
   fillOptions,
   isText,
@@ -16,6 +15,7 @@ import {
   wholeNumber,
 } from '@grapevine/core';
 import { type Hello, helloProblems, protocolVersions, type VersionRange } from '@grapevine/wire';
+import { readSecurity, type ResolvedSecurity, type SecurityOptions } from './security.ts';
 
 export interface ListenOptions {
   /** 0 takes a free one. */
@@ -27,21 +27,6 @@ export interface ListenOptions {
    */
   readonly host?: string;
 }
-
-/** Given to the https server that listens and to the dials of `wss:` URLs alike. */
-export type TransportTls = Pick<
-  TlsOptions & ConnectionOptions,
-  | 'ca'
-  | 'cert'
-  | 'key'
-  | 'passphrase'
-  | 'pfx'
-  | 'rejectUnauthorized'
-  | 'requestCert'
-  | 'servername'
-  | 'minVersion'
-  | 'ciphers'
->;
 
 /** The capability of a program that connects to look on and is no member: membership modules do not list it. */
 export const observerCapability = 'observer';
@@ -61,8 +46,8 @@ export interface TransportOptions {
   readonly listen?: ListenOptions | null;
   /** The URL under which others dial this node, told in the hello. @default where it listens */
   readonly advertise?: string | null;
-  /** Encrypts: listens on `wss:` instead of `ws:`. @default none */
-  readonly tls?: TransportTls;
+  /** Who may speak: keys, certificates. @default nobody is asked, and no other machine spoken with */
+  readonly security?: SecurityOptions;
   /** The largest frame that is sent or accepted, in bytes. All nodes of a cluster should have the same. @default 2 MiB */
   readonly maxFrameBytes?: number;
   /** Above so many waiting bytes a session is not `writable`. @default 1 MiB */
@@ -108,10 +93,10 @@ export interface TransportOptions {
   readonly setTimer?: (delayMs: number, run: () => void) => () => void;
 }
 
-export type ResolvedOptions = Required<Omit<TransportOptions, 'listen' | 'advertise' | 'tls'>> & {
+export type ResolvedOptions = Required<Omit<TransportOptions, 'listen' | 'advertise' | 'security'>> & {
   readonly listen: Required<ListenOptions> | null;
   readonly advertise: string | null;
-  readonly tls: TransportTls | null;
+  readonly security: ResolvedSecurity;
 };
 
 /** The longest that a Node.js timer can wait. */
@@ -120,8 +105,8 @@ const kibi = 1024;
 const mebi = 1024 * kibi;
 
 const milliseconds = wholeNumber('milliseconds', 1, longestMs);
-/** Checked with the hello, of which they are parts. */
-const inHello: OptionCheck = () => undefined;
+/** Checked with the hello, of which they are parts, or, of secrets, where no value is shown. */
+const elsewhere: OptionCheck = () => undefined;
 const isFunction: OptionCheck = (value) => (typeof value === 'function' ? undefined : 'must be a function');
 const isObject: OptionCheck = (value) =>
   typeof value === 'object' && !Array.isArray(value) ? undefined : 'must be an object or null';
@@ -132,14 +117,14 @@ const listenRules: OptionRules<Required<ListenOptions>> = {
 };
 
 const rules: OptionRules<ResolvedOptions> = {
-  name: { check: inHello, default: '' },
-  epoch: { check: inHello, default: -1 },
-  cluster: { check: inHello, default: 'default' },
-  capabilities: { check: inHello, default: [] },
-  versions: { check: inHello, default: protocolVersions },
+  name: { check: elsewhere, default: '' },
+  epoch: { check: elsewhere, default: -1 },
+  cluster: { check: elsewhere, default: 'default' },
+  capabilities: { check: elsewhere, default: [] },
+  versions: { check: elsewhere, default: protocolVersions },
   listen: { check: isObject, default: null },
-  advertise: { check: inHello, default: null },
-  tls: { check: isObject, default: null },
+  advertise: { check: elsewhere, default: null },
+  security: { check: elsewhere, default: readSecurity(undefined, []) },
   maxFrameBytes: { check: wholeNumber('bytes', 16 * kibi, 1024 * mebi), default: 2 * mebi },
   softQueueBytes: { check: wholeNumber('bytes', 1), default: mebi },
   hardQueueBytes: { check: wholeNumber('bytes', 1), default: 16 * mebi },
@@ -167,6 +152,7 @@ export function resolveOptions(given: TransportOptions): ResolvedOptions {
   for (const { path, right } of helloProblems(helloOf(options, options.advertise))) {
     violations.push({ path: path === 'url' ? 'advertise' : path, problem: `must be ${right}` });
   }
+  const security = readSecurity(given.security, violations);
   const { handshakeTimeoutMs, softQueueBytes, maxFrameBytes, hardQueueBytes, redialMinMs, redialMaxMs } = options;
   if (hardQueueBytes < Math.max(softQueueBytes, maxFrameBytes)) {
     violations.push({ path: 'hardQueueBytes', problem: 'must be at least softQueueBytes and maxFrameBytes' });
@@ -179,6 +165,7 @@ export function resolveOptions(given: TransportOptions): ResolvedOptions {
   const resolved = {
     ...options,
     rivalTimeoutMs,
+    security,
     listen: listen && fillOptions('listen', listen, listenRules, violations),
   };
   if (resolved.listen?.port === -1)

@@ -6,12 +6,13 @@
  *  2. At most one dial of one canonical URL is under way here; whoever asks meanwhile shares it.
  *  3. Dials of `Redial` are left alone, whatever their URLs: the hellos make one connection of two dials.
  */
-import { type DialEnd, GossipError } from '@grapevine/core';
+import type { DialEnd, GossipError } from '@grapevine/core';
 import type { DialResult, DialTask } from './dial.ts';
 import type { Identity } from './pairing.ts';
 
 export interface SingleDialsDetails {
-  readonly canonical: (url: string) => string | null;
+  /** The canonical URL, or why it is not dialled. */
+  readonly place: (url: string) => string | GossipError;
   /** The node of this canonical URL, where it is connected. */
   readonly connectedAt: (canonicalUrl: string) => Identity | null;
   /** @returns a function that gives up */
@@ -59,11 +60,10 @@ export class SingleDials {
       this.#held.push(url);
       return;
     }
-    const { canonical, connectedAt, ended } = this.#details;
-    const canonicalUrl = canonical(url);
-    if (canonicalUrl === null) {
-      const error = new GossipError('OPTIONS_INVALID', `"${url}" is no URL that can be dialled`);
-      ended({ url, outcome: 'failed', peer: null, error });
+    const { place, connectedAt, ended } = this.#details;
+    const canonicalUrl = place(url);
+    if (typeof canonicalUrl !== 'string') {
+      ended({ url, outcome: 'failed', peer: null, error: canonicalUrl });
       return;
     }
     const peer = connectedAt(canonicalUrl);

@@ -9,6 +9,8 @@
  *  2. `closed` is called exactly once, as the last event, and never from inside `close` or `terminate`.
  *  3. A frame given to `send` is neither changed nor changed later: one buffer goes to many sockets.
  */
+import type { GossipError } from '@grapevine/core';
+import type { TransportTls } from './security.ts';
 
 export interface SocketEvents {
   frame(frame: Uint8Array): void;
@@ -27,6 +29,10 @@ export interface Socket {
   events: SocketEvents;
   /** Bytes handed over that have not left this process's memory. Once they have, `drained` comes, if they were many. */
   readonly bufferedBytes: number;
+  /** What is unique to the TLS connection below, the same at both its ends (RFC 9266); null where there is none. */
+  binding(): Uint8Array | null;
+  /** The names in the certificate that the peer has shown, checked by TLS; null where it showed none. */
+  certifiedNames(): readonly string[] | null;
   send(frame: Uint8Array): void;
   ping(): void;
   /** Reads no more. What was read already may still arrive as `frame`. */
@@ -42,7 +48,7 @@ export interface Socket {
 export interface Dial {
   /** The connection stands; `events` of the socket are to be set inside. */
   readonly opened: (socket: Socket) => void;
-  /** It could not be made. Not called after the dial was given up. */
+  /** It could not be made; a `GossipError` says why in its own words. Not called after the dial was given up. */
   readonly failed: (cause: unknown) => void;
 }
 
@@ -50,12 +56,20 @@ export interface Dial {
 export interface Medium {
   /** The one spelling of a URL that is compared, or null when this medium cannot dial it. */
   canonical(url: string): string | null;
+  /** Why this canonical URL is not dialled, although it could be; null when it is. */
+  objection(url: string): GossipError | null;
+  /**
+   * New connections use these certificates.
+   * @throws what TLS says of them; state unchanged
+   */
+  renewTls(tls: TransportTls): void;
   /**
    * Accepts connections until `stop`.
+   * @param refused told of a connection that did not come to be
    * @returns the URL at which this node can be dialled, null when it does not listen
    * @throws GossipError PORT_IN_USE, ADDRESS_UNAVAILABLE
    */
-  listen(accepted: (socket: Socket) => void): Promise<string | null>;
+  listen(accepted: (socket: Socket) => void, refused: (error: GossipError) => void): Promise<string | null>;
   /** Starts to connect. @returns a function that gives up */
   dial(url: string, dial: Dial): () => void;
   /** Accepts no more. Resolves when the last socket that it made has ended, by itself or by `terminate`. */

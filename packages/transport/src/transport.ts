@@ -8,15 +8,19 @@
  *
  * Source: docs/architecture.md and docs/wire.md.
  */
-import { type DialEnd, GossipError } from '@grapevine/core';
+import { type DialEnd, GossipError, throwViolations, type Violation } from '@grapevine/core';
 import { type CloseInfo, clipReason, closeCodes, closeInfo } from './close-codes.ts';
 import { type DialResult, type DialTask, resultOf, startDial } from './dial.ts';
 import { Gate } from './gate.ts';
 import { Handshake, type HandshakeEnd } from './handshake.ts';
+import type { KeyObject } from 'node:crypto';
+import { type KeyMaterial, readKeys } from './keys.ts';
+import { Keyring } from './keyring.ts';
 import { helloOf, type ResolvedOptions } from './options.ts';
 import { type Refused, settle } from './pairing.ts';
 import { Redial, type Target } from './redial.ts';
 import { Link, type Peer, type Session } from './session.ts';
+import { readTls, type TransportTls } from './security.ts';
 import { SingleDials } from './single-dials.ts';
 import type { Medium, Socket } from './socket.ts';
 
@@ -46,6 +50,11 @@ export interface TransportEvents {
   dialEnded?(end: DialEnd): void;
 }
 
+export interface RotateOptions {
+  /** Whether sessions stay whose peer has proven itself by a key that is not listed any more. @default false */
+  readonly keepSessions?: boolean | undefined;
+}
+
 export interface Transport {
   /**
    * Starts to listen, if asked to, and to dial. Once.
@@ -64,10 +73,31 @@ export interface Transport {
    * told. URLs of `dial` may be connected with too.
    */
   connect(url: string): void;
+  /**
+   * Replaces the keys, for every handshake that is not over. Sessions stay, but for those whose peer has proven itself by a
+   * key that is not listed any more: they are closed as KEY_WITHDRAWN, and may come again with another key.
+   * @param keys the first is the one to prove this node with
+   * @returns how many sessions were closed
+   * @throws GossipError OPTIONS_INVALID, state unchanged, with what is wrong, also where the transport began without keys
+   */
+  rotateKeys(keys: readonly KeyMaterial[], options?: RotateOptions): number;
+  /**
+   * Replaces key, certificates and authorities, for every connection to come; those that are open stay. Whether
+   * certificates of diallers are wanted, and names checked, stays as it was at the start.
+   * @throws GossipError OPTIONS_INVALID, state unchanged, with what is wrong, also where the transport began without TLS
+   */
+  renewTls(tls: TransportTls): void;
   /** The open sessions, one per peer. */
   sessions(): Iterable<Session>;
   /** Sends what waits, closes every session as GOING_AWAY, and stops; after `closeTimeoutMs` by force. May be called again. */
   close(reason?: string): Promise<void>;
+}
+
+interface SessionRecord {
+  readonly openedAt: number;
+  readonly canonicalUrl: string | null;
+  /** The key by which the peer has proven itself; null without keys. */
+  readonly provenBy: KeyObject | null;
 }
 
 /** A peer is given up after so many silent ticks of the keep-alive. */
@@ -77,8 +107,9 @@ export class MediumTransport implements Transport {
   readonly #options: ResolvedOptions;
   readonly #medium: Medium;
   readonly #links = new Map<string, Link>();
-  readonly #records = new Map<Link, { readonly openedAt: number; readonly canonicalUrl: string | null }>();
+  readonly #records = new Map<Link, SessionRecord>();
   readonly #handshakes = new Set<Handshake>();
+  readonly #keyring: Keyring | null;
   readonly #gate: Gate;
   readonly #redial: Redial;
   readonly #singleDials: SingleDials;
@@ -94,6 +125,8 @@ export class MediumTransport implements Transport {
     this.#medium = medium;
     this.#options = options;
     const canonical = (url: string): string | null => medium.canonical(url);
+    const [first, ...older] = options.security.keys;
+    this.#keyring = first === undefined ? null : new Keyring([first, ...older]);
     this.#gate = new Gate({ options, links: this.#links, handshakes: this.#handshakes, canonical });
     this.#redial = new Redial({
       minMs: options.redialMinMs,
@@ -107,7 +140,7 @@ export class MediumTransport implements Transport {
       },
     });
     this.#singleDials = new SingleDials({
-      canonical,
+      place: (url) => this.#place(url),
       connectedAt: (canonicalUrl) => this.#peerAt(canonicalUrl),
       dial: (task) => this.#dial(task),
       ended: (end) => this.#events.dialEnded?.(end),
@@ -120,7 +153,10 @@ export class MediumTransport implements Transport {
     this.#events = events;
     this.#url = this.#options.advertise;
     try {
-      const url = await this.#medium.listen((socket) => this.#accepted(socket));
+      const url = await this.#medium.listen(
+        (socket) => this.#accepted(socket),
+        (error) => this.#events.refused?.({ url: null, by: 'us', peer: null, error }),
+      );
       this.#url ??= url;
     } catch (error) {
       await this.close();
@@ -140,20 +176,50 @@ export class MediumTransport implements Transport {
     if (this.#state !== 'running') return;
     const targets: Target[] = [];
     for (const url of new Set(urls)) {
-      const canonicalUrl = this.#medium.canonical(url);
-      if (canonicalUrl !== null) targets.push({ url, canonicalUrl, leadsTo: this.#peerAt(canonicalUrl)?.name ?? null });
-      else
-        this.#events.dialFailed?.(
-          url,
-          new GossipError('OPTIONS_INVALID', `"${url}" is no URL that can be dialled`),
-          null,
-        );
+      const place = this.#place(url);
+      if (typeof place === 'string')
+        targets.push({ url, canonicalUrl: place, leadsTo: this.#peerAt(place)?.name ?? null });
+      else this.#events.dialFailed?.(url, place, null);
     }
     this.#redial.replace(targets);
   }
 
   connect(url: string): void {
     this.#singleDials.connect(url);
+  }
+
+  rotateKeys(keys: readonly KeyMaterial[], { keepSessions = false }: RotateOptions = {}): number {
+    const violations: Violation[] = [];
+    const [first, ...older] = readKeys(keys, 'keys', violations);
+    const keyring = this.#keyring;
+    if (keyring === null)
+      violations.push({
+        path: 'keys',
+        problem: 'mean nothing to a node that began without: start it with security.keys',
+      });
+    throwViolations(violations);
+    if (keyring === null || first === undefined) return 0;
+    keyring.replace([first, ...older]);
+    const isWithdrawn = (key: KeyObject | null): boolean => key !== null && !keyring.has(key);
+    const reason = 'the key that proved the peer was withdrawn: it may come with another';
+    for (const handshake of this.#handshakes)
+      if (isWithdrawn(handshake.provenBy)) handshake.refuse(closeCodes.KEY_WITHDRAWN, reason);
+    if (keepSessions) return 0;
+    const withdrawn = [...this.#records].filter(([, { provenBy }]) => isWithdrawn(provenBy));
+    for (const [link] of withdrawn) link.close(closeCodes.KEY_WITHDRAWN, reason);
+    return withdrawn.length;
+  }
+
+  renewTls(tls: TransportTls): void {
+    const violations: Violation[] = [];
+    if (this.#options.security.tls === null)
+      violations.push({
+        path: 'tls',
+        problem: 'means nothing to a node that began without: start it with security.tls',
+      });
+    const renewed = readTls(tls, violations);
+    throwViolations(violations);
+    if (renewed !== null) this.#medium.renewTls(renewed);
   }
 
   *sessions(): Iterable<Session> {
@@ -213,8 +279,13 @@ export class MediumTransport implements Transport {
 
   /** @param task the dial that made the connection, null where the peer dialled */
   #handshake(socket: Socket, task: DialTask | null): Handshake {
+    const { security } = this.#options;
     const handshake = new Handshake(socket, {
       ours: helloOf(this.#options, this.#url),
+      keyring: this.#keyring,
+      channelBinding: security.channelBinding,
+      checkNames: security.tls?.checkNames === true,
+      isOurs: (nonce) => this.#isOurs(nonce),
       dialled: task !== null,
       timeoutMs: this.#options.handshakeTimeoutMs,
       setTimer: this.#options.setTimer,
@@ -249,7 +320,7 @@ export class MediumTransport implements Transport {
     });
     this.#links.set(peer.name, link);
     const canonicalUrl = peer.url === null ? null : this.#medium.canonical(peer.url);
-    this.#records.set(link, { openedAt: this.#options.now(), canonicalUrl });
+    this.#records.set(link, { openedAt: this.#options.now(), canonicalUrl, provenBy: handshake.provenBy });
     const canonicalUrls = [task?.canonicalUrl, canonicalUrl].filter((url) => typeof url === 'string');
     this.#redial.connected({ name: peer.name, canonicalUrls }, task?.target ?? null);
     this.#events.opened(link);
@@ -276,7 +347,12 @@ export class MediumTransport implements Transport {
     // Without a hello, a connection that breaks is a port scan or a health check, nothing to tell of.
     if (isRefusal) this.#events.refused?.({ url, by, peer, error });
     if (task === null) return;
-    const result = resultOf(end, { url: task.url, self: this.#options, peer: handshake.peer });
+    const result = resultOf(end, {
+      url: task.url,
+      self: this.#options,
+      peer: handshake.peer,
+      proves: this.#keyring !== null,
+    });
     if (result !== null) task.ended(result);
   }
 
@@ -306,6 +382,19 @@ export class MediumTransport implements Transport {
       default:
         outcome satisfies never;
     }
+  }
+
+  /** Whether a handshake that is under way here made the nonce. */
+  #isOurs(nonce: Uint8Array): boolean {
+    for (const { nonce: ours } of this.#handshakes) if (ours !== null && Buffer.compare(ours, nonce) === 0) return true;
+    return false;
+  }
+
+  /** The canonical spelling of a URL, or why it is not dialled. */
+  #place(url: string): string | GossipError {
+    const canonicalUrl = this.#medium.canonical(url);
+    if (canonicalUrl === null) return new GossipError('OPTIONS_INVALID', `"${url}" is no URL that can be dialled`);
+    return this.#medium.objection(canonicalUrl) ?? canonicalUrl;
   }
 
   /** Who is connected and can be dialled there. */

@@ -5,6 +5,7 @@ import { encodeHello, protocolVersions } from '@grapevine/wire';
 import { WebSocket } from 'ws';
 import { closeCodes } from './close-codes.ts';
 import { type Harness, Scene, transportSuite, until } from './conformance.ts';
+import type { SecurityOptions } from './security.ts';
 import { createWebSocketTransport } from './websocket.ts';
 
 /** Relays bytes to the port of `url` until it is cut: then it swallows them, both ways, and tells nobody. */
@@ -28,10 +29,10 @@ async function relayTo(url: string): Promise<{ url: string; cut: () => void; ser
   return { url: `ws://127.0.0.1:${port}`, server, sockets, cut: () => void (isCut = true) };
 }
 
-function webSocketHarness(): Harness {
+function webSocketHarness(security?: SecurityOptions): Harness {
   const relays: Awaited<ReturnType<typeof relayTo>>[] = [];
   return {
-    create: createWebSocketTransport,
+    create: (options) => createWebSocketTransport(security === undefined ? options : { security, ...options }),
     listenAt: (url) => ({ port: url === null ? 0 : Number(new URL(url).port) }),
     through: async (url) => {
       const relay = await relayTo(url);
@@ -48,6 +49,9 @@ function webSocketHarness(): Harness {
 }
 
 transportSuite({ describe, test, expect }, 'WebSocket', webSocketHarness);
+transportSuite({ describe, test, expect }, 'WebSocket with keys', () =>
+  webSocketHarness({ keys: ['a key for this test alone'] }),
+);
 
 let stage: Scene | undefined;
 const aStage = (): Scene => (stage = new Scene(webSocketHarness()));
@@ -275,7 +279,9 @@ describe('addresses', () => {
     await expect(scene.node('b', { listen: { port: Number(new URL(a.url).port) } })).rejects.toMatchObject({
       code: 'PORT_IN_USE',
     });
-    await expect(scene.node('b', { listen: { port: 0, host: '192.0.2.1' } })).rejects.toMatchObject({
+    await expect(
+      scene.node('b', { listen: { port: 0, host: '192.0.2.1' }, security: { insecure: true } }),
+    ).rejects.toMatchObject({
       code: 'ADDRESS_UNAVAILABLE',
     });
   });
@@ -306,12 +312,12 @@ describe('addresses', () => {
 
   test('with TLS the node listens on wss, and who trusts its certificate meets it', async () => {
     const scene = aStage();
-    const a = await scene.node('a', { tls: { key: testKey, cert: testCertificate } });
+    const a = await scene.node('a', { security: { tls: { key: testKey, cert: testCertificate } } });
     expect(a.url).toMatch(/^wss:/);
     const distrustful = await scene.node('b');
     distrustful.transport.dial([a.url]);
     await until('distrust', () => distrustful.dialFailures.length > 0);
-    const b = await scene.node('b', { tls: { ca: testCertificate }, listen: null });
+    const b = await scene.node('b', { security: { tls: { ca: testCertificate } }, listen: null });
     b.transport.dial([a.url]);
     await until('a and b meet', () => a.log.length === 1 && b.log.length === 1);
     const frame = new Uint8Array(100_000).fill(7);

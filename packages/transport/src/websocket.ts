@@ -9,19 +9,24 @@
  * Source: RFC 6455; ws 8.23.
  */
 import { createServer, type IncomingMessage, type Server, type ServerOptions, STATUS_CODES } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
-import { GossipError } from '@grapevine/core';
+import { TLSSocket } from 'node:tls';
+import { GossipError, throwViolations } from '@grapevine/core';
 import { WebSocket, WebSocketServer } from 'ws';
+import { acceptFailure, dialFailure, namesOf, rememberAddress } from './certificates.ts';
 import { closeCodes } from './close-codes.ts';
-import { type ResolvedOptions, resolveOptions, type TransportOptions, type TransportTls } from './options.ts';
+import { type ResolvedOptions, resolveOptions, type TransportOptions } from './options.ts';
+import { exposures, isExposed, renewedTls, type TransportTls } from './security.ts';
 import type { Dial, Medium, Socket, SocketEvents } from './socket.ts';
 import { MediumTransport, type Transport } from './transport.ts';
 
 const subprotocol = 'grapevine.1';
 const path = '/grapevine';
+/** RFC 9266, section 2: the channel binding `tls-exporter`. */
+const bindingLabel = 'EXPORTER-Channel-Binding';
 
 /**
  * A transport over WebSockets. It does nothing before `start`.
@@ -29,18 +34,22 @@ const path = '/grapevine';
  */
 export function createWebSocketTransport(options: TransportOptions): Transport {
   const resolved = resolveOptions(options);
+  throwViolations(exposures(resolved));
   return new MediumTransport(new WebSocketMedium(resolved), resolved);
 }
 
 class WebSocketMedium implements Medium {
   readonly #options: ResolvedOptions;
   readonly #sockets = new Set<WebSocket>();
-  #server: Server | null = null;
+  #server: Server | TlsServer | null = null;
+  /** For connections to come. */
+  #tls: TransportTls | null;
   #emptied: () => void = () => {};
   #stopped = false;
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
+    this.#tls = options.security.tls;
   }
 
   canonical(url: string): string | null {
@@ -52,8 +61,21 @@ class WebSocketMedium implements Medium {
     return parsed.href;
   }
 
-  async listen(accepted: (socket: Socket) => void): Promise<string | null> {
-    const { listen, tls, maxFrameBytes, handshakeTimeoutMs } = this.#options;
+  objection(url: string): GossipError | null {
+    if (!isExposed(url, this.#options.security)) return null;
+    const message = `${url} leads in the clear to another machine: give security.keys, a URL of wss:, or insecure: true`;
+    return new GossipError('PLAINTEXT_REFUSED', message, { context: { url } });
+  }
+
+  renewTls(tls: TransportTls): void {
+    const server = this.#server;
+    if (server !== null && 'setSecureContext' in server) server.setSecureContext(tls);
+    this.#tls = renewedTls(this.#tls, tls);
+  }
+
+  async listen(accepted: (socket: Socket) => void, refused: (error: GossipError) => void): Promise<string | null> {
+    const { listen, maxFrameBytes, handshakeTimeoutMs } = this.#options;
+    const tls = this.#tls;
     if (listen === null) return null;
     const timeouts = {
       headersTimeout: handshakeTimeoutMs,
@@ -67,6 +89,11 @@ class WebSocketMedium implements Medium {
       maxPayload: maxFrameBytes,
       clientTracking: false,
       handleProtocols: () => subprotocol,
+    });
+    if (tls !== null) server.on('connection', rememberAddress);
+    server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
+      const failure = acceptFailure(error, socket);
+      if (failure !== null) refused(failure);
     });
     server.on('request', (request, response) => {
       const { status, sentence } = refusalOf(request) ?? { status: 426, sentence: 'this path speaks WebSocket only' };
@@ -87,10 +114,10 @@ class WebSocketMedium implements Medium {
   }
 
   dial(url: string, { opened, failed }: Dial): () => void {
-    const { tls, maxFrameBytes } = this.#options;
+    const { maxFrameBytes } = this.#options;
     // An agent would keep connections and their resolved addresses; without one each dial resolves anew.
     const webSocket = new WebSocket(url, subprotocol, {
-      ...tls,
+      ...this.#tls,
       agent: false,
       perMessageDeflate: false,
       maxPayload: maxFrameBytes,
@@ -101,7 +128,7 @@ class WebSocketMedium implements Medium {
     const fail = (cause: unknown): void => {
       if (over) return;
       over = true;
-      failed(cause);
+      failed(dialFailure(url, cause) ?? cause);
     };
     webSocket.on('upgrade', (response: IncomingMessage) => {
       stream = response.socket;
@@ -194,6 +221,16 @@ class WebSocketSocket implements Socket {
     return this.#webSocket.bufferedAmount;
   }
 
+  binding(): Uint8Array | null {
+    const stream = this.#stream;
+    return stream instanceof TLSSocket ? stream.exportKeyingMaterial(32, bindingLabel, Buffer.alloc(0)) : null;
+  }
+
+  certifiedNames(): readonly string[] | null {
+    const stream = this.#stream;
+    return stream instanceof TLSSocket && stream.authorized ? namesOf(stream.getPeerCertificate()) : null;
+  }
+
   send(frame: Uint8Array): void {
     const webSocket = this.#webSocket;
     // The callback tells that small frames have left, for which the stream has no event of its own.
@@ -282,11 +319,13 @@ function refuseUpgrade(stream: Duplex, { status, sentence }: HttpRefusal): void 
   );
 }
 
-function makeServer(timeouts: ServerOptions, tls: TransportTls | null): Server {
+function makeServer(timeouts: ServerOptions, tls: TransportTls | null): Server | TlsServer {
   try {
     return tls === null ? createServer(timeouts) : createTlsServer({ ...timeouts, ...tls });
   } catch (cause) {
-    throw new GossipError('OPTIONS_INVALID', `'tls' does not serve to listen: ${(cause as Error).message}`, { cause });
+    throw new GossipError('OPTIONS_INVALID', `'security.tls' does not serve to listen: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 

@@ -1,6 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { pack } from 'msgpackr';
-import { chooseVersion, decodeHello, encodeHello, type Hello, helloProblems, maxHelloBytes } from './hello.ts';
+import {
+  chooseVersion,
+  decodeHello,
+  encodeHello,
+  type Hello,
+  helloProblems,
+  maxHelloBytes,
+  nonceBytes,
+} from './hello.ts';
 
 const hello: Hello = {
   versions: { min: 1, max: 3 },
@@ -31,10 +39,27 @@ describe('the hello', () => {
   });
 
   test('may have more fields than we know', () => {
-    expect(decodeHello(pack([...fields, { proof: 1 }, 'more']))).toMatchObject({
+    expect(decodeHello(pack([...fields, null, { zone: 1 }, 'more']))).toMatchObject({
       hello: { name: 'node-ä', epoch: 7, url: null },
     });
   });
+
+  test('of a node with keys bears a nonce, in memory of its own', () => {
+    const nonce = Uint8Array.from({ length: nonceBytes }, (_, index) => index);
+    const frame = encodeHello({ ...hello, nonce });
+    const decoded = decodeHello(frame);
+    expect(decoded).toEqual({ hello: { ...hello, nonce } });
+    frame.fill(0);
+    expect(decoded).toMatchObject({ hello: { nonce } });
+    expect(decodeHello(encodeHello(hello))).not.toHaveProperty('hello.nonce');
+  });
+
+  test.each([['text'], [new Uint8Array(31)], [new Uint8Array(33)], [7], [[]]])(
+    'with a nonce that is none (%p) is refused',
+    (nonce: unknown) => {
+      expect(decodeHello(pack([...fields, nonce]))).toEqual({ problem: expect.stringMatching(/^nonce must be /) });
+    },
+  );
 
   test('may say its epoch as a 64-bit integer, as other languages do', () => {
     expect(decodeHello(withField(5, 1_763_866_839_000n))).toMatchObject({ hello: { epoch: 1_763_866_839_000 } });

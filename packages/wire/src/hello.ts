@@ -2,7 +2,8 @@
  * The hello: what two nodes tell each other before anything else, as the first frame each way.
  *
  * On the wire it is one MessagePack array:
- * `[0, lowest version, highest version, cluster, name, epoch, url or nil, [capability, …]]`
+ * `[0, lowest version, highest version, cluster, name, epoch, url or nil, [capability, …]]`, and behind these, from a node
+ * that has keys, a nonce.
  *
  * Invariants
  *  1. Nothing of a peer's hello is believed before it was checked by hand; what does not fit is a sentence, never a throw.
@@ -31,6 +32,8 @@ export interface Hello {
   readonly url: string | null;
   /** What the node can do beyond the version, as short names; unknown ones are ignored. */
   readonly capabilities: readonly string[];
+  /** Fresh random bytes, `nonceBytes` of them, from a node that proves itself by a key and wants as much; absent from others. */
+  readonly nonce?: Uint8Array;
 }
 
 export type DecodedHello = { readonly hello: Hello } | { readonly problem: string };
@@ -40,6 +43,9 @@ export const protocolVersions: VersionRange = { min: 1, max: 1 };
 
 /** A hello longer than this, in bytes, is not even decoded. */
 export const maxHelloBytes = 8192;
+
+/** The length of a nonce: long enough that none ever comes twice. */
+export const nonceBytes = 32;
 
 const helloKind = 0;
 const maxLabelBytes = 128;
@@ -51,9 +57,11 @@ const packr = new Packr({ useRecords: false, variableMapSize: true, int64AsType:
 
 /** The bytes of a hello, in memory of their own. The caller has checked the fields with `helloProblems`. */
 export function encodeHello(hello: Hello): Uint8Array {
-  const { versions, cluster, name, epoch, url, capabilities } = hello;
+  const { versions, cluster, name, epoch, url, capabilities, nonce } = hello;
+  const fields: unknown[] = [helloKind, versions.min, versions.max, cluster, name, epoch, url, capabilities];
+  if (nonce !== undefined) fields.push(Buffer.from(nonce));
   // `pack` answers a view of a buffer that the next call overwrites, hence the copy.
-  return Uint8Array.from(packr.pack([helloKind, versions.min, versions.max, cluster, name, epoch, url, capabilities]));
+  return Uint8Array.from(packr.pack(fields));
 }
 
 /** Reads a peer's first frame. Whatever the bytes are, it answers a checked hello or the sentence that says what is wrong. */
@@ -62,10 +70,13 @@ export function decodeHello(frame: Uint8Array): DecodedHello {
     return { problem: `the hello has ${frame.length} bytes, at most ${maxHelloBytes} are allowed` };
   const fields = unpack(frame);
   if (!Array.isArray(fields) || fields[0] !== helloKind) return { problem: 'the first frame is no hello' };
-  const [, min, max, cluster, name, epoch, url, capabilities] = fields as readonly unknown[];
-  const problems = helloProblems({ versions: { min, max }, cluster, name, epoch, url, capabilities });
+  const [, min, max, cluster, name, epoch, url, capabilities, last] = fields as readonly unknown[];
+  const nonce = last ?? undefined;
+  const problems = helloProblems({ versions: { min, max }, cluster, name, epoch, url, capabilities, nonce });
   if (problems.length > 0) return { problem: problems.map(({ path, right }) => `${path} must be ${right}`).join('; ') };
-  return { hello: { versions: { min, max }, cluster, name, epoch, url, capabilities } as Hello };
+  const hello = { versions: { min, max }, cluster, name, epoch, url, capabilities } as Hello;
+  // A copy: what came is a view of the frame.
+  return { hello: nonce === undefined ? hello : { ...hello, nonce: Uint8Array.from(nonce as Uint8Array) } };
 }
 
 export interface HelloProblem {
@@ -77,7 +88,7 @@ export interface HelloProblem {
 
 /** Checks every field; empty when all is well. Serves the peer's hello and our own options alike. */
 export function helloProblems(hello: { readonly [field in keyof Hello]: unknown }): HelloProblem[] {
-  const { cluster, name, epoch, url, capabilities } = hello;
+  const { cluster, name, epoch, url, capabilities, nonce } = hello;
   const { min, max } = (hello.versions ?? {}) as { readonly min?: unknown; readonly max?: unknown };
   const problems: HelloProblem[] = [];
   const check = (fits: boolean, path: string, value: unknown, right: string): void => {
@@ -100,6 +111,12 @@ export function helloProblems(hello: { readonly [field in keyof Hello]: unknown 
     'capabilities',
     capabilities,
     `at most ${maxCapabilities} strings, each ${labelRule(maxCapabilityBytes)}`,
+  );
+  check(
+    nonce === undefined || (nonce instanceof Uint8Array && nonce.length === nonceBytes),
+    'nonce',
+    nonce,
+    `${nonceBytes} bytes of binary, or nothing`,
   );
   return problems;
 }

@@ -39,7 +39,7 @@ export class Scene {
       ...shared,
       name,
       listen: 7001,
-      args: ['--host', address, ...args],
+      args: ['--host', address, '--insecure', ...args],
       runner: this.network.runner(at),
     });
     this.#agents.push(agent);

@@ -343,8 +343,9 @@ export class Connections {
     if (outcome === 'refused' || this.#complained.has(url) || !this.#contacts.urls('seed').includes(url)) return;
     this.#complained.add(url);
     const why = error === undefined ? `${url} cannot be reached` : error.message;
+    const code = error?.code ?? 'PEER_UNREACHABLE';
     this.#details.effects.report(
-      new GossipError('PEER_UNREACHABLE', `${why}; it is a seed, and tried on`, { context: { url }, cause: error }),
+      new GossipError(code, `${why}; it is a seed, and tried on`, { context: { url }, cause: error }),
     );
   }
 

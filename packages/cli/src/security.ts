@@ -1,0 +1,84 @@
+/**
+ * `--key-file`, `--tls-…` and `--insecure`: files named on the command line as the option `security`.
+ *
+ * Invariants
+ *  1. A key stands in files alone: an argument would be in the list of processes for everybody to read.
+ *  2. What is read from a file is never part of a complaint; its path, its line and what is wrong are.
+ *  3. Read again, the same files give what they hold then, or one complaint that leaves everything as it was.
+ */
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { GossipError, type SecurityOptions, type TransportTls } from 'grapevine';
+
+export interface SecurityFlags {
+  readonly keyFile: readonly string[];
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsCa?: string;
+  readonly tlsClients?: true;
+  readonly tlsNames?: true;
+  readonly insecure?: true;
+}
+
+/** Adds the flags that all who connect have. */
+export function addSecurityFlags(command: Command): Command {
+  return command
+    .option(
+      '--key-file <path>',
+      'keys of the cluster, one a line, the first to prove this node with; may be repeated',
+      (path: string, before: readonly string[]) => [...before, path],
+      [],
+    )
+    .option('--tls-cert <path>', 'the certificate of this node, with its chain (PEM)')
+    .option('--tls-key <path>', 'the private key of the certificate (PEM)')
+    .option('--tls-ca <path>', 'the authorities whose certificates are taken (PEM; default: those of Node.js)')
+    .option('--insecure', 'speak ws: with other machines without keys: whoever reaches the port takes part');
+}
+
+/** @throws GossipError OPTIONS_INVALID */
+export function securityOf(flags: SecurityFlags): SecurityOptions {
+  const keys = flags.keyFile.flatMap(keysIn);
+  const tls = tlsOf(flags);
+  return {
+    ...(keys.length === 0 ? {} : { keys }),
+    ...(tls === undefined ? {} : { tls }),
+    ...(flags.insecure === true ? { insecure: true } : {}),
+  };
+}
+
+/** Empty lines mean nothing, nor do those that begin with `#`. */
+function keysIn(path: string): string[] {
+  const keys = contentOf('--key-file', path)
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+  if (keys.length === 0) throw new GossipError('OPTIONS_INVALID', `--key-file ${path} holds no key: one a line.`);
+  return keys;
+}
+
+function tlsOf({ tlsCert, tlsKey, tlsCa, tlsClients, tlsNames }: SecurityFlags): TransportTls | undefined {
+  if (tlsCert === undefined && tlsKey === undefined && tlsCa === undefined) {
+    if (tlsClients === true || tlsNames === true)
+      throw new GossipError('OPTIONS_INVALID', '--tls-clients and --tls-names mean nothing without --tls-cert.');
+    return undefined;
+  }
+  if ((tlsCert === undefined) !== (tlsKey === undefined))
+    throw new GossipError('OPTIONS_INVALID', '--tls-cert and --tls-key belong together: give both or neither.');
+  return {
+    ...(tlsCert === undefined ? {} : { cert: contentOf('--tls-cert', tlsCert) }),
+    ...(tlsKey === undefined ? {} : { key: contentOf('--tls-key', tlsKey) }),
+    ...(tlsCa === undefined ? {} : { ca: contentOf('--tls-ca', tlsCa) }),
+    ...(tlsClients === true || tlsNames === true ? { requestCert: true } : {}),
+    ...(tlsNames === true ? { checkNames: true } : {}),
+  };
+}
+
+function contentOf(flag: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? 'it cannot be read';
+    throw new GossipError('OPTIONS_INVALID', `${flag} ${path} cannot be read: ${why}.`, { cause });
+  }
+}

@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, test } from '@jest/globals';
+import type { TransportOptions } from './options.ts';
+import { isExposed, isLoopback, readSecurity, renewedTls } from './security.ts';
+import { createWebSocketTransport } from './websocket.ts';
+
+const keys = [randomBytes(32)];
+const start = (options: Partial<TransportOptions>): void => {
+  createWebSocketTransport({ name: 'a', epoch: 1, ...options });
+};
+
+describe('a loopback', () => {
+  test.each(['127.0.0.1', '127.8.9.10', '::1', '[::1]', 'localhost', 'LOCALHOST', 'a.localhost', '::ffff:127.0.0.1'])(
+    'is %s',
+    (host) => expect(isLoopback(host)).toBe(true),
+  );
+
+  test('is what a URL makes of it', () => {
+    expect(isLoopback(new URL('ws://[::ffff:127.0.0.1]:7001').hostname)).toBe(true);
+    expect(isLoopback(new URL('ws://0x7f.1:7001').hostname)).toBe(true);
+    expect(isLoopback(new URL('ws://[::ffff:10.0.0.1]:7001').hostname)).toBe(false);
+  });
+
+  test.each(['0.0.0.0', '::', '10.0.0.1', '192.168.0.1', '128.0.0.1', '127.0.0.1.example', 'localhost.example', '::2'])(
+    'is not %s',
+    (host) => expect(isLoopback(host)).toBe(false),
+  );
+});
+
+describe('plain WebSockets between machines', () => {
+  test.each(['0.0.0.0', '::', '10.0.0.1', 'node.example'])('are not listened for at %s without a word', (host) => {
+    const listen = { port: 0, host };
+    expect(() => start({ listen })).toThrow("'listen.host' is open to other machines without keys or TLS");
+    expect(() => start({ listen, security: { insecure: false } })).toThrow('listen.host');
+    start({ listen, security: { insecure: true } });
+    start({ listen, security: { keys } });
+    start({ listen, security: { tls: {} } });
+  });
+
+  test('are nothing to who stays on this machine, or only dials', () => {
+    for (const listen of [{ port: 0 }, { port: 0, host: 'localhost' }, null])
+      expect(() => start({ listen })).not.toThrow();
+  });
+
+  test('are not dialled without a word', () => {
+    const nothing = readSecurity(undefined, []);
+    for (const url of ['ws://10.0.0.1:1/', 'ws://node.example/', 'ws://[2001:db8::1]/'])
+      expect([isExposed(url, nothing), isExposed(url, { ...nothing, insecure: true })]).toEqual([true, false]);
+    for (const url of ['wss://10.0.0.1/', 'ws://127.0.0.1:1/', 'ws://[::1]:1/', 'ws://localhost:1/'])
+      expect(isExposed(url, nothing)).toBe(false);
+    expect(isExposed('ws://10.0.0.1:1/', readSecurity({ keys }, []))).toBe(false);
+  });
+
+  test('include TLS whose certificates nobody checks', () => {
+    const security = { tls: { rejectUnauthorized: false } };
+    expect(() => start({ security })).toThrow("'security.tls.rejectUnauthorized' must not be false without keys");
+    start({ security: { ...security, keys } });
+  });
+});
+
+describe('the options of security', () => {
+  test('are told wrong all at once', () => {
+    const security = { key: 'x', keys: [], insecure: 1, channelBinding: 'no', tls: { cert: 'none', checkNames: true } };
+    let thrown: unknown;
+    try {
+      start({ security: security as object });
+    } catch (error) {
+      thrown = error;
+    }
+    const paths = ['key', 'keys', 'tls', 'tls.checkNames', 'insecure', 'channelBinding'];
+    expect(thrown).toMatchObject({
+      context: { violations: paths.map((path) => ({ path: `security.${path}` })) },
+    });
+  });
+
+  test('keep their rules when certificates are renewed', () => {
+    const before = { cert: 'old', ca: 'old', requestCert: true, checkNames: true };
+    expect(renewedTls(before, { cert: 'new', key: 'new', requestCert: false })).toEqual({
+      cert: 'new',
+      key: 'new',
+      requestCert: true,
+      checkNames: true,
+    });
+  });
+});

@@ -1,0 +1,164 @@
+/**
+ * Who may speak: the options that say it, and what is too open to be started without a word.
+ *
+ * Invariants
+ *  1. No message bears a value of these options: they are secrets, or lead to them.
+ *  2. What goes over plain WebSockets to or from another machine needs keys, or the word `insecure`.
+ */
+import { createSecureContext, type ConnectionOptions, type TlsOptions } from 'node:tls';
+import type { KeyObject } from 'node:crypto';
+import { isBoolean, type Violation } from '@grapevine/core';
+import { type KeyMaterial, readKeys } from './keys.ts';
+
+/** Given to the https server that listens and to the dials of `wss:` URLs alike. */
+export type TransportTls = Pick<
+  TlsOptions & ConnectionOptions,
+  | 'ca'
+  | 'cert'
+  | 'key'
+  | 'passphrase'
+  | 'pfx'
+  | 'rejectUnauthorized'
+  | 'requestCert'
+  | 'servername'
+  | 'minVersion'
+  | 'ciphers'
+> & {
+  /**
+   * Whether the certificate of every peer must bear the name that its hello says, as a DNS name or as its common name, so
+   * that a member cannot take the name of another. Needs `requestCert`, and a certificate for each node.
+   * @default false
+   */
+  readonly checkNames?: boolean;
+};
+
+export interface SecurityOptions {
+  /**
+   * Secrets that all nodes of the cluster share, at least 16 random bytes each. The first proves this node to its peers; a
+   * peer that proves itself by any of them is let in. Without keys nobody is asked who he is, unless by certificates.
+   * @default none
+   */
+  readonly keys?: readonly KeyMaterial[] | undefined;
+  /** Encrypts: listens on `wss:` instead of `ws:`, and dials `wss:` with these. @default none */
+  readonly tls?: TransportTls | undefined;
+  /**
+   * Plain `ws:` to and from other machines without keys: whoever reaches the port takes part, and whoever is on the way
+   * reads and writes. For networks where everybody is trusted, and for tests.
+   * @default false
+   */
+  readonly insecure?: boolean | undefined;
+  /**
+   * Whether a proof counts only for the TLS connection that it was made on, so that nobody who ends TLS on the way can pass
+   * it on. `false`, on all nodes, where a proxy of yours does end it.
+   * @default true
+   */
+  readonly channelBinding?: boolean | undefined;
+}
+
+export interface ResolvedSecurity {
+  readonly keys: readonly KeyObject[];
+  readonly tls: TransportTls | null;
+  readonly insecure: boolean;
+  readonly channelBinding: boolean;
+}
+
+const known = ['keys', 'tls', 'insecure', 'channelBinding'];
+
+/** @returns the options, complete; what is wrong is added to `violations`, under `security` */
+export function readSecurity(given: unknown, violations: Violation[]): ResolvedSecurity {
+  const none: ResolvedSecurity = { keys: [], tls: null, insecure: false, channelBinding: true };
+  if (given === undefined || given === null) return none;
+  if (typeof given !== 'object' || Array.isArray(given)) {
+    violations.push({ path: 'security', problem: `must be an object of ${known.join(', ')}` });
+    return none;
+  }
+  for (const name of Object.keys(given)) {
+    if (!known.includes(name))
+      violations.push({ path: `security.${name}`, problem: `means nothing here; known are ${known.join(', ')}` });
+  }
+  const { keys, tls, insecure, channelBinding } = given as { readonly [name in keyof SecurityOptions]?: unknown };
+  return {
+    keys: keys === undefined ? [] : readKeys(keys, 'security.keys', violations),
+    tls: readTls(tls, violations),
+    insecure: readFlag(insecure, 'insecure', none.insecure, violations),
+    channelBinding: readFlag(channelBinding, 'channelBinding', none.channelBinding, violations),
+  };
+}
+
+function readFlag(given: unknown, name: string, otherwise: boolean, violations: Violation[]): boolean {
+  const problem = given === undefined ? undefined : isBoolean(given);
+  if (problem !== undefined) violations.push({ path: `security.${name}`, problem });
+  return typeof given === 'boolean' ? given : otherwise;
+}
+
+/** Also what OpenSSL says of the certificates, before anything is started with them. */
+export function readTls(given: unknown, violations: Violation[]): TransportTls | null {
+  if (given === undefined || given === null) return null;
+  const path = 'security.tls';
+  if (typeof given !== 'object' || Array.isArray(given)) {
+    violations.push({ path, problem: 'must be an object such as { key, cert, ca }' });
+    return null;
+  }
+  const tls = given as TransportTls;
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    violations.push({ path, problem: `does not serve: ${(error as Error).message}` });
+  }
+  if (tls.checkNames === true && tls.requestCert !== true)
+    violations.push({
+      path: `${path}.checkNames`,
+      problem: 'needs requestCert: who dials shows no certificate unasked',
+    });
+  return tls;
+}
+
+/** Other certificates, under the rules of before: whom to ask for one, and what it must bear, stays. */
+export function renewedTls(before: TransportTls | null, tls: TransportTls): TransportTls {
+  const { requestCert, rejectUnauthorized, checkNames } = before ?? {};
+  const rules = Object.entries({ requestCert, rejectUnauthorized, checkNames }).filter(
+    ([, rule]) => rule !== undefined,
+  );
+  return { ...tls, ...Object.fromEntries(rules) };
+}
+
+/** What is too open; the same for every door by which a node is made. */
+export function exposures({
+  listen,
+  security,
+}: {
+  readonly listen: { readonly host?: string } | null;
+  readonly security: ResolvedSecurity;
+}): Violation[] {
+  const { keys, tls, insecure } = security;
+  if (keys.length > 0 || insecure) return [];
+  const cure = 'give security.keys, or insecure: true where everybody who can reach it is trusted';
+  if (tls?.rejectUnauthorized === false)
+    return [{ path: 'security.tls.rejectUnauthorized', problem: `must not be false without keys: ${cure}` }];
+  if (listen === null || tls !== null || isLoopback(listen.host ?? '127.0.0.1')) return [];
+  return [{ path: 'listen.host', problem: `is open to other machines without keys or TLS: ${cure}` }];
+}
+
+/** Whether nobody is asked who he is, although he may come from another machine: said aloud once. */
+export function isInsecure({ keys, insecure }: ResolvedSecurity): boolean {
+  return insecure && keys.length === 0;
+}
+
+/** Whether this canonical URL leads in the clear to another machine, with nothing that proves who answers. */
+export function isExposed(url: string, { keys, insecure }: ResolvedSecurity): boolean {
+  if (keys.length > 0 || insecure) return false;
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'ws:' && !isLoopback(hostname);
+}
+
+/** Names other than these may lead anywhere. */
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
+  return (
+    bare === 'localhost' ||
+    bare.endsWith('.localhost') ||
+    bare === '::1' ||
+    /^(::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(bare) ||
+    /^::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}$/.test(bare)
+  );
+}
