@@ -151,6 +151,7 @@ export class Decoder {
       case 'feedback':
         return { type, known: this.#dots(fields), news: this.#dots(fields) };
       case 'refused':
+      case 'room':
       case 'ask':
       case 'gone':
         return { type, dots: this.#dots(fields) };

@@ -123,6 +123,7 @@ export class Encoder {
           writeDots(b, message.news, 'bare', numbers),
         ];
       case 'refused':
+      case 'room':
       case 'ask':
       case 'gone':
         return [kind, channel, writeDots(a, message.dots, 'bare', numbers)];
