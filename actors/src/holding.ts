@@ -75,8 +75,9 @@ export class Holding implements Party {
     this.clock = details.clock;
     this.random = details.random;
     this.view = details.view;
-    const { maxUpdateBytes } = options;
-    this.replica = new Replica({ name: node, epoch, maxDriftMs, maxUpdateBytes, forgetAfterMs });
+    const { maxUpdateBytes, maxIds, maxBytes, maxOrigins } = options;
+    const limits = { maxUpdateBytes, maxIds, maxBytes, maxOrigins };
+    this.replica = new Replica({ name: node, epoch, maxDriftMs, forgetAfterMs, ...limits });
     this.subscriptions = new Subscriptions(this.replica, options.name);
     this.outbox = new Outbox(details, (name) => this.peers.get(name)?.session);
   }

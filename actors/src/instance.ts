@@ -136,6 +136,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     const { pressure, subscriptions } = this.#holding;
     subscriptions.tellChanges();
     pressure.backlog = this.#machine.backlog;
+    pressure.backlogBytes = this.#machine.backlogBytes ?? 0;
     pressure.relieve();
   }
 
@@ -152,9 +153,9 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     if (replica.hasFresh) this.#machine.add(replica.takeFresh(), clock());
   }
 
-  #take({ from, session, batch, frameBytes }: Inbound): void {
+  #take({ from, session, batch, bytes }: Inbound): void {
     const { pressure, peers } = this.#holding;
-    pressure.taken(frameBytes);
+    pressure.taken(bytes);
     if (peers.get(from)?.session !== session) return;
     this.#holding.received += batch.length;
     if (this.#holding.arrived.length === 0) this.#holding.arrived = batch;
@@ -237,7 +238,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     this.#self.logger.warn({ err: error, gossip: this.#holding.options.name }, 'a write was refused');
   }
 
-  /** All or none. @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, UPDATE_TOO_LARGE; state unchanged */
+  /** All or none. @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, UPDATE_TOO_LARGE, STORE_FULL; state unchanged */
   #store(writes: readonly Write[], { type, expiresIn }: WriteOptions): Update[] {
     const { replica } = this.#holding;
     for (const { id, bytes } of writes) {
@@ -246,6 +247,8 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       if (writes.length > 1) this.#checkSize(id, bytes);
     }
     const nowMs = this.#holding.clock();
+    if (writes.length > 1 && type !== 'remove')
+      replica.checkRoom(writes as readonly { readonly id: string; readonly bytes: string | undefined }[], nowMs);
     const expiresAt = expiresIn === undefined ? undefined : nowMs + expiresIn;
     const updates: Update[] = [];
     for (const { id, bytes } of writes) updates.push(replica.write(id, bytes, expiresAt, nowMs));
@@ -270,7 +273,12 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     const value = { node: about, action };
     const id = contentId(value);
     if (this.#holding.replica.get(id) !== undefined) return;
-    this.#store([{ id, bytes: encodeValue(value) }], { type: 'add', expiresIn: this.#holding.options.announceTtl });
+    try {
+      this.#store([{ id, bytes: encodeValue(value) }], { type: 'add', expiresIn: this.#holding.options.announceTtl });
+    } catch (error) {
+      // A store that is full announces nothing.
+      this.#refused(error);
+    }
   }
 
   // Effects

@@ -77,8 +77,8 @@ export const mutations: readonly Mutation[] = [
     '2',
     'claim one dot too many',
     replica,
-    'if (seen !== null && last >= first) this.context.extend(seen, first, last);',
-    'if (seen !== null && last >= first) this.context.extend(seen, first, last + 1);',
+    'this.context.extend(seen, first, last);',
+    'this.context.extend(seen, first, last + 1);',
   ),
   one(
     '2',
@@ -99,8 +99,8 @@ export const mutations: readonly Mutation[] = [
     '2',
     'store without claiming',
     replica,
-    'if (seen !== null && last >= first) this.context.extend(seen, first, last);',
-    'if (seen !== null && last > first) this.context.extend(seen, first, last);',
+    'this.context.extend(seen, first, last);',
+    'if (last > first) this.context.extend(seen, first, last);',
   ),
   one(
     '2',
@@ -213,7 +213,7 @@ export const mutations: readonly Mutation[] = [
     '3',
     'send a value that the peer has',
     exchange,
-    'const theirs = Context.of(message.dots);',
+    'const theirs = Context.of(isModest ? message.dots : replica.context.common(message.dots));',
     'const theirs = Context.of(message.dots.slice(1));',
   ),
   one(
@@ -234,7 +234,7 @@ export const mutations: readonly Mutation[] = [
     'A store holds only the newest update of an id, and what supersedes one during a transfer goes in a later round of the same transfer; so within one round no two updates are of one id, and their order does not show.',
   ),
   one('3', 'leave the young alone for ever', exchange, 'return rest.length === 0;', 'return rest.length >= 0;'),
-  one('3', 'forget the live sum of what is dropped', store, 'else this.#sumUp(update, -1);', ''),
+  one('3', 'forget the live sum of what is dropped', store, 'this.#sumUp(update, -1);', ''),
 
   // Rule 4: removing is a write.
   one(

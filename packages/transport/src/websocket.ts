@@ -10,13 +10,14 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerOptions, STATUS_CODES } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket as NetSocket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { GossipError } from '@grapevine/core';
 import { WebSocket, WebSocketServer } from 'ws';
 import { closeCodes } from './close-codes.ts';
 import { type ResolvedOptions, resolveOptions, type TransportOptions, type TransportTls } from './options.ts';
+import { addressOf, Doorstep } from './address.ts';
 import type { Dial, Medium, Socket, SocketEvents } from './socket.ts';
 import { MediumTransport, type Transport } from './transport.ts';
 
@@ -77,6 +78,7 @@ class WebSocketMedium implements Medium {
       if (refusal !== null) refuseUpgrade(stream, refusal);
       else upgrader.handleUpgrade(request, stream, head, (webSocket) => accepted(this.#adopt(webSocket, stream)));
     });
+    new Doorstep(this.#options).watch(server);
     await listening(server, listen);
     // Later errors are of single connections, such as too many open files: who was not accepted dials again.
     server.on('error', () => {});
@@ -165,6 +167,7 @@ const noEvents: SocketEvents = {
 
 class WebSocketSocket implements Socket {
   events: SocketEvents = noEvents;
+  readonly address: string | null;
   readonly #webSocket: WebSocket;
   readonly #stream: Duplex;
   readonly #setTimer: ResolvedOptions['setTimer'];
@@ -173,6 +176,7 @@ class WebSocketSocket implements Socket {
   #error: (Error & { readonly code?: string }) | undefined;
 
   constructor(webSocket: WebSocket, stream: Duplex, { setTimer, closeTimeoutMs }: ResolvedOptions) {
+    this.address = addressOf(stream as NetSocket);
     this.#webSocket = webSocket;
     this.#stream = stream;
     this.#setTimer = setTimer;
