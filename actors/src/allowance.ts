@@ -37,14 +37,16 @@ export class Allowance {
   take(updates: number, bytes: number, nowMs: number): number {
     const elapsedMs = Math.max(0, nowMs - this.#atMs);
     this.#atMs = nowMs;
-    this.#updates = level(this.#updates - updates, this.#updatesPerMs, elapsedMs);
-    this.#bytes = level(this.#bytes - bytes, this.#bytesPerMs, elapsedMs);
+    this.#updates = refilled(this.#updates, this.#updatesPerMs, elapsedMs) - updates;
+    this.#bytes = refilled(this.#bytes, this.#bytesPerMs, elapsedMs) - bytes;
+    // More is owed by nobody.
+    this.#updates = Math.max(this.#updates, -this.#updatesPerMs * LONGEST_MS);
+    this.#bytes = Math.max(this.#bytes, -this.#bytesPerMs * LONGEST_MS);
     const owedMs = Math.max(-this.#updates / this.#updatesPerMs, -this.#bytes / this.#bytesPerMs);
     return owedMs > 0 ? Math.ceil(owedMs) : 0;
   }
 }
 
-function level(tokens: number, perMs: number, elapsedMs: number): number {
-  const most = perMs * 1000 * BURST_SECONDS;
-  return Math.max(-perMs * LONGEST_MS, Math.min(most, tokens + perMs * elapsedMs));
+function refilled(tokens: number, perMs: number, elapsedMs: number): number {
+  return Math.min(perMs * 1000 * BURST_SECONDS, tokens + perMs * elapsedMs);
 }

@@ -9,7 +9,7 @@
  * Source: docs/architecture.md.
  */
 
-import { type Message, type Peer, type Received, Replica } from '@grapevine/core';
+import { type Message, type Origin, type Peer, type Received, Replica } from '@grapevine/core';
 import type { Encoder } from '@grapevine/wire';
 
 import type { Ref } from './kernel/nact.ts';
@@ -35,6 +35,7 @@ export interface HoldingDetails {
   readonly random: () => number;
   readonly encoder: Encoder;
   readonly lines: ReadonlyMap<string, Line>;
+  readonly isKnown: (origin: Origin) => boolean;
   /** Who is there as it starts. */
   readonly view: ViewMessage;
 }

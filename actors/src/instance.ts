@@ -38,6 +38,9 @@ import type { Inbound } from './party.ts';
 /** Own writes that fill a frame. */
 const FRAME_WRITES = 2000;
 
+/** How often it is looked whether a subscriber that is behind takes messages again. */
+const catchUpMs = 100;
+
 /** How often the patience of one try the isolation of a poisonous update may take. */
 const isolationTries = 10;
 
@@ -57,6 +60,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   readonly #self: Self<InstanceMessage>;
   readonly #machine: Machine;
   readonly #timers = new Map<string, Timer>();
+  #isCatchingUp = false;
 
   constructor(holding: Holding, self: Self<InstanceMessage>) {
     this.#holding = holding;
@@ -65,6 +69,10 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     holding.judgement?.offer.stored.release();
     holding.judgement = null;
     replica.withdrawn = null;
+    holding.subscriptions.onBehind = (): void => {
+      const fields = { gossip: options.name, node };
+      self.logger.warn(fields, 'a subscriber is behind: it is told nothing more until it has room, and then all again');
+    };
     const judged = options.handler !== null;
     this.#machine = options.protocol.create({ self: node, replica, effects: this, random, judged });
     const nowMs = holding.clock();
@@ -113,6 +121,9 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
         return this.#judged(message);
       case 'announce':
         return this.#announce(message.about, message.action);
+      case 'catch-up':
+        this.#isCatchingUp = false;
+        return this.#holding.subscriptions.catchUp();
       case 'flush':
         this.#step();
         // The ticks set timers anew, which is not to be met again here.
@@ -135,6 +146,10 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     this.#step();
     const { pressure, subscriptions } = this.#holding;
     subscriptions.tellChanges();
+    if (subscriptions.behind > 0 && !this.#isCatchingUp) {
+      this.#isCatchingUp = true;
+      this.#self.schedule(catchUpMs, { type: 'catch-up' });
+    }
     pressure.backlog = this.#machine.backlog;
     pressure.backlogBytes = this.#machine.backlogBytes ?? 0;
     pressure.relieve();

@@ -47,9 +47,9 @@ export class Line implements Held {
     this.session.send(bytes, 'reply');
   }
 
-  /** The number of an origin is given up. */
-  forget(number: number): void {
-    const bytes = this.#told.forget(number);
+  /** The numbers of origins are given up. */
+  forget(numbers: readonly number[]): void {
+    const bytes = this.#told.forgetAll(numbers);
     if (bytes !== undefined) this.session.send(bytes, 'reply');
   }
 

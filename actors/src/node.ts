@@ -9,7 +9,7 @@
  * Source: docs/architecture.md.
  */
 
-import type { Member, MemberStatus, Meta, Replica } from '@grapevine/core';
+import type { Member, MemberStatus, Meta, Origin, Replica } from '@grapevine/core';
 import { Encoder } from '@grapevine/wire';
 
 import type { NodeEvent } from './events.ts';
@@ -95,6 +95,13 @@ export class Node {
     for (const name of names) if (!this.lines.has(name)) beyond += 1;
     this.view = { type: 'view', names, beyond };
     for (const { ref } of this.holdings.values()) tell(ref, this.view);
+  }
+
+  /** Whether any replica here has seen or written a dot of an origin. */
+  knows(origin: Origin): boolean {
+    for (const { replica } of this.holdings.values())
+      if (replica.context.find(origin) !== undefined || replica.origin.key === origin.key) return true;
+    return false;
   }
 
   place(path: readonly string[], ref: Ref<never>): void {

@@ -62,6 +62,8 @@ export interface GossipStatus {
   readonly restarts: number;
   readonly deadLetters: number;
   readonly subscribers: number;
+  /** How many of them are behind and wait for a fresh snapshot. */
+  readonly subscribersBehind: number;
   /** Gossip messages that arrived. */
   readonly received: number;
   /** Gossip frames that were sent. */
@@ -191,6 +193,7 @@ class HoldingView implements GossipView {
       restarts,
       deadLetters,
       subscribers: subscriptions.size,
+      subscribersBehind: subscriptions.behind,
       received,
       sent: outbox.sent,
       written,

@@ -13,7 +13,7 @@ import type { ChannelDeclaration } from './channel.ts';
 import { readBuckets, readDots, readSums } from './dots.ts';
 import { FrameFields } from './frame-fields.ts';
 import { causes, directions, kinds } from './kinds.ts';
-import { maxChannel, maxNameBytes, maxNodeNameBytes, maxReasonLength } from './limits.ts';
+import { maxChannel, maxChannels, maxNameBytes, maxNodeNameBytes, maxReasonLength } from './limits.ts';
 import { malformed } from './malformed.ts';
 import { OriginTable } from './origin-numbers.ts';
 import { unpackFrame } from './packer.ts';
@@ -81,6 +81,8 @@ export class Decoder {
     const known = this.#channels.get(channel);
     if (known !== undefined && known !== meaning)
       throw malformed(`channel ${channel} is declared twice, for two instances`);
+    if (known === undefined && this.#channels.size >= maxChannels)
+      throw malformed(`more than ${maxChannels} channels are declared`);
     this.#channels.set(channel, meaning);
     return { type: 'channel', channel, instance, protocol, newestEpochOfYou };
   }

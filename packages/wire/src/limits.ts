@@ -18,4 +18,6 @@ export const maxChannel = 65535;
 /** Characters of the sentence in a refusal. */
 export const maxReasonLength = 1024;
 /** Origins that a connection may number at a time. */
-export const maxOrigins = 1_048_576;
+export const maxOrigins = 262_144;
+/** Channels that a connection may declare. */
+export const maxChannels = 8192;

@@ -62,6 +62,21 @@ export class OriginNumbers {
     return entry;
   }
 
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  /** @returns the numbers of those that are not kept, which stand for nothing any more */
+  prune(isKept: (origin: Origin) => boolean): number[] {
+    const dropped: number[] = [];
+    for (const [key, { number, origin }] of this.#byKey) {
+      if (isKept(origin)) continue;
+      this.#byKey.delete(key);
+      dropped.push(number);
+    }
+    return dropped;
+  }
+
   forget(origin: Origin): number | undefined {
     const entry = this.#byKey.get(origin.key);
     this.#byKey.delete(origin.key);
