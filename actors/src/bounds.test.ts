@@ -183,6 +183,7 @@ describe('a peer that floods', () => {
     const liar = await new Liar().join(node);
     liar.say({ type: 'ask', dots: [{ origin: new Origin('a', 5), intervals: [1, 8000], newest: 0 }] });
     await until(() => (nodeView(node).links[0]?.throttled ?? 0) > 0);
+    expect(liar.closed).toBe(0);
   });
 
   test('with bytes is held too', async () => {

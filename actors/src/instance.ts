@@ -262,8 +262,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       if (writes.length > 1) this.#checkSize(id, bytes);
     }
     const nowMs = this.#holding.clock();
-    if (writes.length > 1 && type !== 'remove')
-      replica.checkRoom(writes as readonly { readonly id: string; readonly bytes: string | undefined }[], nowMs);
+    if (writes.length > 1 && type !== 'remove') replica.checkRoom(writes, nowMs);
     const expiresAt = expiresIn === undefined ? undefined : nowMs + expiresIn;
     const updates: Update[] = [];
     for (const { id, bytes } of writes) updates.push(replica.write(id, bytes, expiresAt, nowMs));

@@ -51,7 +51,7 @@ class Link implements Behaviour<LinkMessage> {
   readonly #node: Node;
   readonly #line: Line;
   readonly #self: Self<LinkMessage>;
-  readonly #decoder = new Decoder();
+  readonly #decoder: Decoder;
   /** What the peer has declared, by its channel numbers. */
   readonly #declared = new Map<number, ChannelDeclaration>();
   /** Whom this peer can speak to: our parties by the peer's channel numbers. */
@@ -68,6 +68,7 @@ class Link implements Behaviour<LinkMessage> {
     this.#node = node;
     this.#line = line;
     this.#self = self;
+    this.#decoder = new Decoder(() => node.mostOrigins);
     const { maxUpdatesPerSecond, maxBytesPerSecond } = node.options;
     this.#allowance = new Allowance(
       { updatesPerSecond: maxUpdatesPerSecond, bytesPerSecond: maxBytesPerSecond },

@@ -26,6 +26,9 @@ import type { Party } from './party.ts';
 import { StateFile } from './state-file.ts';
 import type { TransportMessage } from './transport-messages.ts';
 
+/** So many origins a peer may number in any case. */
+const LEAST_ORIGINS = 65_536;
+
 let lastEpoch = 0;
 
 /** Notes an epoch that a replica took by itself: none that this process gives is lower. */
@@ -95,6 +98,13 @@ export class Node {
     for (const name of names) if (!this.lines.has(name)) beyond += 1;
     this.view = { type: 'view', names, beyond };
     for (const { ref } of this.holdings.values()) tell(ref, this.view);
+  }
+
+  /** How many origins a peer may number: twice as many as the instances here take up, since it forgets later than it learns. */
+  get mostOrigins(): number {
+    let most = 0;
+    for (const { options } of this.holdings.values()) most += options.maxOrigins;
+    return Math.max(LEAST_ORIGINS, 2 * most);
   }
 
   /** Whether any replica here has seen or written a dot of an origin. */

@@ -141,7 +141,7 @@ export interface ResolvedGossipOptions {
   /**
    * The most origins (starts of nodes) that are taken up from others. More bridges more restarts within `forgetAfter`;
    * fewer bounds what a liar can make this node remember.
-   * @default 65536
+   * @default 16384
    */
   readonly maxOrigins: number;
 }
@@ -236,7 +236,7 @@ export const gossipRules: OptionRules<ResolvedGossipOptions> = {
   maxUpdateBytes: { check: wholeNumber('bytes', 1), default: 1024 * 1024 },
   maxIds: { check: wholeNumber('ids', 1, 2 ** 24), default: 4 * 1024 * 1024 },
   maxBytes: { check: wholeNumber('bytes', 1), default: 1024 * 1024 * 1024 },
-  maxOrigins: { check: wholeNumber('origins', 1, 2 ** 17), default: 65_536 },
+  maxOrigins: { check: wholeNumber('origins', 1, 2 ** 17), default: 16_384 },
 };
 
 /** @throws GossipError OPTIONS_INVALID that lists every violation */

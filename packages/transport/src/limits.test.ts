@@ -98,7 +98,7 @@ describe('connections', () => {
     const host = await aHost({ maxConnectionsPerAddress: 1 });
     transports[1]?.dial([other.url]);
     await until(() => host.sessions.length === 1);
-    await settled(aClient(host), host, 'a');
+    expect((await settled(aClient(host), host, 'a')).dialled).toBe(false);
   });
 
   test('that say nothing are no more than maxHandshakes, and give way when their time is up', async () => {
@@ -125,7 +125,7 @@ describe('connections', () => {
     await until(() => ended === 70 - 65);
     streams.find((stream) => !stream.destroyed)?.destroy();
     await until(() => ended === 6);
-    await settled(aClient(host), host, 'a');
+    expect((await settled(aClient(host), host, 'a')).dialled).toBe(false);
   });
 });
 
@@ -189,6 +189,7 @@ describe('a peer that writes a byte now and then', () => {
     stream.on('error', () => {}).resume();
     trickle(stream, Buffer.from(`GET /grapevine HTTP/1.1\r\nX: ${'x'.repeat(1000)}`));
     await new Promise((resolve) => void stream.once('close', resolve));
+    expect(host.sessions).toEqual([]);
   });
 
   test('is silent, however long its frame is on its way', async () => {

@@ -24,6 +24,9 @@ import { MediumTransport, type Transport } from './transport.ts';
 const subprotocol = 'grapevine.1';
 const path = '/grapevine';
 
+/** A frame in very many pieces would take far more memory than its bytes. Nodes send theirs in one. */
+const pieces = { maxFragments: 64, maxBufferedChunks: 16_384 };
+
 /**
  * A transport over WebSockets. It does nothing before `start`.
  * @throws GossipError OPTIONS_INVALID, with every violation
@@ -66,6 +69,7 @@ class WebSocketMedium implements Medium {
     const upgrader = new WebSocketServer({
       noServer: true,
       maxPayload: maxFrameBytes,
+      ...pieces,
       clientTracking: false,
       handleProtocols: () => subprotocol,
     });
@@ -96,6 +100,7 @@ class WebSocketMedium implements Medium {
       agent: false,
       perMessageDeflate: false,
       maxPayload: maxFrameBytes,
+      ...pieces,
     });
     let stream: Duplex | null = null;
     let over = false;

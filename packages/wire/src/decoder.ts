@@ -32,9 +32,14 @@ const typeOf: ReadonlyMap<unknown, keyof typeof kinds> = new Map(
 );
 
 export class Decoder {
-  readonly #origins = new OriginTable();
+  readonly #origins: OriginTable;
   /** The declared channels: what each number stands for. */
   readonly #channels = new Map<number, string>();
+
+  /** @param mostOrigins so many the peer may number at a time. @default 65536 */
+  constructor(mostOrigins?: () => number) {
+    this.#origins = new OriginTable(mostOrigins);
+  }
 
   /**
    * @param bytes one frame, of which nothing is kept
