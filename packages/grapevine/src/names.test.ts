@@ -1,7 +1,8 @@
 /** Any id and any value that may be written reaches another node over real sockets as it is; anything else is refused at `add`. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { createGrapevine, type Gossip, type Grapevine } from './index.ts';
+import type { Gossip } from './gossip.ts';
+import { createGrapevine, type Grapevine } from './grapevine.ts';
 
 let nodes: Grapevine[];
 let ours: Gossip;
@@ -48,7 +49,7 @@ const odd = [
 const id = fc.oneof(
   fc.constantFrom(...odd),
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }),
-  fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }).filter((text) => text.isWellFormed()),
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }).filter((text) => !/\p{Surrogate}/u.test(text)),
   fc.string({ unit: 'grapheme-ascii', minLength: 4000, maxLength: 4096 }),
 );
 
@@ -111,7 +112,9 @@ describe('any id with any value', () => {
     await arrived();
     const changes = theirs.changes();
     const first = await changes.next();
-    const told = new Set(first.value?.type === 'snapshot' ? first.value.entries.map((entry) => entry.id) : []);
+    const told = new Set(
+      first.value?.type === 'snapshot' ? first.value.entries.map((entry: { readonly id: string }) => entry.id) : [],
+    );
     for (const name of odd) expect(told).toContain(name);
     expect(
       [...theirs.entries()]
@@ -159,7 +162,7 @@ describe('what is refused at add, with the state as it was', () => {
   inMap.set(inMap, 1);
 
   test.each([
-    ['a function', () => 1],
+    ['a function', (): number => 1],
     ['a symbol', Symbol('x')],
     ['undefined', undefined],
     ['undefined inside', { a: [undefined] }],

@@ -15,6 +15,7 @@ const { isArray } = Array;
 const { getPrototypeOf } = Object;
 const LOWEST_INT64 = -(2n ** 63n);
 const HIGHEST_UINT64 = 2n ** 64n - 1n;
+const HALF_OF_A_PAIR = /\p{Surrogate}/u;
 const PLAIN_KEY = /^[A-Za-z_$][\w$]*$/;
 
 /** What is wrong with a value, and where. */
@@ -81,7 +82,9 @@ function refusalOf(value: unknown, depth: number): Refusal | undefined {
 
 /** UTF-8 has no half of a pair: it would arrive as another text. */
 function refusalOfText(text: string): Refusal | undefined {
-  return text.isWellFormed() ? undefined : new Refusal('holds half of a surrogate pair', 'send it as a Uint8Array');
+  return !HALF_OF_A_PAIR.test(text)
+    ? undefined
+    : new Refusal('holds half of a surrogate pair', 'send it as a Uint8Array');
 }
 
 function refusalOfObject(value: object, depth: number): Refusal | undefined {
