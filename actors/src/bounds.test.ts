@@ -1,5 +1,5 @@
 /** What peers, writers and subscribers may make a node hold: bounded, said, and made good. */
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { encodeChannel, Encoder, Told, type EncodedFrame } from '@grapevine/wire';
 import { hybrid, type Message, Origin, stampAt, Update } from '@grapevine/core';
 import { createMemoryTransport, type Session, type Transport } from '@grapevine/transport';
@@ -10,7 +10,7 @@ import { ready, spawnGossip } from './grapevine.ts';
 import { spawnChild, stopTree, tell } from './kernel/actor.ts';
 import { ask } from './kernel/ask.ts';
 import type { Ref } from './kernel/nact.ts';
-import { until } from './kernel/testing/event-loop.ts';
+import { until as within } from './kernel/testing/event-loop.ts';
 import {
   add,
   addMany,
@@ -24,6 +24,11 @@ import {
 import type { GossipOptions, NodeOptions } from './options.ts';
 import { Cluster } from './testing/cluster.ts';
 import { gossipView, nodeView } from './views.ts';
+
+/** Machines may be busy. */
+const patienceMs = 20_000;
+jest.setTimeout(2 * patienceMs);
+const until = (condition: () => boolean): Promise<void> => within(condition, patienceMs);
 
 let system: Ref<never>;
 let cluster: Cluster;

@@ -1,6 +1,6 @@
 /** What strangers and slow peers may occupy: connections of an address, handshakes, streams, and what waits for them. */
 import { connect, type Socket } from 'node:net';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { encodeHello, protocolVersions } from '@grapevine/wire';
 import { WebSocket } from 'ws';
 import { addressOf } from './address.ts';
@@ -9,6 +9,9 @@ import type { TransportOptions } from './options.ts';
 import type { Session } from './session.ts';
 import type { Refusal, Transport } from './transport.ts';
 import { createWebSocketTransport } from './websocket.ts';
+
+/** Machines may be busy. */
+jest.setTimeout(30_000);
 
 interface Host {
   readonly url: string;
