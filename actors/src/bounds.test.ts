@@ -10,7 +10,7 @@ import { ready, spawnGossip } from './grapevine.ts';
 import { spawnChild, stopTree, tell } from './kernel/actor.ts';
 import { ask } from './kernel/ask.ts';
 import type { Ref } from './kernel/nact.ts';
-import { until as within } from './kernel/testing/event-loop.ts';
+
 import {
   add,
   addMany,
@@ -28,7 +28,13 @@ import { gossipView, nodeView } from './views.ts';
 /** Machines may be busy. */
 const patienceMs = 20_000;
 jest.setTimeout(2 * patienceMs);
-const until = (condition: () => boolean): Promise<void> => within(condition, patienceMs);
+async function until(holds: () => boolean): Promise<void> {
+  const givesUpAt = performance.now() + patienceMs;
+  while (!holds()) {
+    if (performance.now() > givesUpAt) throw new Error(`not within ${patienceMs} ms: ${holds.toString()}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
 
 let system: Ref<never>;
 let cluster: Cluster;
