@@ -127,6 +127,7 @@ export function spawnGossip(node: Ref<NodeMessage>, options: GossipOptions = {})
     random,
     encoder: host.encoder,
     lines: host.lines,
+    isKnown: (origin) => host.knows(origin),
     view: host.view,
   });
   const place = `gossip ${name}`;

@@ -9,7 +9,7 @@
  * Source: docs/architecture.md.
  */
 
-import { type Message, type Peer, type Received, Replica } from '@grapevine/core';
+import { type Message, type Origin, type Peer, type Received, Replica } from '@grapevine/core';
 import type { Encoder } from '@grapevine/wire';
 
 import type { Ref } from './kernel/nact.ts';
@@ -35,6 +35,7 @@ export interface HoldingDetails {
   readonly random: () => number;
   readonly encoder: Encoder;
   readonly lines: ReadonlyMap<string, Line>;
+  readonly isKnown: (origin: Origin) => boolean;
   /** Who is there as it starts. */
   readonly view: ViewMessage;
 }
@@ -75,8 +76,9 @@ export class Holding implements Party {
     this.clock = details.clock;
     this.random = details.random;
     this.view = details.view;
-    const { maxUpdateBytes } = options;
-    this.replica = new Replica({ name: node, epoch, maxDriftMs, maxUpdateBytes, forgetAfterMs });
+    const { maxUpdateBytes, maxIds, maxBytes, maxOrigins } = options;
+    const limits = { maxUpdateBytes, maxIds, maxBytes, maxOrigins };
+    this.replica = new Replica({ name: node, epoch, maxDriftMs, forgetAfterMs, ...limits });
     this.subscriptions = new Subscriptions(this.replica, options.name);
     this.outbox = new Outbox(details, (name) => this.peers.get(name)?.session);
   }

@@ -42,6 +42,11 @@ export interface ViewMessage {
   readonly beyond: number;
 }
 
+/** Time to look whether subscribers that are behind take messages again. */
+export interface CatchUp {
+  readonly type: 'catch-up';
+}
+
 /** Everything that was sent before is to be done, and all that waits for a timer to be done now. */
 export interface Flush {
   readonly type: 'flush';
@@ -56,6 +61,7 @@ export type InstanceMessage =
   | Judged
   | Announcement
   | ViewMessage
+  | CatchUp
   | Flush;
 
 export interface JudgeOffer {

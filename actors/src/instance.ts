@@ -38,6 +38,9 @@ import type { Inbound } from './party.ts';
 /** Own writes that fill a frame. */
 const FRAME_WRITES = 2000;
 
+/** How often it is looked whether a subscriber that is behind takes messages again. */
+const catchUpMs = 100;
+
 /** How often the patience of one try the isolation of a poisonous update may take. */
 const isolationTries = 10;
 
@@ -57,6 +60,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   readonly #self: Self<InstanceMessage>;
   readonly #machine: Machine;
   readonly #timers = new Map<string, Timer>();
+  #isCatchingUp = false;
 
   constructor(holding: Holding, self: Self<InstanceMessage>) {
     this.#holding = holding;
@@ -65,6 +69,10 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     holding.judgement?.offer.stored.release();
     holding.judgement = null;
     replica.withdrawn = null;
+    holding.subscriptions.onBehind = (): void => {
+      const fields = { gossip: options.name, node };
+      self.logger.warn(fields, 'a subscriber is behind: it is told nothing more until it has room, and then all again');
+    };
     const judged = options.handler !== null;
     this.#machine = options.protocol.create({ self: node, replica, effects: this, random, judged });
     const nowMs = holding.clock();
@@ -113,6 +121,9 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
         return this.#judged(message);
       case 'announce':
         return this.#announce(message.about, message.action);
+      case 'catch-up':
+        this.#isCatchingUp = false;
+        return this.#holding.subscriptions.catchUp();
       case 'flush':
         this.#step();
         // The ticks set timers anew, which is not to be met again here.
@@ -135,7 +146,12 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     this.#step();
     const { pressure, subscriptions } = this.#holding;
     subscriptions.tellChanges();
+    if (subscriptions.behind > 0 && !this.#isCatchingUp) {
+      this.#isCatchingUp = true;
+      this.#self.schedule(catchUpMs, { type: 'catch-up' });
+    }
     pressure.backlog = this.#machine.backlog;
+    pressure.backlogBytes = this.#machine.backlogBytes ?? 0;
     pressure.relieve();
   }
 
@@ -152,9 +168,9 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     if (replica.hasFresh) this.#machine.add(replica.takeFresh(), clock());
   }
 
-  #take({ from, session, batch, frameBytes }: Inbound): void {
+  #take({ from, session, batch, bytes }: Inbound): void {
     const { pressure, peers } = this.#holding;
-    pressure.taken(frameBytes);
+    pressure.taken(bytes);
     if (peers.get(from)?.session !== session) return;
     this.#holding.received += batch.length;
     if (this.#holding.arrived.length === 0) this.#holding.arrived = batch;
@@ -237,7 +253,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     this.#self.logger.warn({ err: error, gossip: this.#holding.options.name }, 'a write was refused');
   }
 
-  /** All or none. @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, UPDATE_TOO_LARGE; state unchanged */
+  /** All or none. @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, UPDATE_TOO_LARGE, STORE_FULL; state unchanged */
   #store(writes: readonly Write[], { type, expiresIn }: WriteOptions): Update[] {
     const { replica } = this.#holding;
     for (const { id, bytes } of writes) {
@@ -246,6 +262,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       if (writes.length > 1) this.#checkSize(id, bytes);
     }
     const nowMs = this.#holding.clock();
+    if (writes.length > 1 && type !== 'remove') replica.checkRoom(writes, nowMs);
     const expiresAt = expiresIn === undefined ? undefined : nowMs + expiresIn;
     const updates: Update[] = [];
     for (const { id, bytes } of writes) updates.push(replica.write(id, bytes, expiresAt, nowMs));
@@ -270,7 +287,12 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     const value = { node: about, action };
     const id = contentId(value);
     if (this.#holding.replica.get(id) !== undefined) return;
-    this.#store([{ id, bytes: encodeValue(value) }], { type: 'add', expiresIn: this.#holding.options.announceTtl });
+    try {
+      this.#store([{ id, bytes: encodeValue(value) }], { type: 'add', expiresIn: this.#holding.options.announceTtl });
+    } catch (error) {
+      // A store that is full announces nothing.
+      this.#refused(error);
+    }
   }
 
   // Effects

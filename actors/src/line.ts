@@ -18,6 +18,8 @@ import type { Held } from './pressure.ts';
 
 export class Line implements Held {
   readonly session: Session;
+  /** How often it was not read for a while, since the peer's allowance was used up. */
+  throttled = 0;
   readonly #told = new Told();
   readonly #holders = new Set<object>();
 
@@ -45,10 +47,15 @@ export class Line implements Held {
     this.session.send(bytes, 'reply');
   }
 
-  /** The number of an origin is given up. */
-  forget(number: number): void {
-    const bytes = this.#told.forget(number);
+  /** The numbers of origins are given up. */
+  forget(numbers: readonly number[]): void {
+    const bytes = this.#told.forgetAll(numbers);
     if (bytes !== undefined) this.session.send(bytes, 'reply');
+  }
+
+  /** Whether it is not read at present. */
+  get isHeld(): boolean {
+    return this.#holders.size > 0;
   }
 
   hold(by: object): void {

@@ -5,7 +5,9 @@ import type { CloseInfo } from '@grapevine/transport';
 import type { Party } from './party.ts';
 
 export type LinkMessage =
-  | { readonly type: 'frames'; readonly frames: readonly Uint8Array[] }
+  | { readonly type: 'frames'; readonly frames: readonly Uint8Array[]; readonly bytes: number }
+  /** The peer's allowance has filled up again, perhaps. */
+  | { readonly type: 'allowed' }
   | { readonly type: 'closed'; readonly info: CloseInfo }
   /** A party that this node has from now on. */
   | { readonly type: 'party-spawned'; readonly party: Party }

@@ -5,21 +5,26 @@
  *  1. A party hears of a peer only after the peer has declared a channel of the same name and protocol on this very
  *     connection, and before anything that the peer says on it.
  *  2. What one turn brings a party is one message.
- *  3. What is malformed, or is none of the protocol's messages, costs the peer this connection and nobody anything else.
+ *  3. What waits here is bounded, and what a peer may bring in a second: beyond either, its connection is not read.
+ *  4. What is malformed, or is none of the protocol's messages, costs the peer this connection and nobody anything else.
  *
  * Source: docs/architecture.md and docs/wire.md.
  */
+
+import { performance } from 'node:perf_hooks';
 
 import { GossipError, isGossipError, type Received } from '@grapevine/core';
 import { closeCodes } from '@grapevine/transport';
 import { type ChannelDeclaration, Decoder, encodeChannel, encodeRefuseChannel, type Incoming } from '@grapevine/wire';
 
+import { Allowance } from './allowance.ts';
 import { tell } from './kernel/actor.ts';
 import type { ActorSpec, Behaviour, Self, StopReason } from './kernel/behaviour.ts';
 import type { LinkMessage } from './link-messages.ts';
 import type { Line } from './line.ts';
 import type { Node } from './node.ts';
 import type { Party } from './party.ts';
+import { weightOf, workOf } from './weight.ts';
 
 export function linkSpec(node: Node, line: Line): ActorSpec<LinkMessage> {
   const { id, peer } = line.session;
@@ -35,28 +40,47 @@ export function linkSpec(node: Node, line: Line): ActorSpec<LinkMessage> {
 /** What has come for a party in this turn. */
 interface Gathered {
   batch: Received[];
-  frameBytes: number;
+  bytes: number;
 }
+
+/** What may wait in the mailbox before the connection is held, and how much a frame counts beside its bytes. */
+const WAITING_BYTES = 4 * 1024 * 1024;
+const FRAME_BYTES = 128;
 
 class Link implements Behaviour<LinkMessage> {
   readonly #node: Node;
   readonly #line: Line;
   readonly #self: Self<LinkMessage>;
-  readonly #decoder = new Decoder();
+  readonly #decoder: Decoder;
   /** What the peer has declared, by its channel numbers. */
   readonly #declared = new Map<number, ChannelDeclaration>();
   /** Whom this peer can speak to: our parties by the peer's channel numbers. */
   readonly #parties = new Map<number, Party>();
   readonly #gathered = new Map<Party, Gathered>();
+  readonly #allowance: Allowance;
   #closed = false;
+  #waitingBytes = 0;
+  /** What the frames in work count against the allowance. */
+  #work = 0;
+  #isAwaiting = false;
 
   constructor(node: Node, line: Line, self: Self<LinkMessage>) {
     this.#node = node;
     this.#line = line;
     this.#self = self;
+    this.#decoder = new Decoder(() => node.mostOrigins);
+    const { maxUpdatesPerSecond, maxBytesPerSecond } = node.options;
+    this.#allowance = new Allowance(
+      { updatesPerSecond: maxUpdatesPerSecond, bytesPerSecond: maxBytesPerSecond },
+      performance.now(),
+    );
     for (const party of node.parties.values()) this.#declare(party);
     line.session.onFrames = (frames) => {
-      tell(self.ref, { type: 'frames', frames });
+      let bytes = 0;
+      for (const frame of frames) bytes += frame.length + FRAME_BYTES;
+      this.#waitingBytes += bytes;
+      tell(self.ref, { type: 'frames', frames, bytes });
+      if (this.#waitingBytes >= WAITING_BYTES) line.hold(this);
     };
   }
 
@@ -67,10 +91,17 @@ class Link implements Behaviour<LinkMessage> {
   receive(message: LinkMessage): void {
     switch (message.type) {
       case 'frames':
+        this.#waitingBytes -= message.bytes;
         for (const frame of message.frames) {
           if (this.#closed) return;
           this.#read(frame);
         }
+        if (this.#waitingBytes < WAITING_BYTES / 2) this.#line.release(this);
+        this.#spend(message.bytes - FRAME_BYTES * message.frames.length);
+        return;
+      case 'allowed':
+        this.#isAwaiting = false;
+        this.#spend(0);
         return;
       case 'closed': {
         const { code, reason, error } = message.info;
@@ -101,6 +132,21 @@ class Link implements Behaviour<LinkMessage> {
 
   drained(): void {
     this.#deliver();
+  }
+
+  /** Counts against the allowance what was just read, and holds the connection where that is used up. */
+  #spend(bytes: number): void {
+    const waitMs = this.#allowance.take(this.#work, bytes, performance.now());
+    this.#work = 0;
+    if (waitMs === 0) {
+      if (!this.#isAwaiting) this.#line.release(this.#allowance);
+      return;
+    }
+    if (this.#isAwaiting) return;
+    this.#isAwaiting = true;
+    this.#line.throttled += 1;
+    this.#line.hold(this.#allowance);
+    this.#self.schedule(waitMs, { type: 'allowed' });
   }
 
   stopped(reason: StopReason): void {
@@ -193,7 +239,8 @@ class Link implements Behaviour<LinkMessage> {
         if (party !== undefined) {
           if (!party.accepts(message))
             throw malformed(`a message '${message.type}', which '${party.protocol}' does not know`);
-          this.#gather(party, { from: this.#peer, message }, frameBytes);
+          this.#work += workOf(message);
+          this.#gather(party, { from: this.#peer, message }, weightOf(message, frameBytes));
         } else if (!this.#declared.has(channel))
           throw malformed(`a message on channel ${channel}, which was not declared`);
         // Else nobody here speaks with the peer's party, or no longer, and it has not heard so yet.
@@ -204,22 +251,22 @@ class Link implements Behaviour<LinkMessage> {
     }
   }
 
-  #gather(party: Party, received: Received, frameBytes: number): void {
+  #gather(party: Party, received: Received, bytes: number): void {
     const gathered = this.#gathered.get(party);
     if (gathered === undefined) {
-      this.#gathered.set(party, { batch: [received], frameBytes });
+      this.#gathered.set(party, { batch: [received], bytes });
     } else {
       gathered.batch.push(received);
-      gathered.frameBytes += frameBytes;
+      gathered.bytes += bytes;
     }
   }
 
   #deliver(): void {
     if (this.#gathered.size === 0) return;
     const { id } = this.#line.session;
-    for (const [party, { batch, frameBytes }] of this.#gathered)
-      if (tell(party.ref, { type: 'inbound', from: this.#peer, session: id, batch, frameBytes }))
-        party.pressure.arrived(frameBytes, this.#line);
+    for (const [party, { batch, bytes }] of this.#gathered)
+      if (tell(party.ref, { type: 'inbound', from: this.#peer, session: id, batch, bytes }))
+        party.pressure.arrived(bytes, this.#line);
     this.#gathered.clear();
   }
 }

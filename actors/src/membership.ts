@@ -119,7 +119,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   }
 
   receive(message: TrackerMessage): void {
-    if (message.type === 'inbound') this.#node.parties.get(membershipParty)?.pressure.taken(message.frameBytes);
+    if (message.type === 'inbound') this.#node.parties.get(membershipParty)?.pressure.taken(message.bytes);
     if (message.type === 'remembered') this.#remembered ??= message.urls;
     if (this.#machine === null) {
       // What opened or was said before the module began is found in the lines as it begins, or is said again.

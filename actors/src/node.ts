@@ -9,7 +9,7 @@
  * Source: docs/architecture.md.
  */
 
-import type { Member, MemberStatus, Meta, Replica } from '@grapevine/core';
+import type { Member, MemberStatus, Meta, Origin, Replica } from '@grapevine/core';
 import type { ResolvedSecurity } from '@grapevine/transport';
 import { Encoder } from '@grapevine/wire';
 
@@ -29,6 +29,8 @@ import type { TransportMessage } from './transport-messages.ts';
 
 /** As a replica leaps where a peer remembers a higher epoch of it. */
 const EPOCH_LEAP = 2 ** 20;
+/** So many origins a peer may number in any case. */
+const LEAST_ORIGINS = 65_536;
 
 let lastEpoch = 0;
 
@@ -108,6 +110,20 @@ export class Node {
     for (const name of names) if (!this.lines.has(name)) beyond += 1;
     this.view = { type: 'view', names, beyond };
     for (const { ref } of this.holdings.values()) tell(ref, this.view);
+  }
+
+  /** How many origins a peer may number: twice as many as the instances here take up, since it forgets later than it learns. */
+  get mostOrigins(): number {
+    let most = 0;
+    for (const { options } of this.holdings.values()) most += options.maxOrigins;
+    return Math.max(LEAST_ORIGINS, 2 * most);
+  }
+
+  /** Whether any replica here has seen or written a dot of an origin. */
+  knows(origin: Origin): boolean {
+    for (const { replica } of this.holdings.values())
+      if (replica.context.find(origin) !== undefined || replica.origin.key === origin.key) return true;
+    return false;
   }
 
   place(path: readonly string[], ref: Ref<never>): void {

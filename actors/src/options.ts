@@ -73,6 +73,25 @@ export interface ResolvedNodeOptions {
    * @default 1024
    */
   readonly maxConnections: number;
+  /** The most of them from one address, of those that others dialled; an IPv6 network of 64 bits is one. @default 512 */
+  readonly maxConnectionsPerAddress: number;
+  /** The most that were accepted and whose peer has not settled yet who it is; further ones are refused at once. @default 256 */
+  readonly maxHandshakes: number;
+  /**
+   * The most updates in a second from one peer, those that it asks for among them, every message counting as one more. Who
+   * brings more is not read for a while, and loses nothing; two seconds' worth may come at once. Fewer keep a peer that
+   * floods from slowing down the others; more let a peer that joins be filled faster.
+   * @default 250000
+   */
+  readonly maxUpdatesPerSecond: number;
+  /** The same for bytes. @default 67108864 */
+  readonly maxBytesPerSecond: number;
+  /**
+   * A peer for which frames wait and that has taken none of them for so many milliseconds is cut off, and caught up when
+   * it is back. Longer forgives longer stalls, and keeps what waits for as long.
+   * @default 30000
+   */
+  readonly stallTimeout: number;
   /** The largest frame in bytes, the same on all nodes. @default 2097152 */
   readonly maxFrameBytes: number;
   /** How long a peer may be silent before it is pinged, in milliseconds; given up after three times that. @default 10000 */
@@ -117,6 +136,21 @@ export interface ResolvedGossipOptions {
   readonly announceTtl: number;
   /** The largest update, id and encoded value, in bytes; the same on all nodes. @default 1048576 */
   readonly maxUpdateBytes: number;
+  /**
+   * The most ids with a value, and the most tombstones. An `add` beyond fails as STORE_FULL; updates of others beyond are
+   * refused until there is room. Below what a Map of V8 holds at most, which is four times the default. The same on all
+   * nodes, or the smallest stays behind the others.
+   * @default 4194304
+   */
+  readonly maxIds: number;
+  /** The most bytes of their ids and encoded values, in the same way; the heap of Node must have room for it. @default 1073741824 */
+  readonly maxBytes: number;
+  /**
+   * The most origins (starts of nodes) that are taken up from others. More bridges more restarts within `forgetAfter`;
+   * fewer bounds what a liar can make this node remember.
+   * @default 16384
+   */
+  readonly maxOrigins: number;
 }
 
 /** What `spawnGossip` takes. */
@@ -172,7 +206,7 @@ const isHandlerOrRef: OptionCheck = (value) =>
     ? undefined
     : 'must be an object with a function push, or the reference of an actor';
 
-const nodeRules: OptionRules<ResolvedNodeOptions> = {
+export const nodeRules: OptionRules<ResolvedNodeOptions> = {
   name: { check: textOf(128), default: '' },
   listen: { check: orNull(isListen), default: null },
   advertise: { check: orNull(textOf(2048)), default: null },
@@ -183,6 +217,11 @@ const nodeRules: OptionRules<ResolvedNodeOptions> = {
   maxDriftMs: { check: wholeNumber('milliseconds', 0), default: 60_000 },
   stateFile: { check: orNull(textOf(4096)), default: null },
   maxConnections: { check: wholeNumber('connections', 2), default: 1024 },
+  maxConnectionsPerAddress: { check: wholeNumber('connections', 1), default: 512 },
+  maxHandshakes: { check: wholeNumber('connections', 1), default: 256 },
+  maxUpdatesPerSecond: { check: wholeNumber('updates', 1000), default: 250_000 },
+  maxBytesPerSecond: { check: wholeNumber('bytes', 65_536), default: 64 * 1024 * 1024 },
+  stallTimeout: { check: wholeNumber('milliseconds', 1, longestMs), default: 30_000 },
   maxFrameBytes: { check: wholeNumber('bytes', 16_384, 2 ** 30), default: 2 * 1024 * 1024 },
   pingIntervalMs: { check: wholeNumber('milliseconds', 1, longestMs), default: 10_000 },
   redialMinMs: { check: wholeNumber('milliseconds', 1, longestMs), default: 100 },
@@ -194,7 +233,7 @@ const nodeRules: OptionRules<ResolvedNodeOptions> = {
   random: { check: isFunction, default: Math.random },
 };
 
-const gossipRules: OptionRules<ResolvedGossipOptions> = {
+export const gossipRules: OptionRules<ResolvedGossipOptions> = {
   name: { check: isInstanceName, default: 'grapevine' },
   protocol: { check: objectWith('a protocol', 'accepts', 'create'), default: hybrid() },
   handler: { check: orNull(isHandlerOrRef), default: null },
@@ -203,6 +242,9 @@ const gossipRules: OptionRules<ResolvedGossipOptions> = {
   announce: { check: isBoolean, default: false },
   announceTtl: { check: wholeNumber('milliseconds', 1, longestMs), default: 30_000 },
   maxUpdateBytes: { check: wholeNumber('bytes', 1), default: 1024 * 1024 },
+  maxIds: { check: wholeNumber('ids', 1, 2 ** 24), default: 4 * 1024 * 1024 },
+  maxBytes: { check: wholeNumber('bytes', 1), default: 1024 * 1024 * 1024 },
+  maxOrigins: { check: wholeNumber('origins', 1, 2 ** 17), default: 16_384 },
 };
 
 /** @throws GossipError OPTIONS_INVALID that lists every violation */

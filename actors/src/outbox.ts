@@ -4,7 +4,9 @@
  * Invariants
  *  1. A message is encoded once, however many it is for.
  *  2. It goes out on the connection that its party knows of, and on no later one: a transfer belongs to one connection.
- *  3. Nobody is told of an origin that every replica has forgotten.
+ *  3. Origins that only peers have spoken of, in what was refused or asked for, keep no number: there are at most twice as
+ *     many numbers as origins that this node knows, and some.
+ *  4. Nobody is told of an origin that every replica has forgotten.
  *
  * Source: docs/algorithm.md, rules 3 and 9.
  */
@@ -19,7 +21,14 @@ export interface OutboxOptions {
   readonly encoder: Encoder;
   /** The open connections by the peer's name. */
   readonly lines: ReadonlyMap<string, Line>;
+  /** Whether any replica of this node knows an origin. @default all are known */
+  readonly isKnown?: (origin: Origin) => boolean;
 }
+
+/** So many numbers are given before any is taken back. */
+const FEW_NUMBERS = 16_384;
+/** Numbers of one frame that takes them back. */
+const NUMBERS_AT_ONCE = 4096;
 
 /** The connection of a peer, as the party knows it. */
 export type SessionOf = (name: string) => number | undefined;
@@ -29,6 +38,7 @@ export class Outbox {
   readonly #sessionOf: SessionOf;
   /** Frames given to connections so far. */
   sent = 0;
+  #pruneAt = FEW_NUMBERS;
 
   constructor(options: OutboxOptions, sessionOf: SessionOf) {
     this.#options = options;
@@ -40,7 +50,8 @@ export class Outbox {
    * @throws GossipError VALUE_NOT_SERIALISABLE, FRAME_TOO_LARGE; nothing sent
    */
   send(to: string | readonly string[], message: Message): void {
-    const { channel, encoder, lines } = this.#options;
+    const { channel, encoder, lines, isKnown } = this.#options;
+    if (isKnown !== undefined && encoder.numbered > this.#pruneAt) this.#prune(isKnown);
     let frame;
     for (const name of typeof to === 'string' ? [to] : to) {
       const line = lines.get(name);
@@ -50,11 +61,19 @@ export class Outbox {
     }
   }
 
+  #prune(isKnown: (origin: Origin) => boolean): void {
+    const { encoder, lines } = this.#options;
+    const dropped = encoder.prune(isKnown);
+    for (let i = 0; i < dropped.length; i += NUMBERS_AT_ONCE)
+      for (const line of lines.values()) line.forget(dropped.slice(i, i + NUMBERS_AT_ONCE));
+    this.#pruneAt = 2 * encoder.numbered + FEW_NUMBERS;
+  }
+
   /** An origin that this node forgot leaves the numbering too. */
   forget(origin: Origin): void {
     const number = this.#options.encoder.forget(origin);
     if (number === undefined) return;
-    for (const line of this.#options.lines.values()) line.forget(number);
+    for (const line of this.#options.lines.values()) line.forget([number]);
   }
 }
 

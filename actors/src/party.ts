@@ -49,8 +49,8 @@ export interface Inbound {
   readonly from: string;
   readonly session: number;
   readonly batch: Received[];
-  /** What it took on the wire. */
-  readonly frameBytes: number;
+  /** What it takes in memory, roughly. */
+  readonly bytes: number;
 }
 
 export type PartyMessage = PeerArrived | PeerGone | Inbound;

@@ -38,6 +38,20 @@ describe('pressure', () => {
     expect(connection.held.size).toBe(0);
   });
 
+  test('holds who brings more while few large updates wait for the handler', () => {
+    const pressure = new Pressure();
+    const connection = aConnection();
+    pressure.backlog = 20;
+    pressure.backlogBytes = 17 * mebi;
+    pressure.arrived(1, connection);
+    pressure.backlogBytes = 9 * mebi;
+    pressure.relieve();
+    expect(connection.held.size).toBe(1);
+    pressure.backlogBytes = 7 * mebi;
+    pressure.relieve();
+    expect(connection.held.size).toBe(0);
+  });
+
   test('of a party that is no more lets everybody go', () => {
     const pressure = new Pressure();
     const connection = aConnection();

@@ -16,29 +16,33 @@ export interface Held {
 
 const highBytes = 4 * 1024 * 1024;
 const highBacklog = 8192;
+const highBacklogBytes = 16 * 1024 * 1024;
 
 export class Pressure {
   /** Updates that wait for judgement. */
   backlog = 0;
+  /** Their bytes. */
+  backlogBytes = 0;
   #queuedBytes = 0;
   readonly #held = new Set<Held>();
 
   /** A connection brought so much, and it waits in the mailbox. */
-  arrived(frameBytes: number, by: Held): void {
-    this.#queuedBytes += frameBytes;
-    if (this.#queuedBytes < highBytes && this.backlog < highBacklog) return;
+  arrived(bytes: number, by: Held): void {
+    this.#queuedBytes += bytes;
+    if (this.#queuedBytes < highBytes && this.backlog < highBacklog && this.backlogBytes < highBacklogBytes) return;
     this.#held.add(by);
     by.hold(this);
   }
 
   /** So much has been taken out of the mailbox. */
-  taken(frameBytes: number): void {
-    this.#queuedBytes -= frameBytes;
+  taken(bytes: number): void {
+    this.#queuedBytes -= bytes;
   }
 
   /** Lets connections go if the party has caught up. */
   relieve(): void {
-    if (this.#held.size === 0 || this.#queuedBytes >= highBytes / 2 || this.backlog >= highBacklog / 2) return;
+    if (this.#held.size === 0 || this.#queuedBytes >= highBytes / 2) return;
+    if (this.backlog >= highBacklog / 2 || this.backlogBytes >= highBacklogBytes / 2) return;
     this.letGo();
   }
 

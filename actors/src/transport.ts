@@ -110,7 +110,7 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     const { options, epoch, port } = this.#node;
     const { name, cluster, listen, advertise, maxFrameBytes, pingIntervalMs, redialMinMs, redialMaxMs, random } =
       options;
-    const { maxConnections } = options;
+    const { maxConnections, maxConnectionsPerAddress, maxHandshakes, stallTimeout } = options;
     const { keys, tls, insecure, channelBinding } = this.#node.security;
     return {
       name,
@@ -122,6 +122,9 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
       redialMinMs,
       redialMaxMs,
       maxConnections,
+      maxConnectionsPerAddress,
+      maxHandshakes,
+      stallTimeoutMs: stallTimeout,
       random,
       listen: listen === null || port === null ? listen : { ...listen, port },
       security: {
@@ -279,6 +282,7 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     if (nextAttemptInMs === null) logger.error(fields, error.message);
     else if (this.#unreachable.has(url)) logger.debug(fields, error.message);
     else logger.warn(fields, `${error.message}; it is dialled on`);
+    if (this.#unreachable.size >= REFUSALS_REMEMBERED) this.#unreachable.clear();
     this.#unreachable.add(url);
   }
 }

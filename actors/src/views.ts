@@ -44,6 +44,12 @@ export interface GossipView {
 export interface GossipStatus {
   readonly ids: number;
   readonly tombstones: number;
+  /** Bytes of the ids and values that are live, of which `maxBytes` are the most. */
+  readonly bytes: number;
+  /** Updates of others that were refused, for their size or for lack of room, each time that one came. */
+  readonly refused: number;
+  /** Origins of claims that were not taken up, since there were `maxOrigins`. */
+  readonly refusedOrigins: number;
   /** Stores that wrote what is known here. */
   readonly origins: number;
   readonly peers: number;
@@ -56,6 +62,8 @@ export interface GossipStatus {
   readonly restarts: number;
   readonly deadLetters: number;
   readonly subscribers: number;
+  /** How many of them are behind and wait for a fresh snapshot. */
+  readonly subscribersBehind: number;
   /** Gossip messages that arrived. */
   readonly received: number;
   /** Gossip frames that were sent. */
@@ -91,6 +99,13 @@ export interface LinkStatus {
   /** Whether this node dialled. */
   readonly dialled: boolean;
   readonly writable: boolean;
+  /** What waits to be sent: bytes, those in the socket's buffer among them, and frames before it. */
+  readonly queuedBytes: number;
+  readonly queuedFrames: number;
+  /** Whether it is not read at present, since this node is behind or the peer has used up its allowance. */
+  readonly held: boolean;
+  /** How often the peer had used up its allowance (`maxUpdatesPerSecond`, `maxBytesPerSecond`). */
+  readonly throttled: number;
   readonly counters: Readonly<SessionCounters>;
 }
 
@@ -167,6 +182,9 @@ class HoldingView implements GossipView {
     return {
       ids: replica.store.liveCount,
       tombstones: replica.store.size - replica.store.liveCount,
+      bytes: replica.store.liveBytes,
+      refused: replica.refusals,
+      refusedOrigins: replica.refusedOrigins,
       origins: replica.context.size,
       peers: peers.size,
       queued,
@@ -175,6 +193,7 @@ class HoldingView implements GossipView {
       restarts,
       deadLetters,
       subscribers: subscriptions.size,
+      subscribersBehind: subscriptions.behind,
       received,
       sent: outbox.sent,
       written,
@@ -203,9 +222,12 @@ export function nodeView(ref: Ref<NodeMessage>): NodeView {
     },
     gossip: (name) => node.holdings.get(name)?.ref,
     get links() {
-      return [...node.lines.values()].map(({ session }) => {
-        const { id, peer, dialled, writable, counters } = session;
-        return { peer: peer.name, epoch: peer.epoch, url: peer.url, session: id, dialled, writable, counters };
+      return [...node.lines.values()].map((line) => {
+        const { id, peer, dialled, writable, queuedBytes, queuedFrames, counters } = line.session;
+        const { isHeld: held, throttled } = line;
+        const { name, epoch, url } = peer;
+        const waits = { writable, queuedBytes, queuedFrames, held, throttled };
+        return { peer: name, epoch, url, session: id, dialled, ...waits, counters };
       });
     },
   };

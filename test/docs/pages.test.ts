@@ -6,6 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 import { entropyRules, errorCodes, rumorRules, swimProfiles, swimRules } from '@grapevine/core';
 import { dnsRules } from '../../actors/src/discovery/dns.ts';
 import { fileRules } from '../../actors/src/discovery/file.ts';
+import { gossipRules, nodeRules } from '../../actors/src/options.ts';
 import { closeCodes } from '@grapevine/transport';
 
 const page = (name: string): string => readFileSync(join(__dirname, '../../docs', name), 'utf8');
@@ -70,6 +71,22 @@ describe('docs/options.md', () => {
         ...[lan, wan, local].map((is) => JSON.stringify(is[name as keyof typeof is] ?? rule.default)),
       ]),
     );
+  });
+
+  test.each([
+    ['A node', nodeRules],
+    ['A gossip instance', gossipRules],
+  ] as const)('has every option of %s that is a number, with its default', (title, rules) => {
+    const section = page('options.md').split(`\n## ${title}`)[1]?.split('\n## ')[0] ?? '';
+    const rows = [...section.matchAll(/^\| `(\w+)` \|[^|]*\| ([0-9]+) \|/gm)].map(([, name, value]) => [
+      name,
+      Number(value),
+    ]);
+    const numbers = Object.entries(rules).flatMap(([name, rule]) => {
+      const value: unknown = rule.default;
+      return typeof value === 'number' ? [[name, value] as const] : [];
+    });
+    expect(new Map(rows as [string, number][])).toEqual(new Map(numbers));
   });
 
   test.each([

@@ -33,6 +33,7 @@ export function cloneMessage(message: Message): Message {
       return { ...message, sums: message.sums.slice() };
     case 'contexts':
     case 'refused':
+    case 'room':
     case 'announce':
     case 'ask':
     case 'gone':

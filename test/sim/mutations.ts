@@ -77,8 +77,8 @@ export const mutations: readonly Mutation[] = [
     '2',
     'claim one dot too many',
     replica,
-    'if (seen !== null && last >= first) this.context.extend(seen, first, last);',
-    'if (seen !== null && last >= first) this.context.extend(seen, first, last + 1);',
+    'this.context.extend(seen, first, last);',
+    'this.context.extend(seen, first, last + 1);',
   ),
   one(
     '2',
@@ -106,8 +106,8 @@ export const mutations: readonly Mutation[] = [
     '2',
     'store without claiming',
     replica,
-    'if (seen !== null && last >= first) this.context.extend(seen, first, last);',
-    'if (seen !== null && last > first) this.context.extend(seen, first, last);',
+    'this.context.extend(seen, first, last);',
+    'if (last > first) this.context.extend(seen, first, last);',
   ),
   one(
     '2',
@@ -222,7 +222,7 @@ export const mutations: readonly Mutation[] = [
     '3',
     'send a value that the peer has',
     exchange,
-    'const theirs = Context.of(message.dots);',
+    'const theirs = Context.of(isModest ? message.dots : replica.context.common(message.dots));',
     'const theirs = Context.of(message.dots.slice(1));',
   ),
   one(
@@ -275,7 +275,7 @@ export const mutations: readonly Mutation[] = [
     '3',
     'take what a claim leaves out for a difference elsewhere',
     exchange,
-    "buckets === 'all' ? end : { ...end, context: this.#sumWith(claim, buckets) }",
+    'isWhole ? end : { ...end, context: this.#contextAs(claim, buckets) }',
     'end',
   ),
   one('3', 'send again what was refused', exchange, 'theirs.addAll(this.#stillRefused(from).dots());', ''),
@@ -283,8 +283,8 @@ export const mutations: readonly Mutation[] = [
     '3',
     'claim what the peer refused',
     exchange,
-    'this.#stillRefused(to).lacking(replica.context.dots(buckets))',
-    'replica.context.dots(buckets)',
+    'replica.vouched(refused.lacking(replica.context.dots(buckets)))',
+    'replica.vouched(replica.context.dots(buckets))',
     'Who refuses keeps what it refused in this very transfer out of the claim as well, and its replica does for good.',
   ),
   {
@@ -293,8 +293,8 @@ export const mutations: readonly Mutation[] = [
     patches: [
       {
         file: exchange,
-        from: 'this.#stillRefused(to).lacking(replica.context.dots(buckets))',
-        to: 'replica.context.dots(buckets)',
+        from: 'replica.vouched(refused.lacking(replica.context.dots(buckets)))',
+        to: 'replica.vouched(replica.context.dots(buckets))',
       },
       {
         file: exchange,
@@ -304,7 +304,7 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   one('3', 'leave the young alone for ever', exchange, 'return rest.length === 0;', 'return rest.length >= 0;'),
-  one('3', 'forget the live sum of what is dropped', store, 'else this.#sumUp(update, -1);', ''),
+  one('3', 'forget the live sum of what is dropped', store, 'this.#sumUp(update, -1);', ''),
 
   // Rule 4: removing is a write.
   one(
@@ -409,8 +409,8 @@ export const mutations: readonly Mutation[] = [
     '9',
     'rejoin with what it knew',
     replica,
-    'this.context.forget(origin);\n      this.store.forget(origin);\n    }\n    this.refused.removeAll',
-    'this.store.forget(origin);\n    }\n    this.refused.removeAll',
+    'this.context.forget(origin);\n      this.store.forget(origin);\n    }\n    this.refused.clear',
+    'this.store.forget(origin);\n    }\n    this.refused.clear',
   ),
   {
     rule: '9',

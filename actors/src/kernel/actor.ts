@@ -88,6 +88,12 @@ export function injectFault(ref: Ref<never>, error: unknown): boolean {
   return cellOf(ref)?.injectFault(error) ?? false;
 }
 
+/** Whether a mailbox of ours has room for so many messages as half of its bound, or half of `most` where it has none. */
+export function hasAmpleRoom(ref: Ref<never>, most: number): boolean {
+  const cell = cellOf(ref);
+  return cell === undefined || 2 * cell.queued <= Math.min(cell.mailboxLimit, most);
+}
+
 export interface ActorStats {
   /** Messages that wait. */
   readonly queued: number;

@@ -146,6 +146,11 @@ export class Cell implements Host, Postbox, Resident, Supervised, TurnTaker {
     return this.#phase === 'stopped';
   }
 
+  /** The most messages that may wait. */
+  get mailboxLimit(): number {
+    return this.#spec.mailbox?.limit ?? Number.POSITIVE_INFINITY;
+  }
+
   get queued(): number {
     return this.#mailbox.size;
   }

@@ -98,6 +98,8 @@ export class Context {
   readonly #sum: Sum = { low: 0, high: 0 };
   /** Origins that have only grown at their end since they were summed up. */
   readonly #behind: Seen[] = [];
+  /** Of all intervals together. */
+  #bounds = 0;
   /** Lanes side by side: low of bucket b at 2b, high at 2b + 1. Made when first asked for. */
   #bucketSums: Int32Array | null = null;
   /** Grows with every change: equal numbers at two times, equal contexts. */
@@ -114,6 +116,11 @@ export class Context {
   /** How many origins. */
   get size(): number {
     return this.#origins.size;
+  }
+
+  /** How many intervals, of all origins together. */
+  get intervalCount(): number {
+    return this.#bounds / 2;
   }
 
   get sum(): Readonly<Sum> {
@@ -176,6 +183,7 @@ export class Context {
     while (to < length && (intervals[to] as number) <= last + 1) to += 2;
     this.#sumUp(seen, from, to, -1, true);
     addInterval(intervals, first, last);
+    this.#bounds += intervals.length - length;
     this.#sumUp(seen, from, from + 2, 1, true);
   }
 
@@ -198,7 +206,9 @@ export class Context {
     this.#sumUpBehind();
     this.#sumUp(seen, 0, seen.intervals.length, -1, true);
     this.version++;
+    this.#bounds -= seen.intervals.length;
     removeInterval(seen.intervals, first, last);
+    this.#bounds += seen.intervals.length;
     this.#sumUp(seen, 0, seen.intervals.length, 1, true);
     if (seen.intervals.length === 0) this.#origins.delete(origin.key);
   }
@@ -218,6 +228,7 @@ export class Context {
     this.version++;
     const { intervals } = seen;
     this.#sumUp(seen, 0, intervals.length, -1, true);
+    this.#bounds += next.length - intervals.length;
     intervals.length = 0;
     for (const bound of next) intervals.push(bound);
     this.#sumUp(seen, 0, intervals.length, 1, true);
@@ -233,6 +244,7 @@ export class Context {
     this.#sumUpBehind();
     this.#sumUp(seen, 0, seen.intervals.length, -1, true);
     this.version++;
+    this.#bounds -= seen.intervals.length;
     this.#origins.delete(origin.key);
   }
 

@@ -19,6 +19,8 @@ export const errorCodes = {
   VALUE_NOT_SERIALISABLE: 'caller',
   /** A value's encoding is larger than `maxUpdateBytes`. */
   UPDATE_TOO_LARGE: 'caller',
+  /** An instance holds `maxIds` ids or `maxBytes` bytes: there is no room for a further value. */
+  STORE_FULL: 'world',
   /** An update from a peer is stamped more than `maxDriftMs` ahead; it is held back. */
   CLOCK_TOO_FAR: 'peer',
   /** This process slept longer than `forgetAfter` and rejoined empty. */

@@ -22,6 +22,7 @@ export * from './protocols/rumor-options.ts';
 export * from './protocols/rumor.ts';
 export * from './protocols/sessions.ts';
 export * from './random.ts';
+export * from './refusals.ts';
 export * from './replica.ts';
 export * from './store.ts';
 export * from './update.ts';

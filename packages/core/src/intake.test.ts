@@ -140,3 +140,40 @@ describe('with a handler', () => {
     expect(stored.get('x')).toBe('2');
   });
 });
+
+describe('what there is no room for', () => {
+  test('is found out when it is stored, not when it comes; it is told as refused, and reported once', () => {
+    const bench = aBench(true);
+    const reports: unknown[] = [];
+    const replica = new Replica({
+      name: 'self',
+      epoch: NOW,
+      maxDriftMs: 60000,
+      maxUpdateBytes: 1000,
+      forgetAfterMs: 1e9,
+      maxIds: 1,
+    });
+    const effects = { ...bench.environment.effects, report: (error: unknown) => void reports.push(error) };
+    const intake = new Intake({ ...bench.environment, replica, effects });
+    const arrivals: Arrival[] = [];
+    intake.receive([anUpdate(1)], NOW, (arrival) => arrivals.push(arrival));
+    intake.receive([anUpdate(2), anUpdate(3)], NOW, (arrival) => arrivals.push(arrival));
+    expect(intake.backlogBytes).toBe(3 * 16);
+    for (const { number } of bench.offers.slice(0, 1)) intake.judged(number, keepAll, NOW);
+    intake.judged((bench.offers[1] as Offer).number, keepAll, NOW);
+    expect(arrivals[0]).toMatchObject({ kept: [{ id: 'id1' }], refused: [] });
+    expect(arrivals[1]).toMatchObject({ kept: [], news: [], refused: [{ intervals: [2, 3] }] });
+    expect(replica.store.size).toBe(1);
+    expect(replica.context.dots()).toMatchObject([{ intervals: [1, 1] }]);
+    expect(reports).toMatchObject([{ code: 'STORE_FULL', fault: 'peer' }]);
+    expect([intake.backlog, intake.backlogBytes, intake.pending.isEmpty]).toEqual([0, 0, true]);
+    // Said again once there was room, and then none.
+    replica.write('id1', undefined, undefined, NOW);
+    replica.lift();
+    intake.receive([aTombstone(9, 'q'), anUpdate(4)], NOW, () => undefined);
+    intake.judged((bench.offers[2] as Offer).number, keepAll, NOW);
+    intake.receive([anUpdate(5)], NOW, () => undefined);
+    intake.judged((bench.offers[3] as Offer).number, keepAll, NOW);
+    expect(reports).toHaveLength(2);
+  });
+});

@@ -8,10 +8,10 @@
  * Source: docs/architecture.md, and rules 2 and 6 of docs/algorithm.md.
  */
 
-import { Context } from './context.ts';
+import { Context, type Dots } from './context.ts';
 import type { Environment } from './protocol.ts';
 import { dotsOf } from './protocols/dots.ts';
-import { keepAll, type Screened, type Verdict } from './replica.ts';
+import { keepAll, type Screened, updateBytes, type Verdict } from './replica.ts';
 import { isNewer, type Update } from './update.ts';
 
 /** What became of a received batch. */
@@ -33,6 +33,12 @@ export class Intake {
   /** Dots that wait for judgement. */
   readonly pending: Context = new Context();
   #backlog = 0;
+  #backlogBytes = 0;
+  /** What there was no room for, of the batch in work. */
+  #turnedAway: Update[] = [];
+  readonly #turnAway = (update: Update): void => {
+    this.#turnedAway.push(update);
+  };
   #offers = 0;
   /** The open offer's number and release; 0: none is open. */
   #open = 0;
@@ -50,17 +56,24 @@ export class Intake {
     return this.#backlog;
   }
 
+  /** Bytes of the updates that wait for judgement. */
+  get backlogBytes(): number {
+    return this.#backlogBytes;
+  }
+
   /** Takes in a batch; `stored` is called when all of it, and all before it, has been stored. */
   receive(updates: readonly Update[], nowMs: number, stored: (arrival: Arrival, nowMs: number) => void): void {
     const { replica, effects, judged } = this.#environment;
     const screened = replica.screen(updates, this.pending, nowMs, (error) => effects.report(error));
     const { news } = screened;
     if (this.#queue.length === 0 && !(judged && news.some((update) => update.value !== undefined))) {
-      stored({ ...screened, kept: news.length === 0 ? [] : replica.admit(news, keepAll, nowMs) }, nowMs);
+      if (news.length === 0) stored({ ...screened, kept: [] }, nowMs);
+      else stored(this.#admit(screened, keepAll, nowMs), nowMs);
       return;
     }
     this.pending.addAll(dotsOf(news));
     this.#backlog += news.length;
+    this.#backlogBytes += bytesOf(news);
     this.#queue.push({ screened, stored });
     if (this.#open === 0) this.#next(nowMs);
   }
@@ -75,6 +88,7 @@ export class Intake {
     if (isOffered) this.#queue.push({ screened: nothing, stored: () => undefined });
     this.pending.removeAll(this.pending.dots());
     this.#backlog = 0;
+    this.#backlogBytes = 0;
   }
 
   /** Calls `then` when all that has arrived so far is stored. */
@@ -118,11 +132,32 @@ export class Intake {
   #settle(waiting: Waiting, verdict: Verdict, nowMs: number): void {
     const { screened, stored } = waiting;
     const { news } = screened;
-    const kept = this.#environment.replica.admit(news, verdict, nowMs);
+    const arrival = this.#admit(screened, verdict, nowMs);
     this.#queue.shift();
     this.pending.removeAll(dotsOf(news));
     this.#backlog -= news.length;
-    stored({ ...screened, kept }, nowMs);
+    this.#backlogBytes -= bytesOf(news);
+    stored(arrival, nowMs);
+  }
+
+  #admit(screened: Screened, verdict: Verdict, nowMs: number): Arrival {
+    const { replica, effects } = this.#environment;
+    const kept = replica.admit(screened.news, verdict, nowMs, this.#turnAway);
+    if (this.#turnedAway.length === 0) return { ...screened, kept };
+    const turnedAway = this.#turnedAway;
+    this.#turnedAway = [];
+    if (!replica.isSaidFull) {
+      replica.isSaidFull = true;
+      effects.report(replica.refusing(turnedAway[0] as Update));
+    }
+    const refused = dotsOf(turnedAway);
+    const out = Context.of(refused);
+    return {
+      ...screened,
+      news: screened.news.filter(({ origin, sequence }) => !out.has(origin, sequence)),
+      refused: screened.refused.length === 0 ? refused : joined(screened.refused, refused),
+      kept,
+    };
   }
 }
 
@@ -134,4 +169,17 @@ function toJudge(news: readonly Update[]): Update[] {
     if (other === undefined || isNewer(update, other)) byId.set(update.id, update);
   }
   return [...byId.values()].filter((update) => update.value !== undefined);
+}
+
+function bytesOf(updates: readonly Update[]): number {
+  let bytes = 0;
+  for (const update of updates) bytes += updateBytes(update);
+  return bytes;
+}
+
+/** Both sets together. */
+function joined(a: Dots, b: Dots): Dots {
+  const both = Context.of(a);
+  both.addAll(b);
+  return both.dots();
 }

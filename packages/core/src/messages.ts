@@ -100,6 +100,12 @@ export interface Refused {
   readonly dots: Dots;
 }
 
+/** There is room again: these, which I refused, I would take now. None of them: whatever I refused. */
+export interface Room {
+  readonly type: 'room';
+  readonly dots: Dots;
+}
+
 /** Updates with their values. */
 export interface Updates {
   readonly type: 'updates';
@@ -147,7 +153,7 @@ export interface Custom {
   readonly body: unknown;
 }
 
-export type ExchangeMessage = Hashes | BucketSums | Contexts | Chunk | End | Ack | LiveSums | LiveDots | Refused;
+export type ExchangeMessage = Hashes | BucketSums | Contexts | Chunk | End | Ack | LiveSums | LiveDots | Refused | Room;
 
 export type RumorMessage = Updates | Announce | Feedback | Ask | Gone | Pull;
 

@@ -85,6 +85,8 @@ export interface Machine {
   viewChanged?(names: ReadonlySet<string>, beyond: number, nowMs: number): void;
   /** Updates received and not yet judged: while it is large, links should read no more. */
   readonly backlog: number;
+  /** Their bytes, for the same purpose. Left out by machines that do not count them. */
+  readonly backlogBytes?: number;
 }
 
 /** What a protocol may have to know of the node before it runs there. */

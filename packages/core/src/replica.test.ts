@@ -538,3 +538,17 @@ describe('changes', () => {
     );
   });
 });
+
+test('updates from the future are held up to a number of bytes, the rest is left', () => {
+  const { replica } = {
+    replica: new Replica({ name: 'z', epoch: 1, maxDriftMs: 1000, maxUpdateBytes: 2 ** 21, forgetAfterMs: 1e9 }),
+  };
+  const origin = new Origin('future', 1);
+  const ahead = stampAt(STAMP_EPOCH_MS + 1e9 + 100_000);
+  const updates = Array.from(
+    { length: 20 },
+    (_, i) => new Update(`id${i}`, 'x'.repeat(2 ** 20), ahead + i, origin, i + 1, undefined),
+  );
+  const { left, news } = replica.screen(updates, new Context(), STAMP_EPOCH_MS + 1e9, () => {});
+  expect([news.length, left[0]?.intervals]).toEqual([0, [16, 20]]);
+});

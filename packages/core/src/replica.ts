@@ -12,16 +12,22 @@
  * It outlives its instance: what must survive a crash (own writes not yet pushed, changes not yet told) is here.
  */
 
-import { Context, type Dots } from './context.ts';
+import { Context, type Dots, type Seen } from './context.ts';
 import { GossipError } from './errors.ts';
 import { Clock, stampAt, wallOf } from './hlc.ts';
 import { hasNumber } from './intervals.ts';
 import { Origin } from './origin.ts';
+import { Refusals } from './refusals.ts';
 import { Store } from './store.ts';
 import { type Bytes, hiddenView, isNewer, Update, type View, visible } from './update.ts';
 
 /** How many updates from the future are kept; more are left to their senders. */
 const HELD_LIMIT = 1024;
+/** How many bytes of them, in all. */
+const HELD_BYTES = 16 * 1024 * 1024;
+/** Intervals that a context may have at least, and how many more for each origin that it may have. */
+const INTERVALS_LEAST = 65_536;
+const INTERVALS_PER_ORIGIN = 16;
 
 export interface ReplicaOptions {
   readonly name: string;
@@ -33,6 +39,12 @@ export interface ReplicaOptions {
   readonly maxUpdateBytes: number;
   /** @default 86400000 */
   readonly forgetAfterMs: number;
+  /** The most ids with a value, and the most tombstones. @default Infinity */
+  readonly maxIds?: number;
+  /** The most bytes of ids and values together, and of the ids of tombstones. @default Infinity */
+  readonly maxBytes?: number;
+  /** The most origins that enter the context by what others send. @default Infinity */
+  readonly maxOrigins?: number;
 }
 
 /** What a handler decided about a batch, by id. `kept` maps an id to the bytes that readers here shall see. */
@@ -75,11 +87,21 @@ export class Replica {
   readonly maxDriftMs: number;
   readonly maxUpdateBytes: number;
   readonly forgetAfterMs: number;
+  readonly maxIds: number;
+  readonly maxBytes: number;
+  readonly maxOrigins: number;
+  readonly #maxIntervals: number;
   readonly store: Store = new Store();
   readonly context: Context = new Context();
   readonly clock: Clock = new Clock();
-  /** Dots that were refused for their size, so that no claim takes them up while anybody holds them. */
-  readonly refused: Context = new Context();
+  /** Dots that were refused for their size or for lack of room, so that no claim takes them up while anybody holds them. */
+  readonly refused: Refusals = new Refusals();
+  /** How many updates of others were refused so far, each time that one came. */
+  refusals: number = 0;
+  /** Whether it has been reported that updates of others are refused for lack of room, since the last was let in. */
+  isSaidFull: boolean = false;
+  /** How many origins of claims were not taken up for lack of room. */
+  refusedOrigins: number = 0;
   /**
    * Dots that this replica knows to be over by the word of others alone, taken while it refused something: perhaps for
    * that very thing, which it does not have. So it must not vouch for them, or others would drop them for it.
@@ -99,6 +121,7 @@ export class Replica {
   /** It has rejoined at a write, and `wake` has yet to say so. */
   #hasRejoined = false;
   readonly #held = new Map<string, Update>();
+  #heldBytes = 0;
   readonly #heldDots = new Context();
   readonly #overlays = new Set<Map<string, Bytes | undefined>>();
 
@@ -107,6 +130,10 @@ export class Replica {
     this.maxDriftMs = options.maxDriftMs;
     this.maxUpdateBytes = options.maxUpdateBytes;
     this.forgetAfterMs = options.forgetAfterMs;
+    this.maxIds = options.maxIds ?? Infinity;
+    this.maxBytes = options.maxBytes ?? Infinity;
+    this.maxOrigins = options.maxOrigins ?? Infinity;
+    this.#maxIntervals = Math.max(INTERVALS_LEAST, INTERVALS_PER_ORIGIN * this.maxOrigins);
     this.#origin = new Origin(options.name, options.epoch);
     this.#lives.add(this.#origin.key);
   }
@@ -149,9 +176,9 @@ export class Replica {
   }
 
   /**
-   * Writes an id here: a value, or `undefined` to remove it.
+   * Writes an id here: a value, or `undefined` to remove it, for which there is always room.
    * @param expiresAt wall-clock milliseconds
-   * @throws GossipError UPDATE_TOO_LARGE, state unchanged
+   * @throws GossipError UPDATE_TOO_LARGE, STORE_FULL; state unchanged
    */
   write(id: string, value: Bytes | undefined, expiresAt: number | undefined, nowMs: number): Update {
     const bytes = id.length + (value?.length ?? 0);
@@ -163,6 +190,15 @@ export class Replica {
       );
     // What is written first after a long sleep must not go with what was held before it.
     if (this.#hasSlept(nowMs)) this.#rejoin(nowMs);
+    if (value !== undefined && !this.#hasRoomFor(id, bytes)) {
+      // What is over by now need not wait for its timer.
+      this.expire(nowMs);
+      if (!this.#hasRoomFor(id, bytes)) throw this.full(id);
+    }
+    return this.#write(id, value, expiresAt, nowMs);
+  }
+
+  #write(id: string, value: Bytes | undefined, expiresAt: number | undefined, nowMs: number): Update {
     const former = this.store.get(id);
     const seen = this.context.seen(this.#origin);
     const update = new Update(id, value, this.clock.next(nowMs), seen.origin, ++this.#sequence, expiresAt);
@@ -171,6 +207,99 @@ export class Replica {
     seen.newest = update.stamp;
     this.#fresh.push(update);
     return update;
+  }
+
+  /**
+   * Checks whether a batch of writes fits, one after the other.
+   * @throws GossipError STORE_FULL, nothing written
+   */
+  checkRoom(writes: readonly { readonly id: string; readonly bytes: Bytes | undefined }[], nowMs: number): void {
+    let most = 0;
+    for (const { id, bytes } of writes) most += id.length + (bytes?.length ?? 0);
+    const { store } = this;
+    if (store.liveCount + writes.length <= this.maxIds && store.liveBytes + most <= this.maxBytes) return;
+    this.expire(nowMs);
+    let ids = store.liveCount;
+    let total = store.liveBytes;
+    const held = new Map<string, number>();
+    for (const { id, bytes } of writes) {
+      const before = held.get(id) ?? liveBytesOf(store.get(id));
+      const now = bytes === undefined ? 0 : id.length + bytes.length;
+      ids += Math.sign(now) - Math.sign(before);
+      total += now - before;
+      held.set(id, now);
+      if (now > 0 && (ids > this.maxIds || total > this.maxBytes)) throw this.full(id);
+    }
+  }
+
+  /** Says that there is no room. */
+  full(id: string): GossipError {
+    const { maxIds, maxBytes, store } = this;
+    const context = { id: id.slice(0, 80), ids: store.liveCount, bytes: store.liveBytes, maxIds, maxBytes };
+    return new GossipError(
+      'STORE_FULL',
+      `There is no room for '${context.id}': ${context.ids} ids (maxIds ${maxIds}) with ${context.bytes} bytes (maxBytes ${maxBytes}) are held. Remove ids, let them expire, or raise the bound on every node.`,
+      { context },
+    );
+  }
+
+  /** Says, once until there is room again, that updates of others are refused. */
+  refusing({ id, origin }: Update): GossipError {
+    const { maxIds, maxBytes, maxOrigins, store, context } = this;
+    return new GossipError(
+      'STORE_FULL',
+      `An update of '${id.slice(0, 80)}' by '${origin.name}' is refused, and so are others, until there is room: ${store.liveCount} ids (maxIds ${maxIds}) with ${store.liveBytes} bytes (maxBytes ${maxBytes}) by ${context.size} origins (maxOrigins ${maxOrigins}) are held. Other nodes keep them meanwhile.`,
+      { fault: 'peer', context: { id: id.slice(0, 80), origin: origin.name, maxIds, maxBytes, maxOrigins } },
+    );
+  }
+
+  /** Whether a value of so many bytes, its id included, can be held: what replaces a value needs only the difference. */
+  #hasRoomFor(id: string, bytes: number): boolean {
+    const { store } = this;
+    if (store.liveCount < this.maxIds && store.liveBytes + bytes <= this.maxBytes) return true;
+    const former = liveBytesOf(store.get(id));
+    if (former === 0 && store.liveCount >= this.maxIds) return false;
+    return store.liveBytes + bytes - former <= this.maxBytes;
+  }
+
+  /** Why an update of others cannot be taken now; `null`: it can. What stays no value needs no room but for its origin. */
+  #lackFor(update: Update, seen: Seen | undefined, nowMs: number): 'room' | 'origin' | null {
+    if (seen === undefined && this.context.size >= this.maxOrigins) return 'origin';
+    if (this.context.intervalCount >= this.#maxIntervals && !isNeighbour(seen, update.sequence)) return 'origin';
+    return this.#lackOfValue(update, nowMs);
+  }
+
+  /** As `#lackFor`, where its dot needs no room. */
+  #lackOfValue(update: Update, nowMs: number): 'room' | null {
+    if (update.value === undefined || (update.expiresAt !== undefined && update.expiresAt <= nowMs)) return null;
+    if (this.#hasRoomFor(update.id, update.id.length + update.value.length)) return null;
+    const former = this.store.get(update.id);
+    return former !== undefined && isNewer(former, update) ? null : 'room';
+  }
+
+  get #hasAnyRoom(): boolean {
+    const { store, context } = this;
+    return store.liveCount < this.maxIds && store.liveBytes < this.maxBytes && context.size < this.maxOrigins;
+  }
+
+  /** Whether an update would not even fit into an empty store. */
+  #isHopeless({ id, value }: Update): boolean {
+    return this.maxIds === 0 || id.length + (value?.length ?? 0) > this.maxBytes;
+  }
+
+  /**
+   * Lets in again what was refused for lack of room, as much as there is room for now.
+   * @returns what peers may offer again: these dots; none, with `all`, whatever they were refused; `null`: nothing
+   */
+  lift(): ReturnType<Refusals['lift']> {
+    if (this.refused.isEmpty) return null;
+    this.isSaidFull &&= !this.#hasAnyRoom;
+    const hasIntervals = this.context.intervalCount < 0.75 * this.#maxIntervals;
+    return this.refused.lift({
+      ids: this.maxIds - this.store.liveCount,
+      bytes: this.maxBytes - this.store.liveBytes,
+      origins: hasIntervals ? this.maxOrigins - this.context.size : 0,
+    });
   }
 
   /**
@@ -203,7 +332,8 @@ export class Replica {
       } else if (update.id.length + (update.value?.length ?? 0) > this.maxUpdateBytes) {
         refused ??= new Context();
         refused.add(update.origin, sequence);
-        this.refused.add(update.origin, sequence);
+        this.refused.add(update.origin, sequence, 'size', 0);
+        this.refusals++;
       } else if (update.stamp > limit) {
         if (!this.#hold(update, report)) {
           left ??= new Context();
@@ -226,29 +356,52 @@ export class Replica {
   /**
    * Stores a batch in its order and enters it into the context, in one step. Updates must have been screened.
    * @param verdict of the handler; tombstones are not judged
+   * @param refuse is told of what there is no room for: it stays out of store and context
    * @returns what readers here see of it, tombstones included: what may become a rumor
    */
-  admit(updates: readonly Update[], verdict: Verdict, nowMs: number): Update[] {
+  admit(
+    updates: readonly Update[],
+    verdict: Verdict,
+    nowMs: number,
+    refuse: (update: Update) => void = () => undefined,
+  ): Update[] {
     const kept: Update[] = [];
     const newest = verdict.type === 'keep-all' ? null : newestById(updates);
-    let seen = null as ReturnType<Context['seen']> | null;
+    let seen = undefined as Seen | undefined;
     let origin: Origin | null = null;
     let first = 0;
     let last = -1;
     const closeRun = (): void => {
-      if (seen !== null && last >= first) this.context.extend(seen, first, last);
+      if (seen === undefined || last < first) return;
+      this.context.extend(seen, first, last);
+      // It was refused once, and there was room for it now.
+      if (!this.refused.isEmpty) this.refused.removeAll([{ origin: seen.origin, intervals: [first, last], newest: 0 }]);
     };
     for (const update of updates) {
       if (update.origin !== origin) {
         closeRun();
         origin = update.origin;
-        seen = this.context.seen(origin);
+        seen = this.context.find(origin);
         first = 0;
         last = -1;
       }
-      const record = seen as ReturnType<Context['seen']>;
       const { sequence } = update;
-      if ((sequence >= first && sequence <= last) || hasNumber(record.intervals, sequence)) continue;
+      if ((sequence >= first && sequence <= last) || (seen !== undefined && hasNumber(seen.intervals, sequence)))
+        continue;
+      const lack =
+        sequence === last + 1 && last >= first ? this.#lackOfValue(update, nowMs) : this.#lackFor(update, seen, nowMs);
+      if (lack !== null) {
+        this.refused.add(
+          update.origin,
+          sequence,
+          this.#isHopeless(update) ? 'size' : lack,
+          update.id.length + (update.value?.length ?? 0),
+        );
+        this.refusals++;
+        refuse(update);
+        continue;
+      }
+      const record = (seen ??= this.context.seen(origin));
       update.origin = record.origin;
       this.#admitOne(update, verdict, newest, kept, nowMs);
       if (sequence !== last + 1 || last < first) {
@@ -278,7 +431,7 @@ export class Replica {
       this.#remember(former.id, former);
       this.store.set(update, former, nowMs);
       this.withdrawn?.(former);
-      this.write(former.id, former.value, former.expiresAt, nowMs);
+      this.#write(former.id, former.value, former.expiresAt, nowMs);
       return;
     }
     if (update.expiresAt !== undefined && update.expiresAt <= nowMs && update.value !== undefined) {
@@ -316,9 +469,34 @@ export class Replica {
     );
     const claimed = pending.lacking(this.refused.lacking(this.#heldDots.lacking(fresh)));
     // Only what is new here: what is claimed again has not arrived again, and must not look young in the journal.
-    const taken = this.context.lacking(claimed);
+    const news = this.context.lacking(claimed);
+    const taken = this.#isCrowded(news) ? this.#withRoom(news) : news;
     this.context.addAll(taken);
     if (!this.refused.isEmpty) this.#unvouched.addAll(taken);
+  }
+
+  /** Whether a claim could bring more origins or intervals than the context may have. */
+  #isCrowded(claim: Dots): boolean {
+    const { size, intervalCount } = this.context;
+    if (size + claim.length <= this.maxOrigins && intervalCount + countIntervals(claim) <= this.#maxIntervals)
+      return false;
+    return true;
+  }
+
+  /** What there is room for. The rest is not said to be seen, which is safe: it is claimed again when there is room. */
+  #withRoom(claim: Dots): Dots {
+    let origins = this.maxOrigins - this.context.size;
+    let intervals = this.#maxIntervals - this.context.intervalCount;
+    return claim.filter((entry) => {
+      const isKnown = this.context.find(entry.origin) !== undefined;
+      const fits = (isKnown || origins > 0) && entry.intervals.length / 2 <= intervals;
+      if (!fits) this.refusedOrigins++;
+      else {
+        if (!isKnown) origins--;
+        intervals -= entry.intervals.length / 2;
+      }
+      return fits;
+    });
   }
 
   /** What of these dots, all of its context, this replica can vouch for: it has, or had, what they are over for. */
@@ -403,9 +581,10 @@ export class Replica {
       this.context.forget(origin);
       this.store.forget(origin);
     }
-    this.refused.removeAll(this.refused.dots());
+    this.refused.clear();
     this.#unvouched.removeAll(this.#unvouched.dots());
     this.#held.clear();
+    this.#heldBytes = 0;
     this.#heldDots.removeAll(this.#heldDots.dots());
     this.#fresh = [];
     this.#lives.clear();
@@ -425,6 +604,7 @@ export class Replica {
     for (const [dot, update] of this.#held) {
       if (update.stamp > limit) continue;
       this.#held.delete(dot);
+      this.#heldBytes -= updateBytes(update);
       this.#heldDots.remove(update.origin, update.sequence);
       due.push(update);
     }
@@ -471,11 +651,22 @@ export class Replica {
       if (seen !== undefined && update.stamp > seen.newest) seen.newest = update.stamp;
       this.withdrawn?.(former);
     }
+    if (update.value === undefined) this.#crowdOut();
     if (!this.observed) return;
     if (update.value === undefined) {
       if (former !== undefined && visible(former) !== undefined) this.changes.push(update);
     } else if (update.view === undefined || (former === undefined ? undefined : visible(former)) !== update.view.value)
       this.changes.push(update);
+  }
+
+  /** Collects the oldest tombstones early where there are too many: no less safe than later, since the sweep is there. */
+  #crowdOut(): void {
+    const { store } = this;
+    while (store.tombstoneCount > this.maxIds || store.tombstoneBytes > this.maxBytes) {
+      const oldest = store.oldestTombstone as Update;
+      store.drop(oldest);
+      this.withdrawn?.(oldest);
+    }
   }
 
   #remember(id: string, former: Update | undefined): void {
@@ -500,7 +691,7 @@ export class Replica {
     const { origin, stamp } = update;
     const dot = `${update.sequence}.${origin.key}`;
     if (this.#held.has(dot)) return true;
-    if (this.#held.size >= HELD_LIMIT) return false;
+    if (this.#held.size >= HELD_LIMIT || this.#heldBytes + updateBytes(update) > HELD_BYTES) return false;
     if (!this.#heldDots.has(origin, update.sequence))
       report(
         new GossipError(
@@ -510,9 +701,26 @@ export class Replica {
         ),
       );
     this.#held.set(dot, update);
+    this.#heldBytes += updateBytes(update);
     this.#heldDots.add(origin, update.sequence);
     return true;
   }
+}
+
+/** Bytes of a value that is held, its id included; 0: none is. */
+function liveBytesOf(update: Update | undefined): number {
+  return update?.value === undefined ? 0 : update.id.length + update.value.length;
+}
+
+function countIntervals(dots: Dots): number {
+  let count = 0;
+  for (const { intervals } of dots) count += intervals.length / 2;
+  return count;
+}
+
+/** Whether a number joins an interval that is there. */
+function isNeighbour(seen: Seen | undefined, sequence: number): boolean {
+  return seen !== undefined && (hasNumber(seen.intervals, sequence - 1) || hasNumber(seen.intervals, sequence + 1));
 }
 
 function tombstoneOf(update: Update): Update {

@@ -6,6 +6,7 @@
  *  2. `live` is the sum of h(dot) over all updates that have a value and no expiry; expiring ones are summed per second
  *     of their expiry, so that the sum beyond any horizon is at hand (docs/algorithm.md, rules 3 and 5).
  *  3. An update is in the index of its dot exactly as long as it is in the store.
+ *  4. What it counts (ids, bytes, tombstones) is counted in O(1) with every change.
  */
 
 import { hashNumber, hashText, type Sum } from './hash.ts';
@@ -64,6 +65,8 @@ export class Store {
   /** `undefined`: to be found anew, where something expires at all. */
   #nextExpiryMs: number | undefined;
   readonly #tombstones = new Map<Update, number>();
+  #liveBytes = 0;
+  #tombstoneBytes = 0;
   #arrivals = 0;
   /** Grows with every change of what is live. */
   version: number = 0;
@@ -76,6 +79,26 @@ export class Store {
   /** Ids that have a value. */
   get liveCount(): number {
     return this.#byId.size - this.#tombstones.size;
+  }
+
+  /** Bytes of the ids and values of what has a value, as `maxUpdateBytes` counts them. */
+  get liveBytes(): number {
+    return this.#liveBytes;
+  }
+
+  get tombstoneCount(): number {
+    return this.#tombstones.size;
+  }
+
+  /** Bytes of the ids of tombstones. */
+  get tombstoneBytes(): number {
+    return this.#tombstoneBytes;
+  }
+
+  /** The tombstone that arrived first. */
+  get oldestTombstone(): Update | undefined {
+    for (const update of this.#tombstones.keys()) return update;
+    return undefined;
   }
 
   /** The number that the latest arrival got. */
@@ -112,8 +135,13 @@ export class Store {
     this.#byId.set(update.id, update);
     update.arrival = ++this.#arrivals;
     this.#indexOf(update.origin).set(update);
-    if (update.value === undefined) this.#tombstones.set(update, nowMs);
-    else this.#sumUp(update, 1);
+    if (update.value === undefined) {
+      this.#tombstones.set(update, nowMs);
+      this.#tombstoneBytes += update.id.length;
+    } else {
+      this.#liveBytes += update.id.length + update.value.length;
+      this.#sumUp(update, 1);
+    }
   }
 
   /** Takes an update out, without a trace. */
@@ -121,8 +149,13 @@ export class Store {
     update.arrival = 0;
     this.#byId.delete(update.id);
     this.#indexOf(update.origin).delete(update);
-    if (update.value === undefined) this.#tombstones.delete(update);
-    else this.#sumUp(update, -1);
+    if (update.value === undefined) {
+      this.#tombstones.delete(update);
+      this.#tombstoneBytes -= update.id.length;
+    } else {
+      this.#liveBytes -= update.id.length + update.value.length;
+      this.#sumUp(update, -1);
+    }
   }
 
   /** Tombstones that arrived at `before` or earlier (wall-clock milliseconds), oldest first. */

@@ -355,6 +355,7 @@ export function summary(message: Message): string {
     case 'ask':
     case 'gone':
     case 'refused':
+    case 'room':
       return `${message.type} ${dots(message.dots)}`;
     case 'feedback':
       return `feedback known ${dots(message.known)} news ${dots(message.news)}`;

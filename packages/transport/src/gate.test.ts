@@ -20,7 +20,7 @@ function aGate({ maxConnections = 2, open = [] as readonly string[], reserved = 
   };
   const links = new Map(open.map((name) => [name, aLink(aPeer(name))]));
   const reservation = (name: string): Handshake =>
-    ({ dialled: false, isReservation: true, peer: aPeer(name) }) as unknown as Handshake;
+    ({ dialled: false, isReservation: true, peer: aPeer(name), socket: { address: null } }) as unknown as Handshake;
   const handshakes = new Set(reserved.map(reservation));
   const options = resolveOptions({ name: 'm', epoch: 1, maxConnections, setTimer: () => () => {} });
   const gate = new Gate({ options, links, handshakes, canonical: (url) => url });
@@ -57,8 +57,8 @@ describe('at the gate', () => {
 
   test('who has not said its name is let in beyond the room, but not for ever', () => {
     const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `s${index}`);
-    expect(aGate({ open: ['a', 'b'], reserved: names(15) }).gate.atDoor()).toBe(null);
-    expect(aGate({ open: ['a', 'b'], reserved: names(16) }).gate.atDoor()?.code).toBe(full);
+    expect(aGate({ open: ['a', 'b'], reserved: names(15) }).gate.atDoor(null)).toBe(null);
+    expect(aGate({ open: ['a', 'b'], reserved: names(16) }).gate.atDoor(null)?.code).toBe(full);
   });
 
   test('a newcomer waits for its former self, and goes on when that has ended', async () => {

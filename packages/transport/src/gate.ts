@@ -5,7 +5,9 @@
  * Invariants
  *  1. There are never more than `maxConnections` sessions, nor more accepted connections beside them than there is room
  *     for, plus a few that have not yet said who they are: one that takes the place of an open session needs no room.
- *  2. Of two living nodes of one name the one that was there stays; one that took the other's URL is its successor.
+ *  2. Of those that were accepted no more than `maxHandshakes` are being heard, and no more than
+ *     `maxConnectionsPerAddress` come from one address, sessions included.
+ *  3. Of two living nodes of one name the one that was there stays; one that took the other's URL is its successor.
  *
  * Source: docs/wire.md; pairing.ts has the rules of pairs, former.ts the question.
  */
@@ -36,11 +38,22 @@ export class Gate {
     this.#details = details;
   }
 
-  /** Whether a connection that was accepted is heard at all. */
-  atDoor(): Refused | null {
+  /** Whether a connection that was accepted is heard at all. @param address where it comes from, if that is known */
+  atDoor(address: string | null): Refused | null {
     const { links, handshakes, options } = this.#details;
+    const { maxHandshakes, maxConnectionsPerAddress, name } = options;
     let waiting = 0;
-    for (const { dialled } of handshakes) if (!dialled) waiting++;
+    let ofAddress = 0;
+    for (const { dialled, socket } of handshakes) {
+      if (dialled) continue;
+      waiting++;
+      if (socket.address === address) ofAddress++;
+    }
+    if (waiting >= maxHandshakes)
+      return tooMany(`${waiting} that dial "${name}" have not said who they are: try again`);
+    for (const link of links.values()) if (!link.dialled && link.address === address) ofAddress++;
+    if (address !== null && ofAddress >= maxConnectionsPerAddress)
+      return tooMany(`"${name}" takes ${maxConnectionsPerAddress} of an address: raise its maxConnectionsPerAddress`);
     return links.size + waiting < options.maxConnections + strangers ? null : this.#full();
   }
 
@@ -116,7 +129,7 @@ export class Gate {
   #full(): Refused {
     const { name, maxConnections } = this.#details.options;
     const reason = `all ${maxConnections} connections of "${name}" are taken: raise its maxConnections`;
-    return { code: closeCodes.TOO_MANY_CONNECTIONS, reason };
+    return tooMany(reason);
   }
 
   #isInQuestion({ peer: former }: Link, newcomer: Peer): boolean {
@@ -124,6 +137,10 @@ export class Gate {
     const at = ({ epoch }: Peer, url: string | null): { epoch: number; url: string | null } => ({ epoch, url });
     return mayBeAnother(at(newcomer, canonical(newcomer)), at(former, canonical(former)));
   }
+}
+
+function tooMany(reason: string): Refused {
+  return { code: closeCodes.TOO_MANY_CONNECTIONS, reason };
 }
 
 /** The URL stands last: it may be cut off. */

@@ -193,6 +193,7 @@ const noEvents: SocketEvents = {
 class MemorySocket implements Socket {
   events: SocketEvents = noEvents;
   peer!: MemorySocket;
+  readonly address = null;
   bufferedBytes = 0;
   readonly #hub: Hub;
   readonly #options: ResolvedOptions;

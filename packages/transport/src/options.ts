@@ -65,6 +65,18 @@ export interface TransportOptions {
    */
   readonly maxConnections?: number;
   /**
+   * The most connections from one address, of those that others dialled. An IPv6 network of 64 bits counts as one. More
+   * lets more nodes live on one machine or behind one gateway; fewer leaves more room for others. @default 512
+   */
+  readonly maxConnectionsPerAddress?: number;
+  /** The most connections that were accepted and whose hellos are not complete. A further one is refused. @default 256 */
+  readonly maxHandshakes?: number;
+  /**
+   * A peer for which frames wait, and that has taken nothing for so long, is cut off as TOO_SLOW, in milliseconds.
+   * @default 30000
+   */
+  readonly stallTimeoutMs?: number;
+  /**
    * How long a connected peer has to show that it lives when another node comes with its name and a higher epoch, in
    * milliseconds. Shorter lets a node that crashed and came back at another address in sooner; longer lets a living one
    * be slow. At most `handshakeTimeoutMs`, and less than that of others, who wait for it.
@@ -131,6 +143,9 @@ const rules: OptionRules<ResolvedOptions> = {
   hardQueueFrames: { check: wholeNumber('frames', 1), default: 65_536 },
   handshakeTimeoutMs: { check: milliseconds, default: 5000 },
   maxConnections: { check: wholeNumber('connections', 1), default: 1024 },
+  maxConnectionsPerAddress: { check: wholeNumber('connections', 1), default: 512 },
+  maxHandshakes: { check: wholeNumber('connections', 1), default: 256 },
+  stallTimeoutMs: { check: milliseconds, default: 30_000 },
   rivalTimeoutMs: { check: milliseconds, default: 500 },
   closeTimeoutMs: { check: milliseconds, default: 5000 },
   pingIntervalMs: { check: milliseconds, default: 10_000 },

@@ -5,7 +5,8 @@
  *  1. `closed` is told exactly once, and nothing is handed over after it.
  *  2. Frames go out in the order of `send`, less the dropped rumors; they come in in order, one batch a turn.
  *  3. What waits here and in the socket stays below the hard mark: rumors give way, replies end the session.
- *  4. Silence is counted in ticks of our own timer, not in time: a node that slept itself blames nobody.
+ *  4. A peer that takes nothing while frames wait for it is cut off after `stallTimeoutMs`.
+ *  5. Silence is counted in ticks of our own timer, not in time: a node that slept itself blames nobody.
  *
  * Source: docs/wire.md.
  */
@@ -49,6 +50,10 @@ export interface Session {
   onWritable: (() => void) | null;
   /** Called with each rumor frame that is dropped, so that what it told can be told again. */
   onDropped: ((frame: Uint8Array) => void) | null;
+  /** Bytes that wait to leave this process. */
+  readonly queuedBytes: number;
+  /** Frames that wait here; those in the socket's buffer are not counted. */
+  readonly queuedFrames: number;
   /** False while more than the soft mark waits: stop producing. Nothing enforces it below the hard mark. */
   readonly writable: boolean;
   readonly counters: Readonly<SessionCounters>;
@@ -78,6 +83,7 @@ export interface SessionLimits {
   readonly hardQueueBytes: number;
   readonly hardQueueFrames: number;
   readonly closeTimeoutMs: number;
+  readonly stallTimeoutMs: number;
 }
 
 /**
@@ -121,6 +127,7 @@ export class Link implements Session, SocketEvents {
   /** How it closes once it is drained. */
   #afterDrain: { readonly code: number; readonly reason: string } = { code: closeCodes.NORMAL, reason: '' };
   #cancelRelease: () => void = () => {};
+  #cancelStall: (() => void) | null = null;
   #writable = true;
   #framesInSocket = 0;
   #heard = true;
@@ -141,6 +148,19 @@ export class Link implements Session, SocketEvents {
 
   get writable(): boolean {
     return this.#writable;
+  }
+
+  /** Where the peer is; null: unknown. */
+  get address(): string | null {
+    return this.#socket.address;
+  }
+
+  get queuedBytes(): number {
+    return this.#state === 'closed' ? 0 : this.#waitingBytes();
+  }
+
+  get queuedFrames(): number {
+    return this.#outbox.frames;
   }
 
   get onFrames(): ((frames: Uint8Array[]) => void) | null {
@@ -208,7 +228,27 @@ export class Link implements Session, SocketEvents {
       this.onDropped?.(dropped);
       if (dropped === frame) return false;
     }
+    if (this.#cancelStall === null) this.#watchForStall();
     return true;
+  }
+
+  /** Closes if nothing has left by then, while frames wait. Looks no more once none do. */
+  #watchForStall(): void {
+    const { stallTimeoutMs } = this.#limits;
+    const leftBefore = this.#bytesLeft();
+    this.#cancelStall = this.#setTimer(stallTimeoutMs, () => {
+      this.#cancelStall = null;
+      if (this.#outbox.frames === 0) return;
+      if (this.#bytesLeft() > leftBefore) return this.#watchForStall();
+      const waiting = this.#waitingBytes();
+      const reason = `${waiting} bytes wait, and none was taken for ${stallTimeoutMs} ms: the peer does not read; it may reconnect`;
+      this.close(closeCodes.TOO_SLOW, reason);
+    });
+  }
+
+  /** What the network has taken so far. */
+  #bytesLeft(): number {
+    return this.counters.bytesOut - this.#socket.bufferedBytes;
   }
 
   #isOverHardMark(): boolean {
@@ -370,6 +410,7 @@ export class Link implements Session, SocketEvents {
     if (this.#state === 'closed') return false;
     this.#state = 'closed';
     this.#cancelRelease();
+    this.#cancelStall?.();
     this.#outbox.clear();
     this.#inbox = [];
     this.#writable = false;

@@ -27,6 +27,8 @@ export interface SocketEvents {
 export interface Socket {
   /** Set once by whoever takes the socket, synchronously. */
   events: SocketEvents;
+  /** Where the peer is, as far as one address can be told from another; null: unknown. */
+  readonly address: string | null;
   /** Bytes handed over that have not left this process's memory. Once they have, `drained` comes, if they were many. */
   readonly bufferedBytes: number;
   /** What is unique to the TLS connection below, the same at both its ends (RFC 9266); null where there is none. */

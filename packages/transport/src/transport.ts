@@ -254,7 +254,7 @@ export class MediumTransport implements Transport {
       socket.terminate();
       return;
     }
-    const refused = this.#gate.atDoor();
+    const refused = this.#gate.atDoor(socket.address);
     if (refused === null) {
       this.#handshake(socket, null);
       return;

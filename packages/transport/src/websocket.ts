@@ -10,7 +10,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerOptions, STATUS_CODES } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket as NetSocket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
@@ -18,6 +18,7 @@ import { GossipError, throwViolations } from '@grapevine/core';
 import { WebSocket, WebSocketServer } from 'ws';
 import { acceptFailure, dialFailure, namesOf, rememberAddress } from './certificates.ts';
 import { closeCodes } from './close-codes.ts';
+import { addressOf, Doorstep } from './address.ts';
 import { type ResolvedOptions, resolveOptions, type TransportOptions } from './options.ts';
 import { exposures, isExposed, renewedTls, type TransportTls } from './security.ts';
 import type { Dial, Medium, Socket, SocketEvents } from './socket.ts';
@@ -27,6 +28,9 @@ const subprotocol = 'grapevine.1';
 const path = '/grapevine';
 /** RFC 9266, section 2: the channel binding `tls-exporter`. */
 const bindingLabel = 'EXPORTER-Channel-Binding';
+
+/** A frame in very many pieces would take far more memory than its bytes. Nodes send theirs in one. */
+const pieces = { maxFragments: 64, maxBufferedChunks: 16_384 };
 
 /**
  * A transport over WebSockets. It does nothing before `start`.
@@ -87,6 +91,7 @@ class WebSocketMedium implements Medium {
     const upgrader = new WebSocketServer({
       noServer: true,
       maxPayload: maxFrameBytes,
+      ...pieces,
       clientTracking: false,
       handleProtocols: () => subprotocol,
     });
@@ -104,6 +109,7 @@ class WebSocketMedium implements Medium {
       if (refusal !== null) refuseUpgrade(stream, refusal);
       else upgrader.handleUpgrade(request, stream, head, (webSocket) => accepted(this.#adopt(webSocket, stream)));
     });
+    new Doorstep(this.#options).watch(server);
     await listening(server, listen);
     // Later errors are of single connections, such as too many open files: who was not accepted dials again.
     server.on('error', () => {});
@@ -121,6 +127,7 @@ class WebSocketMedium implements Medium {
       agent: false,
       perMessageDeflate: false,
       maxPayload: maxFrameBytes,
+      ...pieces,
     });
     let stream: Duplex | null = null;
     let over = false;
@@ -192,6 +199,7 @@ const noEvents: SocketEvents = {
 
 class WebSocketSocket implements Socket {
   events: SocketEvents = noEvents;
+  readonly address: string | null;
   readonly #webSocket: WebSocket;
   readonly #stream: Duplex;
   readonly #setTimer: ResolvedOptions['setTimer'];
@@ -200,6 +208,7 @@ class WebSocketSocket implements Socket {
   #error: (Error & { readonly code?: string }) | undefined;
 
   constructor(webSocket: WebSocket, stream: Duplex, { setTimer, closeTimeoutMs }: ResolvedOptions) {
+    this.address = addressOf(stream as NetSocket);
     this.#webSocket = webSocket;
     this.#stream = stream;
     this.#setTimer = setTimer;

@@ -138,6 +138,7 @@ const message: fc.Arbitrary<Message> = originPool.chain((origins) => {
     fc.record({ type: kind('live-sums'), sums: sums(2048), horizonMs }),
     fc.record({ type: kind('live-dots'), buckets: buckets(1024), dots: bare, context: full, horizonMs, answer }),
     fc.record({ type: kind('refused'), dots: bare }),
+    fc.record({ type: kind('room'), dots: bare }),
     fc.record({
       type: kind('updates'),
       cause: fc.constantFrom('mail' as const, 'push' as const, 'answer' as const),
@@ -388,7 +389,7 @@ describe('bytes that no encoder wrote', () => {
 describe('a peer of another age', () => {
   test('may send kinds that are not known here', () => {
     const { decoder } = aConnection();
-    for (const kind of [5, 15, 25, 127, 128, 70_000])
+    for (const kind of [5, 15, 26, 127, 128, 70_000])
       expect(decoder.decode(packFrame([kind, { any: 'thing' }]))).toBeNull();
   });
 

@@ -183,3 +183,49 @@ describe('of an update, the decoder refuses', () => {
     expect(faultOf(bytes)).toContain('inside a character');
   });
 });
+
+describe('what a connection may fill', () => {
+  const filled = (act: () => void): string => {
+    try {
+      act();
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return '';
+  };
+
+  test('are so many channels, and one that is declared again is not one more', () => {
+    const decoder = new Decoder();
+    const declare = (channel: number): unknown =>
+      decoder.decode(encodeChannel({ channel, instance: `i${channel}`, protocol: 'p', newestEpochOfYou: 0 }));
+    for (let channel = 0; channel < 8192; channel++) declare(channel);
+    declare(5);
+    expect(filled(() => declare(8192))).toContain('more than 8192 channels');
+  });
+
+  test('are so many origins at a time, or as many as the node expects', () => {
+    const decoder = new Decoder(() => 3);
+    decoder.decode(packFrame([kinds.origins, 1, 'a', 1, 2, 'b', 1, 3, 'c', 1]));
+    expect(filled(() => decoder.decode(packFrame([kinds.origins, 4, 'd', 1])))).toContain('more than 3 origins');
+    decoder.decode(packFrame([kinds['forget-origins'], 2]));
+    decoder.decode(packFrame([kinds.origins, 4, 'd', 1]));
+    const most = new Decoder();
+    for (let i = 0; i < 65_536; i += 4096)
+      most.decode(
+        packFrame([kinds.origins, ...Array.from({ length: 4096 }, (_, j) => [i + j + 1, 'a', i + j + 1]).flat()]),
+      );
+    expect(filled(() => most.decode(packFrame([kinds.origins, 70_000, 'd', 1])))).toContain('more than 65536 origins');
+  });
+
+  test('is no memory for elements that are declared and do not come', () => {
+    const before = process.memoryUsage();
+    for (const head of [0xdd, 0xdf])
+      for (let i = 0; i < 200; i++) {
+        faultOf(Uint8Array.from([0x93, kinds.custom, CHANNEL, 0xc4, 5, head, 0xff, 0xff, 0xff, 0xff]));
+        faultOf(Uint8Array.from([head, 0xff, 0xff, 0xff, 0xff, kinds.pull]));
+      }
+    const after = process.memoryUsage();
+    // One array of 2^32 elements alone would take 32 GiB.
+    expect(after.rss - before.rss).toBeLessThan(200 * 1024 * 1024);
+  });
+});

@@ -13,7 +13,7 @@ import type { ChannelDeclaration } from './channel.ts';
 import { readBuckets, readDots, readSums } from './dots.ts';
 import { FrameFields } from './frame-fields.ts';
 import { causes, directions, kinds } from './kinds.ts';
-import { maxChannel, maxNameBytes, maxNodeNameBytes, maxReasonLength } from './limits.ts';
+import { maxChannel, maxChannels, maxNameBytes, maxNodeNameBytes, maxReasonLength } from './limits.ts';
 import { malformed } from './malformed.ts';
 import { OriginTable } from './origin-numbers.ts';
 import { unpackFrame } from './packer.ts';
@@ -32,9 +32,14 @@ const typeOf: ReadonlyMap<unknown, keyof typeof kinds> = new Map(
 );
 
 export class Decoder {
-  readonly #origins = new OriginTable();
+  readonly #origins: OriginTable;
   /** The declared channels: what each number stands for. */
   readonly #channels = new Map<number, string>();
+
+  /** @param mostOrigins so many the peer may number at a time. @default 65536 */
+  constructor(mostOrigins?: () => number) {
+    this.#origins = new OriginTable(mostOrigins);
+  }
 
   /**
    * @param bytes one frame, of which nothing is kept
@@ -81,6 +86,8 @@ export class Decoder {
     const known = this.#channels.get(channel);
     if (known !== undefined && known !== meaning)
       throw malformed(`channel ${channel} is declared twice, for two instances`);
+    if (known === undefined && this.#channels.size >= maxChannels)
+      throw malformed(`more than ${maxChannels} channels are declared`);
     this.#channels.set(channel, meaning);
     return { type: 'channel', channel, instance, protocol, newestEpochOfYou };
   }
@@ -151,6 +158,7 @@ export class Decoder {
       case 'feedback':
         return { type, known: this.#dots(fields), news: this.#dots(fields) };
       case 'refused':
+      case 'room':
       case 'ask':
       case 'gone':
         return { type, dots: this.#dots(fields) };

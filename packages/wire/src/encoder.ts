@@ -50,6 +50,16 @@ export class Encoder {
     return this.#numbers.forget(origin);
   }
 
+  /** How many origins have a number. */
+  get numbered(): number {
+    return this.#numbers.size;
+  }
+
+  /** Drops the numbers of all origins but those that are kept. @returns those numbers, as `forget` does */
+  prune(isKept: (origin: Origin) => boolean): number[] {
+    return this.#numbers.prune(isKept);
+  }
+
   /** All fields of a frame: its kind, the channel, and the message's own. */
   #fields(channel: number, message: Message): readonly unknown[] {
     const kind = kinds[message.type];
@@ -123,6 +133,7 @@ export class Encoder {
           writeDots(b, message.news, 'bare', numbers),
         ];
       case 'refused':
+      case 'room':
       case 'ask':
       case 'gone':
         return [kind, channel, writeDots(a, message.dots, 'bare', numbers)];

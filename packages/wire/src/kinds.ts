@@ -21,6 +21,7 @@ export const kinds = {
   'live-sums': 22,
   'live-dots': 23,
   refused: 24,
+  room: 25,
   updates: 32,
   announce: 33,
   feedback: 34,

@@ -17,5 +17,7 @@ export const maxNameBytes = 255;
 export const maxChannel = 65535;
 /** Characters of the sentence in a refusal. */
 export const maxReasonLength = 1024;
-/** Origins that a connection may number at a time. */
-export const maxOrigins = 1_048_576;
+/** Origins that a connection may number at a time, unless its node expects more. */
+export const maxOrigins = 65_536;
+/** Channels that a connection may declare. */
+export const maxChannels = 8192;

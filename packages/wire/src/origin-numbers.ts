@@ -62,6 +62,21 @@ export class OriginNumbers {
     return entry;
   }
 
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  /** @returns the numbers of those that are not kept, which stand for nothing any more */
+  prune(isKept: (origin: Origin) => boolean): number[] {
+    const dropped: number[] = [];
+    for (const [key, { number, origin }] of this.#byKey) {
+      if (isKept(origin)) continue;
+      this.#byKey.delete(key);
+      dropped.push(number);
+    }
+    return dropped;
+  }
+
   forget(origin: Origin): number | undefined {
     const entry = this.#byKey.get(origin.key);
     this.#byKey.delete(origin.key);
@@ -73,6 +88,12 @@ export class OriginNumbers {
 export class OriginTable {
   readonly #byNumber = new Map<number, OriginEntry>();
   #list = 0;
+  readonly #most: () => number;
+
+  /** @param most so many origins may be numbered at a time */
+  constructor(most: () => number = () => maxOrigins) {
+    this.#most = most;
+  }
 
   learn(number: number, origin: Origin): void {
     const known = this.#byNumber.get(number);
@@ -80,7 +101,7 @@ export class OriginTable {
       if (known.origin.key === origin.key) return;
       throw malformed(`origin number ${number} is told twice, of two origins`);
     }
-    if (this.#byNumber.size >= maxOrigins) throw malformed(`more than ${maxOrigins} origins are numbered`);
+    if (this.#byNumber.size >= this.#most()) throw malformed(`more than ${this.#most()} origins are numbered`);
     this.#byNumber.set(number, new OriginEntry(number, origin));
   }
 

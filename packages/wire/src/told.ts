@@ -27,6 +27,12 @@ export class Told {
 
   /** The frame that lets the peer forget a number, if it was told. */
   forget(number: number): Uint8Array | undefined {
-    return this.#numbers.delete(number) ? packFrame([kinds['forget-origins'], number]) : undefined;
+    return this.forgetAll([number]);
+  }
+
+  /** The frame that lets the peer forget those of these numbers that it was told. */
+  forgetAll(numbers: readonly number[]): Uint8Array | undefined {
+    const told = numbers.filter((number) => this.#numbers.delete(number));
+    return told.length > 0 ? packFrame([kinds['forget-origins'], ...told]) : undefined;
   }
 }

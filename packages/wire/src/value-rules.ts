@@ -15,6 +15,7 @@ const { isArray } = Array;
 const { getPrototypeOf } = Object;
 const LOWEST_INT64 = -(2n ** 63n);
 const HIGHEST_UINT64 = 2n ** 64n - 1n;
+const HALF_OF_A_PAIR = /\p{Surrogate}/u;
 const PLAIN_KEY = /^[A-Za-z_$][\w$]*$/;
 
 /** What is wrong with a value, and where. */
@@ -61,6 +62,7 @@ export function checkValue(value: unknown): void {
 function refusalOf(value: unknown, depth: number): Refusal | undefined {
   switch (typeof value) {
     case 'string':
+      return refusalOfText(value);
     case 'number':
     case 'boolean':
       return undefined;
@@ -76,6 +78,13 @@ function refusalOf(value: unknown, depth: number): Refusal | undefined {
     default:
       return new Refusal(`is a ${typeof value}`, 'send data only');
   }
+}
+
+/** UTF-8 has no half of a pair: it would arrive as another text. */
+function refusalOfText(text: string): Refusal | undefined {
+  return !HALF_OF_A_PAIR.test(text)
+    ? undefined
+    : new Refusal('holds half of a surrogate pair', 'send it as a Uint8Array');
 }
 
 function refusalOfObject(value: object, depth: number): Refusal | undefined {
@@ -107,7 +116,7 @@ function refusalInArray(value: readonly unknown[], depth: number): Refusal | und
 
 function refusalInRecord(value: Readonly<Record<string, unknown>>, depth: number): Refusal | undefined {
   for (const key in value) {
-    const refusal = refusalOf(value[key], depth + 1);
+    const refusal = refusalOfText(key) ?? refusalOf(value[key], depth + 1);
     if (refusal !== undefined) return refusal.within(value, stepOf(key));
   }
   return undefined;

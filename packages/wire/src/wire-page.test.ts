@@ -90,6 +90,7 @@ const messages: Readonly<Record<string, Message>> = {
     answer: false,
   },
   refused: { type: 'refused', dots: [{ origin: a, intervals: [8, 8], newest: 0 }] },
+  room: { type: 'room', dots: [{ origin: a, intervals: [8, 8], newest: 0 }] },
   updates: { type: 'updates', cause: 'mail', updates: [new Update('k1', encodeValue(true), stamp, b, 3, undefined)] },
   announce: { type: 'announce', dots: [{ origin: b, intervals: [3, 1002], newest: 0 }], pulled: false },
   feedback: {

@@ -315,3 +315,35 @@ describe('an answer', () => {
     ]);
   });
 });
+
+describe('announcements without bound', () => {
+  const gappy = (count: number, from = 1): number[] =>
+    Array.from({ length: 2 * count }, (_, i) => from + 4 * (i >> 1) + (i & 1));
+
+  test('wait no longer for their delay once their intervals are too many', () => {
+    const asker = anAsker({ askDelay: 20 });
+    asker.announce('b', dots(far, ...gappy(40_000)));
+    expect(asker.asked()).toEqual([]);
+    asker.announce('c', dots(near, ...gappy(40_000)));
+    expect(asker.asked().map(([from]) => from)).toEqual(['c']);
+    // Who goes makes room for others.
+    asker.asks.peerGone('b');
+    asker.announce('d', dots(far, 3, 3));
+    expect(asker.asked()).toEqual([]);
+  });
+
+  test('are remembered as far as the limit, however many origins they are of, in no time', () => {
+    const asker = anAsker();
+    const crowd = Array.from({ length: 70_000 }, (_, i) => ({
+      origin: new Origin(`o${i}`, 1),
+      intervals: [1, 1],
+      newest: 0,
+    }));
+    const before = process.cpuUsage().user;
+    asker.asks.announced('b', crowd, T0);
+    // A walk through all that is remembered for each of them takes minutes.
+    expect(process.cpuUsage().user - before).toBeLessThan(5e6);
+    asker.asks.proceed(T0);
+    expect(asker.asked()).not.toEqual([]);
+  });
+});

@@ -30,6 +30,8 @@ export const ANSWER_BYTES: number = 1024 * 1024;
 const OFFER_INTERVALS = 65_536;
 /** Announcements that wait for their delay. */
 const DELAYED_LIMIT = 4096;
+/** Their intervals together. */
+const DELAYED_INTERVALS = 65_536;
 /** Origins whose last mail is noted before the old ones are swept out. */
 const MAILED_LIMIT = 1024;
 const SHORTEST_PATIENCE_MS = 500;
@@ -68,6 +70,8 @@ export class Asks {
   /** All dots of the open asks. */
   readonly #asked = new Context();
   #delayed: Delayed[] = [];
+  /** Of all that is delayed together. */
+  #delayedIntervals = 0;
   /** When mail of an origin last came, by its key. */
   readonly #mailedMs = new Map<string, number>();
   /** For when the timer is set. */
@@ -90,8 +94,14 @@ export class Asks {
   /** A peer says that it has these, which are lacked here. Asks for nothing before `proceed`. */
   announced(from: string, lacked: Dots, nowMs: number): void {
     for (const dots of lacked) {
-      if (this.#delayMs === 0 || this.#delayed.length >= DELAYED_LIMIT) this.#offer(from, dots);
-      else this.#delayed.push({ from, dots, sinceMs: nowMs, dueMs: nowMs + this.#delayMs });
+      const intervals = dots.intervals.length / 2;
+      const isTooMuch = this.#delayed.length >= DELAYED_LIMIT || this.#delayedIntervals + intervals > DELAYED_INTERVALS;
+      if (this.#delayMs === 0 || isTooMuch) {
+        this.#offer(from, dots);
+        continue;
+      }
+      this.#delayed.push({ from, dots, sinceMs: nowMs, dueMs: nowMs + this.#delayMs });
+      this.#delayedIntervals += intervals;
     }
   }
 
@@ -134,7 +144,7 @@ export class Asks {
     const ask = this.#open.get(name);
     if (ask !== undefined) this.#close(name, ask);
     this.#offers.delete(name);
-    this.#delayed = this.#delayed.filter(({ from }) => from !== name);
+    this.#delay(this.#delayed.filter(({ from }) => from !== name));
   }
 
   /** Asks for what is due, and sets the timer for what will be. To be called when all of a batch has been told. */
@@ -169,9 +179,7 @@ export class Asks {
       offer = new Context();
       this.#offers.set(from, offer);
     }
-    let size = dots.intervals.length / 2;
-    for (const { intervals } of offer.origins()) size += intervals.length / 2;
-    if (size <= OFFER_INTERVALS) offer.addAll([dots]);
+    if (offer.intervalCount + dots.intervals.length / 2 <= OFFER_INTERVALS) offer.addAll([dots]);
   }
 
   #releaseDelayed(nowMs: number): void {
@@ -184,7 +192,13 @@ export class Asks {
       if (delayed.dueMs > nowMs) waiting.push(delayed);
       else this.#offer(delayed.from, delayed.dots);
     }
-    this.#delayed = waiting;
+    this.#delay(waiting);
+  }
+
+  #delay(delayed: Delayed[]): void {
+    this.#delayed = delayed;
+    this.#delayedIntervals = 0;
+    for (const { dots } of delayed) this.#delayedIntervals += dots.intervals.length / 2;
   }
 
   #ask(peer: string, offer: Context, nowMs: number): void {

@@ -158,6 +158,7 @@ describe('a node', () => {
         horizonMs: NOW,
       },
       { type: 'refused', dots: [] },
+      { type: 'room', dots: [] },
     ];
     machine.receive(
       turns.map((message) => ({ from: 'a', message })),

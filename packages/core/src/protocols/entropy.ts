@@ -111,6 +111,7 @@ const exchangeTypes: ReadonlySet<string> = new Set<ExchangeMessage['type']>([
   'live-sums',
   'live-dots',
   'refused',
+  'room',
 ]);
 
 export function isExchangeMessage(message: Message): message is ExchangeMessage {
@@ -158,6 +159,10 @@ class EntropyMachine implements Machine {
     return this.#intake.backlog;
   }
 
+  get backlogBytes(): number {
+    return this.#intake.backlogBytes;
+  }
+
   start(nowMs: number): void {
     this.#pace.start();
     this.#expiry.schedule(nowMs);
@@ -195,6 +200,7 @@ class EntropyMachine implements Machine {
     replica.expire(nowMs);
     replica.collectTombstones(this.#options.tombstoneTtl, nowMs);
     replica.forgetOrigins((name) => this.#sessions.inView(name), nowMs);
+    this.#exchange.makeRoom();
     const due = replica.release(nowMs);
     if (due.length > 0) this.#intake.receive(due, nowMs, () => undefined);
     this.#settle(nowMs);

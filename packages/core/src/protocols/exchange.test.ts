@@ -19,9 +19,10 @@ interface Side {
   outbox: ExchangeMessage[];
 }
 
-function aSide(name: string): Side {
+function aSide(name: string, limits: { maxBytes?: number } = {}): Side {
   const outbox: ExchangeMessage[] = [];
-  const replica = new Replica({ name, epoch: NOW, maxDriftMs: 1000, maxUpdateBytes: 100000, forgetAfterMs: 86400000 });
+  const bounds = { maxDriftMs: 1000, maxUpdateBytes: 100000, forgetAfterMs: 86400000, ...limits };
+  const replica = new Replica({ name, epoch: NOW, ...bounds });
   const environment = {
     self: name,
     replica,
@@ -256,5 +257,68 @@ describe('a transfer', () => {
     expect(countDots(b.replica.context.dots())).toBe(b.replica.store.size);
     expect(exchanged(a, b, NOW + 6000).map(([, { type }]) => type)).toContain('end');
     expect(b.replica.store.size).toBe(5000);
+  });
+});
+
+describe('a replica that is full', () => {
+  /** b refused x of a, and was told of nothing else yet. */
+  function full(): [a: Side, b: Side] {
+    const [a, b] = [aSide('a'), aSide('b', { maxBytes: 1000 })];
+    b.replica.write('mine', 'y'.repeat(600), undefined, NOW);
+    a.replica.write('x', 'x'.repeat(500), undefined, NOW);
+    exchanged(a, b);
+    expect([b.replica.get('x'), b.replica.context.has(a.replica.origin, 1)]).toEqual([undefined, false]);
+    return [a, b];
+  }
+
+  test('and gets room while a transfer is under way claims nothing that the transfer did not bring', () => {
+    const [a, b] = full();
+    // Ten chunks of what always fits: two more than the window.
+    for (let i = 0; i < 20_000; i++) a.replica.write(`r${i}`, undefined, undefined, NOW);
+    a.exchange.begin(['b'], NOW);
+    let isLifted = false;
+    for (;;) {
+      const [from, to] = b.outbox.length > 0 ? [b, a] : [a, b];
+      const message = from.outbox.shift();
+      if (message === undefined) break;
+      to.exchange.receive(from.replica.name, carried(message), NOW);
+      if (message.type === 'chunk' && !isLifted) {
+        isLifted = true;
+        b.replica.write('mine', undefined, undefined, NOW);
+        b.exchange.makeRoom();
+        expect(b.outbox.map(({ type }) => type)).toContain('room');
+      }
+    }
+    expect(isLifted).toBe(true);
+    expect(b.replica.get('x')).toBe('x'.repeat(500));
+    expect(a.replica.get('x')).toBe('x'.repeat(500));
+  });
+
+  test('is told what its peer would claim without what it refused: then both know that they are equal but for that', () => {
+    const [a, b] = full();
+    const said = exchanged(a, b);
+    const end = said.map(([, message]) => message).findLast(({ type }) => type === 'end') as End;
+    expect(Context.of(end.claim).has(a.replica.origin, 1)).toBe(false);
+    expect(end.context).toEqual(b.replica.context.sum);
+    expect(end.live).toEqual(b.replica.store.liveSum(end.horizonMs));
+    expect(typesOf(said)).not.toContain('b: live-dots');
+  });
+
+  test('takes whatever it refused where it says that there is room, of no dots', () => {
+    const [a, b] = full();
+    b.replica.write('mine', undefined, undefined, NOW);
+    a.exchange.receive('b', { type: 'room', dots: [] }, NOW);
+    exchanged(a, b);
+    expect(b.replica.get('x')).toBe('x'.repeat(500));
+  });
+
+  test('speaks of room to nobody that it refused nothing, and peers that were told nothing do not mind', () => {
+    const [a, b] = full();
+    b.exchange.reset('a');
+    b.replica.write('mine', undefined, undefined, NOW);
+    b.exchange.makeRoom();
+    expect(b.outbox).toEqual([]);
+    a.exchange.receive('c', { type: 'room', dots: [] }, NOW);
+    expect(a.outbox).toEqual([]);
   });
 });

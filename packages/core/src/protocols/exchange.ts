@@ -33,6 +33,7 @@ import type {
   LiveDots,
   LiveSums,
   Refused,
+  Room,
 } from '../messages.ts';
 import { stampAt } from '../hlc.ts';
 import type { Environment } from '../protocol.ts';
@@ -42,6 +43,7 @@ import { LIVE_BUCKETS, liveBucketOf, outlives } from '../store.ts';
 import type { Update } from '../update.ts';
 import { Agreements } from './agreements.ts';
 import { BATCH_BYTES, BATCH_UPDATES } from './batches.ts';
+import { dotFrames } from './dots.ts';
 
 /** Chunks under way without an acknowledgement. */
 const WINDOW = 8;
@@ -49,6 +51,12 @@ const WINDOW = 8;
 const FEW_ORIGINS = 64;
 /** Up to so many live ids the sweep lists them at once; beyond, sums of buckets first. */
 const FEW_LIVE = 512;
+
+/** Beyond so many intervals of what was refused in a transfer, its claim is not taken up. */
+const UNTAKEN_INTERVALS = 65_536;
+
+/** Of a peer's context so many origins are remembered beyond twice as many as our own has, while it is sent what it lacks. */
+const MODEST_ORIGINS = 4096;
 
 export interface ExchangeOptions {
   readonly direction: Direction;
@@ -92,6 +100,8 @@ export class Exchange {
   readonly #outgoing = new Map<string, Outgoing>();
   /** Per peer, what it refused on this connection. */
   readonly #refusedBy = new Map<string, Context>();
+  /** Who was told on this connection that something of theirs is refused. */
+  readonly #toldRefused = new Set<string>();
   #incoming: Incoming | null = null;
   #invitations: number;
   readonly #agreements: Agreements;
@@ -124,6 +134,7 @@ export class Exchange {
    * @returns whether they are: then there is no hurry
    */
   cycle(peers: readonly string[], level: number, nowMs: number): boolean {
+    this.makeRoom();
     // A change is pushed by whoever has it; where nobody pushes, everybody must go on asking.
     const differing = this.#options.direction === 'pull' ? peers : this.#agreements.unsettled(peers);
     const isSettled = differing.length === 0;
@@ -140,10 +151,23 @@ export class Exchange {
     this.#environment.effects.send(peers, this.#hashes(this.#horizon(nowMs)));
   }
 
+  /**
+   * Tells those whose updates were refused for lack of room what there is room for now. To be called when there may be
+   * more: it costs nothing where nothing was refused.
+   */
+  makeRoom(): void {
+    const { replica, effects } = this.#environment;
+    const lifted = replica.lift();
+    if (lifted === null || this.#toldRefused.size === 0) return;
+    for (const dots of lifted.all ? [[]] : dotFrames(lifted.dots))
+      effects.send([...this.#toldRefused], { type: 'room', dots });
+  }
+
   /** Whoever is not of `present` any more, or came back on another connection, starts anew. */
   reset(peer: string): void {
     this.#outgoing.delete(peer);
     this.#refusedBy.delete(peer);
+    this.#toldRefused.delete(peer);
     this.#agreements.forget(peer);
     if (this.#incoming?.peer === peer) this.#incoming = null;
   }
@@ -174,6 +198,8 @@ export class Exchange {
         return this.#onLiveDots(from, message, nowMs);
       case 'refused':
         return this.#onRefused(from, message);
+      case 'room':
+        return this.#onRoom(from, message);
       default:
         return message satisfies never;
     }
@@ -258,9 +284,11 @@ export class Exchange {
         });
     }
     if (message.invitation === 0) return;
-    const theirs = Context.of(message.dots);
     const { invitation } = message;
     const context = replica.context.dots(buckets);
+    // Of a context far larger than ours only what we know too: a peer cannot make us remember what it has made up.
+    const isModest = message.dots.length <= 2 * replica.context.size + MODEST_ORIGINS;
+    const theirs = Context.of(isModest ? message.dots : replica.context.common(message.dots));
     const missing = theirs.lacking(context);
     if (this.#onlyRecent(missing)) {
       // Claims no more than the peer has told, and still opens the sweep: where the cluster is busy something is always
@@ -301,25 +329,23 @@ export class Exchange {
       outgoing.theirs.addAll(missing);
     }
     this.#outgoing.delete(to);
-    const { index, buckets } = outgoing;
-    const claim = replica.vouched(this.#stillRefused(to).lacking(replica.context.dots(buckets)));
-    const end = this.#endOf({ invitation, index, buckets, claim }, [], nowMs);
-    // The peer tells from both sums whether we are equal in the other buckets: what the claim leaves out for its sake must
-    // not look like a difference there, which would never go.
-    effects.send(to, buckets === 'all' ? end : { ...end, context: this.#sumWith(claim, buckets) });
+    const { buckets, index } = outgoing;
+    const refused = this.#stillRefused(to);
+    const claim = replica.vouched(refused.lacking(replica.context.dots(buckets)));
+    const end = this.#endOf({ invitation, index, buckets, claim }, refused.dots(), nowMs);
+    // The peer tells from both sums whether we are equal elsewhere too: what the claim leaves out for its sake must not look
+    // like a difference there, which would never go.
+    const isWhole = buckets === 'all' && refused.isEmpty;
+    effects.send(to, isWhole ? end : { ...end, context: this.#contextAs(claim, buckets) });
   }
 
-  /** The sum of our context, with `claim` in place of what it has in these buckets. */
-  #sumWith(claim: Dots, buckets: readonly number[]): Sum {
-    const { bucketSums, sum } = this.#environment.replica.context;
-    let { low, high } = Context.of(claim).sum;
-    low += sum.low;
-    high += sum.high;
-    for (const bucket of buckets) {
-      low -= bucketSums[2 * bucket] as number;
-      high -= bucketSums[2 * bucket + 1] as number;
-    }
-    return { low: low | 0, high: high | 0 };
+  /** The sum of our context as it were if it held no more of these buckets than the claim says. */
+  #contextAs(claim: Dots, buckets: Buckets): Sum {
+    const { context } = this.#environment.replica;
+    const held = Context.of(context.dots(buckets)).sum;
+    const claimed = Context.of(claim).sum;
+    const { low, high } = context.sum;
+    return { low: (low - held.low + claimed.low) | 0, high: (high - held.high + claimed.high) | 0 };
   }
 
   /** @param unclaimed dots that the claim leaves out, and so what is live leaves out */
@@ -383,11 +409,14 @@ export class Exchange {
     const isExpected = this.#advance(from, invitation, index, nowMs);
     // News is news even out of a transfer that we gave up; but only an expected frame is acknowledged.
     this.#intake.receive(message.updates, nowMs, ({ refused, left }, storedMs) => {
-      if (refused.length > 0) effects.send(from, { type: 'refused', dots: refused });
+      if (refused.length > 0) {
+        this.#toldRefused.add(from);
+        for (const dots of dotFrames(refused)) effects.send(from, { type: 'refused', dots });
+      }
       if (!isExpected || this.#incoming?.invitation !== invitation) return;
       this.#incoming.progressMs = storedMs;
       this.#incoming.untaken.addAll(refused);
-      if (left.length > 0) this.#incoming.isWhole = false;
+      if (left.length > 0 || this.#incoming.untaken.intervalCount > UNTAKEN_INTERVALS) this.#incoming.isWhole = false;
       effects.send(from, { type: 'ack', invitation, index });
     });
   }
@@ -479,6 +508,15 @@ export class Exchange {
     }
     // Only dots that we know: a peer cannot make this grow beyond our own context.
     refused.addAll(this.#environment.replica.context.common(message.dots));
+  }
+
+  #onRoom(from: string, { dots }: Room): void {
+    const refused = this.#refusedBy.get(from);
+    if (refused === undefined) return;
+    const lifted = dots.length === 0 ? refused.dots() : refused.common(dots);
+    refused.removeAll(lifted);
+    // A transfer under way took them for refused: its claim must not speak of what it has not brought.
+    this.#outgoing.get(from)?.theirs.removeAll(lifted);
   }
 
   /** What a peer refused on this connection and is still held here. What was superseded is no matter any more. */

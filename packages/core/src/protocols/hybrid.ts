@@ -95,6 +95,10 @@ class HybridMachine implements Machine {
     return this.#intake.backlog;
   }
 
+  get backlogBytes(): number {
+    return this.#intake.backlogBytes;
+  }
+
   /** For tests and the curious. */
   get status(): EpidemicStatus {
     return this.#epidemic.status;
@@ -146,6 +150,7 @@ class HybridMachine implements Machine {
     if (entropy.gc !== false) replica.collectTombstones(entropy.tombstoneTtl, nowMs);
     if (rumor.gc !== false) this.#epidemic.collect(nowMs);
     replica.forgetOrigins((name) => this.#sessions.inView(name), nowMs);
+    this.#exchange.makeRoom();
     const due = replica.release(nowMs);
     if (due.length > 0) {
       this.#intake.receive(due, nowMs, ({ kept }, storedMs) => this.#epidemic.infect(kept, 'relay-eager', storedMs));

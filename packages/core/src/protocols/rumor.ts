@@ -84,6 +84,10 @@ class RumorMachine implements Machine {
     return this.#intake.backlog;
   }
 
+  get backlogBytes(): number {
+    return this.#intake.backlogBytes;
+  }
+
   /** For tests and the simulator. */
   get status(): EpidemicStatus {
     return this.#epidemic.status;
@@ -126,6 +130,8 @@ class RumorMachine implements Machine {
     this.#stale = new Context();
     this.#gaps.close(this.#intake.pending, nowMs);
     replica.forgetOrigins((name) => this.#sessions.inView(name), nowMs);
+    // What is announced again may then be asked for.
+    replica.lift();
     const due = replica.release(nowMs);
     if (due.length === 0) return;
     this.#intake.receive(due, nowMs, ({ kept }, at) => this.#epidemic.infect(kept, 'relay-eager', at));

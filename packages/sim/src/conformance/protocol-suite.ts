@@ -203,6 +203,7 @@ function strangeMessages(): Message[] {
     { type: 'gone', dots },
     { type: 'pull' },
     { type: 'refused', dots },
+    { type: 'room', dots },
     { type: 'hashes', context: sum, live: sum, horizonMs: 0, direction: 'push-pull' },
     { type: 'contexts', buckets: 'all', dots, invitation: 99, answer: true },
     { type: 'chunk', invitation: 98, index: 3, updates },

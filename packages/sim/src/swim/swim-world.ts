@@ -249,7 +249,8 @@ function memberOf(index: number): Required<MemberStatus> {
     url: swimUrlOf(index),
     meta: {},
     state: 'alive',
-    incarnation: 1,
+    // What a machine begins with that takes up what a former one has published.
+    incarnation: 1 + SWIM_START_MS,
     sinceMs: SWIM_START_MS,
   };
 }

@@ -1,0 +1,63 @@
+import { describe, expect, test } from '@jest/globals';
+import { Origin, Update } from '@grapevine/core';
+
+import { Allowance } from './allowance.ts';
+import { weightOf, workOf } from './weight.ts';
+
+const anAllowance = (): Allowance => new Allowance({ updatesPerSecond: 1000, bytesPerSecond: 10_000 }, 0);
+
+describe('an allowance', () => {
+  test('lets two seconds of updates, or of bytes, come at once, and then as many as the time that passes', () => {
+    const allowance = anAllowance();
+    expect(allowance.take(2000, 0, 0)).toBe(0);
+    expect(allowance.take(100, 0, 0)).toBe(100);
+    expect(allowance.take(0, 0, 50)).toBe(50);
+    expect(allowance.take(0, 0, 100)).toBe(0);
+    expect(anAllowance().take(0, 20_000, 0)).toBe(0);
+    expect(anAllowance().take(0, 20_001, 0)).toBe(1);
+  });
+
+  test('does not add up for longer than two seconds', () => {
+    const allowance = anAllowance();
+    allowance.take(2000, 0, 0);
+    expect(allowance.take(2001, 0, 1_000_000)).toBe(1);
+  });
+
+  test('holds nobody for longer than five seconds, whatever is owed', () => {
+    expect(anAllowance().take(1e9, 1e9, 0)).toBe(5000);
+  });
+
+  test('is not confused by a clock that does not move', () => {
+    const allowance = anAllowance();
+    expect([allowance.take(2500, 0, 10), allowance.take(0, 0, 5)]).toEqual([500, 500]);
+  });
+});
+
+describe('what counts', () => {
+  const origin = new Origin('a', 1);
+  const dots = [{ origin, intervals: [1, 10, 20, 29], newest: 0 }];
+
+  test('as work are the updates of a message, and those that it asks for, up to what is answered', () => {
+    const update = new Update('x', '1', 1, origin, 1, undefined);
+    expect(workOf({ type: 'updates', cause: 'mail', updates: [update, update] })).toBe(3);
+    expect(workOf({ type: 'chunk', invitation: 1, index: 0, updates: [update] })).toBe(2);
+    expect(workOf({ type: 'ask', dots })).toBe(21);
+    expect(workOf({ type: 'ask', dots: [{ origin, intervals: [1, 1e12], newest: 0 }] })).toBe(8193);
+    expect(workOf({ type: 'pull' })).toBe(1);
+  });
+
+  test('as weight are the parts of a set of dots, in every message that has one', () => {
+    const plain = weightOf({ type: 'pull' }, 3);
+    const parts = 160 + 2 * 16;
+    expect(plain).toBe(259);
+    for (const type of ['announce', 'ask', 'gone', 'refused', 'room'] as const)
+      expect(weightOf({ type, dots, pulled: false }, 3)).toBe(plain + parts);
+    expect(weightOf({ type: 'feedback', known: dots, news: dots }, 3)).toBe(plain + 2 * parts);
+    const sum = { low: 0, high: 0 };
+    expect(weightOf({ type: 'contexts', buckets: 'all', dots, invitation: 1, answer: true }, 3)).toBe(plain + parts);
+    const end = { type: 'end', invitation: 1, index: 0, buckets: 'all', claim: dots } as const;
+    expect(weightOf({ ...end, context: sum, live: sum, horizonMs: 0 }, 3)).toBe(plain + parts);
+    const live = { type: 'live-dots', buckets: 'all', dots, context: dots, horizonMs: 0, answer: true } as const;
+    expect(weightOf(live, 3)).toBe(plain + 2 * parts);
+  });
+});

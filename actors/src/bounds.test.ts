@@ -1,0 +1,313 @@
+/** What peers, writers and subscribers may make a node hold: bounded, said, and made good. */
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { encodeChannel, Encoder, Told, type EncodedFrame } from '@grapevine/wire';
+import { hybrid, type Message, Origin, stampAt, Update } from '@grapevine/core';
+import { createMemoryTransport, type Session, type Transport } from '@grapevine/transport';
+import { dispatch, start, stop } from 'nact';
+
+import type { GossipEvent } from './events.ts';
+import { ready, spawnGossip } from './grapevine.ts';
+import { spawnChild, stopTree, tell } from './kernel/actor.ts';
+import { ask } from './kernel/ask.ts';
+import type { Ref } from './kernel/nact.ts';
+
+import {
+  add,
+  addMany,
+  type GossipMessage,
+  type NodeMessage,
+  remove,
+  subscribe,
+  unsubscribe,
+  type WriteReply,
+} from './messages.ts';
+import type { GossipOptions, NodeOptions } from './options.ts';
+import { Cluster } from './testing/cluster.ts';
+import { gossipView, nodeView } from './views.ts';
+
+/** Machines may be busy. */
+const patienceMs = 20_000;
+jest.setTimeout(2 * patienceMs);
+async function until(holds: () => boolean): Promise<void> {
+  const givesUpAt = performance.now() + patienceMs;
+  while (!holds()) {
+    if (performance.now() > givesUpAt) throw new Error(`not within ${patienceMs} ms: ${holds.toString()}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+let system: Ref<never>;
+let cluster: Cluster;
+const transports: Transport[] = [];
+beforeEach(() => {
+  system = start();
+  cluster = new Cluster(system);
+});
+afterEach(async () => {
+  await Promise.all(transports.splice(0).map((transport) => transport.close()));
+  await cluster.stop();
+  stop(system);
+});
+
+const written = (
+  gossip: Ref<GossipMessage>,
+  message: (replyTo: Ref<WriteReply>) => GossipMessage,
+): Promise<WriteReply> => ask<GossipMessage, WriteReply>(gossip, message, { timeoutMs: 5000 });
+
+describe('an instance that is full', () => {
+  const small: GossipOptions = { maxIds: 3, maxBytes: 100 };
+
+  test('answers an add with STORE_FULL, and holds what it held', async () => {
+    const gossip = spawnGossip(cluster.node('a'), small);
+    for (const id of ['x', 'y', 'z'])
+      expect(await written(gossip, (replyTo) => add(id, 1, { replyTo }))).toMatchObject({ ok: true });
+    const before = gossipView(gossip).status();
+    expect(await written(gossip, (replyTo) => add('w', 1, { replyTo }))).toMatchObject({
+      ok: false,
+      error: { code: 'STORE_FULL', stateChanged: false, context: { ids: 3, maxIds: 3 } },
+    });
+    expect(gossipView(gossip).status()).toEqual({ ...before });
+    expect(await written(gossip, (replyTo) => add('x', 'other', { replyTo }))).toMatchObject({ ok: true });
+    expect(await written(gossip, (replyTo) => remove('y', { replyTo }))).toMatchObject({ ok: true });
+    expect(await written(gossip, (replyTo) => add('w', 1, { replyTo }))).toMatchObject({ ok: true });
+    expect(gossipView(gossip).status()).toMatchObject({ ids: 3, bytes: 11 });
+  });
+
+  test('writes all of a batch or none', async () => {
+    const gossip = spawnGossip(cluster.node('a'), small);
+    const four = [
+      ['a', 1],
+      ['b', 1],
+      ['c', 1],
+      ['d', 1],
+    ] as const;
+    expect(await written(gossip, (replyTo) => addMany(four, { replyTo }))).toMatchObject({
+      error: { code: 'STORE_FULL' },
+    });
+    expect([...gossipView(gossip).keys()]).toEqual([]);
+    const large = [
+      ['a', 'x'.repeat(60)],
+      ['b', 'x'.repeat(60)],
+    ] as const;
+    expect(await written(gossip, (replyTo) => addMany(large, { replyTo }))).toMatchObject({
+      error: { code: 'STORE_FULL' },
+    });
+    expect([...gossipView(gossip).keys()]).toEqual([]);
+    // The same id four times is one id.
+    const same = [
+      ['a', 1],
+      ['a', 2],
+      ['a', 3],
+      ['a', 4],
+      ['b', 1],
+      ['c', 1],
+    ] as const;
+    expect(await written(gossip, (replyTo) => addMany(same, { replyTo }))).toMatchObject({ ok: true });
+    expect(gossipView(gossip).status().ids).toBe(3);
+  });
+
+  test('stays behind its peers, counts it and says it once, and catches up', async () => {
+    const fast: GossipOptions = { protocol: hybrid({ delta: 20, gc: 20, tombstoneTtl: 50 }) };
+    const wide = spawnGossip(cluster.node('a'), fast);
+    const narrow = spawnGossip(cluster.node('b'), { ...fast, ...small });
+    for (let i = 0; i < 10; i++) dispatch(wide, add(`id${i}`, i));
+    await until(() => gossipView(narrow).status().refused >= 7);
+    expect(gossipView(narrow).status()).toMatchObject({ ids: 3 });
+    expect(cluster.log.codes.filter((code) => code === 'STORE_FULL')).toHaveLength(1);
+    for (let i = 0; i < 7; i++) dispatch(wide, remove(`id${i}`));
+    await until(() => gossipView(narrow).hash === gossipView(wide).hash);
+    expect(gossipView(narrow).size).toBe(3);
+  });
+
+  test('announces nothing, and lives', async () => {
+    const node = cluster.node('a');
+    const gossip = spawnGossip(node, { maxIds: 1, maxBytes: 10, announce: true });
+    await until(() => cluster.log.codes.includes('STORE_FULL'));
+    expect(await written(gossip, (replyTo) => add('x', 1, { replyTo }))).toMatchObject({ ok: true });
+    expect(gossipView(gossip).status().restarts).toBe(0);
+  });
+});
+
+/** A peer that says what it likes, over a transport of its own. */
+class Liar {
+  readonly encoder = new Encoder();
+  readonly told = new Told();
+  session!: Session;
+  closed = 0;
+
+  async join(node: Ref<NodeMessage>, options: Partial<NodeOptions> = {}): Promise<this> {
+    const transport = createMemoryTransport(cluster.network, { name: 'liar', epoch: Date.now(), ...options } as never);
+    transports.push(transport);
+    transport.dial([`memory://${nodeView(node).name}`]);
+    await transport.start({
+      opened: (session) => {
+        this.session = session;
+        session.onFrames = () => {};
+      },
+      closed: (_session, { code }) => {
+        this.closed = code;
+      },
+    });
+    await until(() => this.session !== undefined);
+    this.session.send(
+      encodeChannel({ channel: 7, instance: 'grapevine', protocol: 'hybrid', newestEpochOfYou: 0 }),
+      'reply',
+    );
+    return this;
+  }
+
+  say(message: Message): void {
+    const frame: EncodedFrame = this.encoder.encode(7, message);
+    const origins = this.told.missing(frame);
+    if (origins !== undefined) this.session.send(origins, 'reply');
+    this.session.send(frame.bytes, 'reply');
+  }
+}
+
+describe('a peer that floods', () => {
+  test('is not read while its allowance is used up, loses nothing, and is visible', async () => {
+    const node = cluster.node('a', { maxUpdatesPerSecond: 1000 });
+    const gossip = spawnGossip(node);
+    await ready(node);
+    const liar = await new Liar().join(node);
+    const origin = new Origin('liar', 5);
+    for (let i = 0; i < 30; i++)
+      liar.say({
+        type: 'updates',
+        cause: 'mail',
+        updates: Array.from(
+          { length: 100 },
+          (_, j) => new Update(`id${i}.${j}`, '\x01', stampAt(Date.now()), origin, 100 * i + j + 1, undefined),
+        ),
+      });
+    await until(() => (nodeView(node).links[0]?.throttled ?? 0) > 0);
+    expect(nodeView(node).links[0]).toMatchObject({ held: true });
+    expect(gossipView(gossip).size).toBeLessThanOrEqual(3000);
+    await until(() => gossipView(gossip).size === 3000);
+    await until(() => nodeView(node).links[0]?.held === false);
+  });
+
+  test('with asks is held in the same way: what it asks for counts', async () => {
+    const node = cluster.node('a', { maxUpdatesPerSecond: 1000 });
+    spawnGossip(node);
+    await ready(node);
+    const liar = await new Liar().join(node);
+    liar.say({ type: 'ask', dots: [{ origin: new Origin('a', 5), intervals: [1, 8000], newest: 0 }] });
+    await until(() => (nodeView(node).links[0]?.throttled ?? 0) > 0);
+    expect(liar.closed).toBe(0);
+  });
+
+  test('with bytes is held too', async () => {
+    const node = cluster.node('a', { maxBytesPerSecond: 65_536 });
+    spawnGossip(node);
+    await ready(node);
+    const liar = await new Liar().join(node);
+    liar.session.send(new Encoder().encode(7, { type: 'custom', body: 'x'.repeat(140_000) }).bytes, 'reply');
+    await until(() => (nodeView(node).links[0]?.throttled ?? 0) > 0 || liar.closed > 0);
+    expect(nodeView(node).links[0]?.throttled ?? 1).toBe(1);
+  });
+});
+
+describe('a peer that makes origins up', () => {
+  test('does not fill the context, and is heard on', async () => {
+    const node = cluster.node('a');
+    const gossip = spawnGossip(node, { maxOrigins: 100, protocol: hybrid({ askDelay: 0, mail: 0 }) });
+    await ready(node);
+    const liar = await new Liar().join(node);
+    let made = 0;
+    for (let i = 0; i < 15; i++) {
+      const dots = Array.from({ length: 2000 }, () => ({
+        origin: new Origin(`o${made++}`, 1),
+        intervals: [1, 1],
+        newest: stampAt(Date.now()),
+      }));
+      liar.say({ type: 'announce', dots, pulled: false });
+      liar.say({
+        type: 'updates',
+        cause: 'push',
+        updates: dots.map(({ origin }) => new Update('x', '\x01', stampAt(Date.now()), origin, 2, undefined)),
+      });
+      await until(() => liar.session.queuedBytes === 0);
+    }
+    await until(() => gossipView(gossip).status().refused >= 29_000);
+    const { origins, ids } = gossipView(gossip).status();
+    expect([origins, ids]).toEqual([100, 1]);
+    expect(liar.closed).toBe(0);
+  });
+});
+
+describe('a subscriber that is slow', () => {
+  /** Takes messages only while the gate is open. */
+  function aSlowOne(limit?: number): { ref: Ref<GossipEvent>; events: GossipEvent[]; open: () => void } {
+    const events: GossipEvent[] = [];
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const ref = spawnChild<GossipEvent>(system, {
+      name: `slow ${Math.random()}`,
+      ...(limit === undefined ? {} : { mailbox: { limit, overflow: 'reject' } as const }),
+      start: () => ({
+        receive: (event) => {
+          events.push(event);
+          return gate;
+        },
+      }),
+    });
+    return { ref, events, open };
+  }
+
+  test.each([
+    ['whose mailbox is bounded', 3],
+    ['whose mailbox is not', undefined],
+  ] as const)(
+    '%s is behind, said so once, and is given a fresh snapshot as soon as it has room',
+    async (_name, limit) => {
+      const gossip = spawnGossip(cluster.node('a'));
+      const slow = aSlowOne(limit);
+      const audience = cluster.audience(gossip);
+      tell(gossip, subscribe(slow.ref));
+      await until(() => gossipView(gossip).status().subscribers === 2);
+      for (let i = 0; gossipView(gossip).status().subscribersBehind === 0; i++) {
+        dispatch(gossip, add('x', i));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      dispatch(gossip, add('last', 'seen'));
+      await audience.has('last');
+      expect(gossipView(gossip).status()).toMatchObject({ subscribers: 2, subscribersBehind: 1 });
+      const said = cluster.log.lines.filter(({ message }) => message.includes('a subscriber is behind'));
+      expect(said).toHaveLength(1);
+      slow.open();
+      await until(() => gossipView(gossip).status().subscribersBehind === 0);
+      await until(() => slow.events.filter(({ type }) => type === 'snapshot').length === 2);
+      const snapshot = slow.events.findLast(({ type }) => type === 'snapshot') as Extract<
+        GossipEvent,
+        { type: 'snapshot' }
+      >;
+      expect(snapshot.entries.map(({ id }) => id)).toEqual(['x', 'last']);
+      dispatch(gossip, add('after', 1));
+      await until(() => slow.events.at(-1)?.type === 'changes');
+      // What waits is bounded by the mailbox, or by what counts as behind.
+      expect(slow.events.length).toBeLessThanOrEqual((limit ?? 1024) + 4);
+      await stopTree(slow.ref);
+    },
+  );
+
+  test('and stops, or unsubscribes, is waited for no more', async () => {
+    const gossip = spawnGossip(cluster.node('a'));
+    const [one, two] = [aSlowOne(2), aSlowOne(2)];
+    tell(gossip, subscribe(one.ref));
+    tell(gossip, subscribe(two.ref));
+    for (let i = 0; gossipView(gossip).status().subscribersBehind < 2; i++) {
+      dispatch(gossip, add('x', i));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    tell(gossip, unsubscribe(one.ref));
+    two.open();
+    await stopTree(two.ref);
+    one.open();
+    await until(() => gossipView(gossip).status().subscribers === 0);
+    expect(gossipView(gossip).status().subscribersBehind).toBe(0);
+    await stopTree(one.ref);
+  });
+});

@@ -1,0 +1,66 @@
+/**
+ * What a message costs here: in work, which a peer's allowance is about, and in memory, which pressure is about.
+ *
+ * Invariants
+ *  1. A peer cannot make work or memory that is not counted: what it asks for counts as what it brings, and a set of dots
+ *     counts by its parts, since two bytes on the wire may be sixteen here.
+ *  2. It costs no object.
+ */
+
+import type { Dots, Message } from '@grapevine/core';
+
+/** Dots of an ask that are answered at most. */
+const ASKED_AT_MOST = 8192;
+/** A message on its way through mailboxes, beside what it holds. */
+const MESSAGE_BYTES = 256;
+const ORIGIN_BYTES = 160;
+const INTERVAL_BYTES = 16;
+
+/** In updates: those that it holds or asks for, and one for itself. */
+export function workOf(message: Message): number {
+  switch (message.type) {
+    case 'updates':
+    case 'chunk':
+      return 1 + message.updates.length;
+    case 'ask':
+      return 1 + askedIn(message.dots);
+    default:
+      return 1;
+  }
+}
+
+/** In bytes while it waits, roughly. @param frameBytes what it took on the wire */
+export function weightOf(message: Message, frameBytes: number): number {
+  switch (message.type) {
+    case 'announce':
+    case 'ask':
+    case 'gone':
+    case 'refused':
+    case 'room':
+    case 'contexts':
+      return MESSAGE_BYTES + frameBytes + weightOfDots(message.dots);
+    case 'feedback':
+      return MESSAGE_BYTES + frameBytes + weightOfDots(message.known) + weightOfDots(message.news);
+    case 'end':
+      return MESSAGE_BYTES + frameBytes + weightOfDots(message.claim);
+    case 'live-dots':
+      return MESSAGE_BYTES + frameBytes + weightOfDots(message.dots) + weightOfDots(message.context);
+    default:
+      return MESSAGE_BYTES + frameBytes;
+  }
+}
+
+function weightOfDots(dots: Dots): number {
+  let bytes = 0;
+  for (let i = 0; i < dots.length; i++) bytes += ORIGIN_BYTES + (INTERVAL_BYTES / 2) * (dots[i]?.intervals.length ?? 0);
+  return bytes;
+}
+
+function askedIn(dots: Dots): number {
+  let count = 0;
+  for (const { intervals } of dots) {
+    for (let i = 0; i < intervals.length; i += 2) count += (intervals[i + 1] as number) - (intervals[i] as number) + 1;
+    if (count >= ASKED_AT_MOST) return ASKED_AT_MOST;
+  }
+  return count;
+}

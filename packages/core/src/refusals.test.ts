@@ -1,0 +1,72 @@
+import { describe, expect, test } from '@jest/globals';
+import { countDots } from './context.ts';
+import { Origin } from './origin.ts';
+import { Refusals } from './refusals.ts';
+
+const a = new Origin('a', 1);
+const plenty = { ids: 1e9, bytes: 1e9, origins: 1e9 };
+
+/** Refused for lack of room: sizes by sequence number. */
+function refusing(sizes: Readonly<Record<number, number>>): Refusals {
+  const refusals = new Refusals();
+  for (const [sequence, bytes] of Object.entries(sizes)) refusals.add(a, Number(sequence), 'room', bytes);
+  return refusals;
+}
+
+describe('what was refused for lack of room', () => {
+  test('is lifted as far as it fits for certain, small updates past large ones', () => {
+    const refusals = refusing({ 1: 1000, 3: 10, 5: 12, 7: 15 });
+    expect(refusals.lift({ ids: 10, bytes: 14, origins: 1 })).toBeNull();
+    expect(refusals.lift({ ids: 10, bytes: 30, origins: 1 })).toMatchObject({
+      dots: [{ intervals: [3, 3, 5, 5] }],
+      all: false,
+    });
+    expect(refusals.lift({ ids: 10, bytes: 999, origins: 1 })).toMatchObject({ dots: [{ intervals: [7, 7] }] });
+    expect(refusals.lift({ ids: 10, bytes: 999, origins: 1 })).toBeNull();
+    expect(refusals.lift({ ids: 0, bytes: 1000, origins: 1 })).toBeNull();
+    expect(refusals.has(a, 1)).toBe(true);
+    expect(refusals.lift({ ids: 1, bytes: 1000, origins: 1 })).toMatchObject({ dots: [{ intervals: [1, 1] }] });
+    expect(refusals.isEmpty).toBe(true);
+  });
+
+  test('takes the room of one class from the next', () => {
+    const refusals = refusing({ 1: 10, 3: 100, 5: 100 });
+    const lifted = refusals.lift({ ids: 10, bytes: 209, origins: 1 });
+    expect(countDots(lifted?.dots ?? [])).toBe(2);
+  });
+
+  test('and came after all is refused no more', () => {
+    const refusals = refusing({ 1: 10, 2: 10 });
+    refusals.removeAll([{ origin: a, intervals: [1, 1], newest: 0 }]);
+    expect(refusals.lacking([{ origin: a, intervals: [1, 2], newest: 0 }])).toMatchObject([{ intervals: [1, 1] }]);
+    expect(refusals.lift(plenty)).toMatchObject({ dots: [{ intervals: [2, 2] }] });
+  });
+});
+
+test('what is too large is never lifted', () => {
+  const refusals = new Refusals();
+  refusals.add(a, 1, 'size', 0);
+  expect(refusals.lift(plenty)).toBeNull();
+  expect(refusals.has(a, 1)).toBe(true);
+});
+
+test('origins are lifted as many as there is room for', () => {
+  const refusals = new Refusals();
+  for (let i = 0; i < 5; i++) refusals.add(new Origin(`o${i}`, 1), 1, 'origin', 10);
+  expect(refusals.lift({ ...plenty, origins: 0 })).toBeNull();
+  expect(refusals.lift({ ...plenty, origins: 2 })?.dots).toHaveLength(2);
+});
+
+test('what goes beyond the limit is told at large once the rest was lifted', () => {
+  const refusals = new Refusals();
+  for (let i = 0; i < 70_000; i++) refusals.add(a, 2 * i + 1, 'room', 10);
+  // What joins an interval costs none.
+  refusals.add(a, 2, 'room', 10);
+  expect(refusals.has(a, 2)).toBe(true);
+  expect(refusals.has(a, 139_999)).toBe(false);
+  expect(countDots(refusals.lift(plenty)?.dots ?? [])).toBe(65_537);
+  expect(refusals.isEmpty).toBe(false);
+  expect(refusals.lift({ ids: 0, bytes: 0, origins: 0 })).toBeNull();
+  expect(refusals.lift(plenty)).toEqual({ dots: [], all: true });
+  expect(refusals.isEmpty).toBe(true);
+});

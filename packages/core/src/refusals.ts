@@ -1,0 +1,146 @@
+/**
+ * What a replica has refused: too large for ever, or without room for now.
+ *
+ * Refused dots stay out of the context, are not asked for and not claimed while anybody holds them. What was refused for
+ * lack of room is lifted again as room is made, and only as much as fits: so whoever is full hears every value once, and
+ * once more when it can take it.
+ *
+ * Invariants
+ *  1. What is lifted fits: of each class of sizes no more than there is room for, each taken for the largest of its class.
+ *     So an update may wait until there is room for twice its size.
+ *  2. It remembers at most `INTERVALS` intervals. What goes beyond is refused all the same, and told at large once the
+ *     rest has been lifted: then peers offer again whatever they had been refused.
+ *
+ * Source: docs/algorithm.md, "A replica that is full".
+ */
+
+import { Context, type Dots, type OriginDots } from './context.ts';
+import { hasNumber } from './intervals.ts';
+import type { Origin } from './origin.ts';
+import { firstDots } from './protocols/dots.ts';
+
+/** Intervals that are remembered. */
+const INTERVALS = 65_536;
+
+/** What is left at a replica. */
+export interface Left {
+  readonly ids: number;
+  readonly bytes: number;
+  /** Origins that its context may still take up. */
+  readonly origins: number;
+}
+
+/** Updates of about one size. */
+interface SizeClass {
+  readonly dots: Context;
+  /** The bytes of the largest that came into it. */
+  most: number;
+}
+
+/** Why an update is not taken: it is too large for ever, there is no room for its bytes, or none for its origin. */
+export type Lack = 'size' | 'room' | 'origin';
+
+export class Refusals {
+  readonly #all = new Context();
+  readonly #classes: (SizeClass | undefined)[] = [];
+  readonly #ofOrigins = new Context();
+  #isOverflown = false;
+
+  /** Whether nothing is refused. */
+  get isEmpty(): boolean {
+    return this.#all.size === 0 && !this.#isOverflown;
+  }
+
+  add(origin: Origin, sequence: number, lack: Lack, bytes: number): void {
+    if (this.#all.intervalCount >= INTERVALS && !this.#isNeighbour(origin, sequence)) {
+      this.#isOverflown = true;
+      return;
+    }
+    this.#all.add(origin, sequence);
+    if (lack === 'size') return;
+    if (lack === 'origin') return this.#ofOrigins.add(origin, sequence);
+    const number = 32 - Math.clz32(bytes);
+    const sizeClass = (this.#classes[number] ??= { dots: new Context(), most: 0 });
+    sizeClass.dots.add(origin, sequence);
+    sizeClass.most = Math.max(sizeClass.most, bytes);
+  }
+
+  has(origin: Origin, sequence: number): boolean {
+    return this.#all.has(origin, sequence);
+  }
+
+  /** What of `dots` is not refused. */
+  lacking(dots: Dots): OriginDots[] {
+    return this.#all.lacking(dots);
+  }
+
+  /** Whether all of `dots` are refused. */
+  covers(dots: Dots): boolean {
+    return this.#all.covers(dots);
+  }
+
+  /** The origin is forgotten. */
+  forget(origin: Origin): void {
+    const entry = this.#all.find(origin);
+    if (entry !== undefined) this.removeAll([{ origin, newest: 0, intervals: [...entry.intervals] }]);
+  }
+
+  /** These are refused no more: they came after all, or are held by nobody. */
+  removeAll(dots: Dots): void {
+    if (this.#all.size === 0 || dots.length === 0) return;
+    this.#all.removeAll(dots);
+    this.#ofOrigins.removeAll(dots);
+    for (const [number, sizeClass] of this.#classes.entries()) {
+      if (sizeClass === undefined) continue;
+      sizeClass.dots.removeAll(dots);
+      if (sizeClass.dots.size === 0) this.#classes[number] = undefined;
+    }
+  }
+
+  /**
+   * Refuses no more what there is room for now.
+   * @returns those dots; none, with `all`, when peers shall offer again whatever was refused; `null`: there is no room
+   */
+  lift({ ids, bytes, origins }: Left): { readonly dots: Dots; readonly all: boolean } | null {
+    if (this.isEmpty) return null;
+    const lifted: OriginDots[] = origins > 0 ? this.#ofOrigins.dots().slice(0, origins) : [];
+    let left = ids;
+    let leftBytes = bytes;
+    for (const sizeClass of this.#classes) {
+      if (sizeClass === undefined || left <= 0) continue;
+      const count = Math.min(left, Math.floor(leftBytes / Math.max(1, sizeClass.most)));
+      if (count <= 0) continue;
+      const dots = firstDots(sizeClass.dots.dots(), count);
+      for (const { intervals } of dots)
+        for (let i = 0; i < intervals.length; i += 2) {
+          const taken = (intervals[i + 1] as number) - (intervals[i] as number) + 1;
+          left -= taken;
+          leftBytes -= taken * sizeClass.most;
+        }
+      lifted.push(...dots);
+    }
+    if (lifted.length > 0) {
+      this.removeAll(lifted);
+      return { dots: lifted, all: false };
+    }
+    const isLifted = this.#ofOrigins.size === 0 && this.#classes.every((sizeClass) => sizeClass === undefined);
+    if (!this.#isOverflown || !isLifted || ids <= 0 || bytes <= 0 || origins <= 0) return null;
+    this.clear();
+    return { dots: [], all: true };
+  }
+
+  clear(): void {
+    this.#all.removeAll(this.#all.dots());
+    this.#ofOrigins.removeAll(this.#ofOrigins.dots());
+    this.#classes.length = 0;
+    this.#isOverflown = false;
+  }
+
+  #isNeighbour(origin: Origin, sequence: number): boolean {
+    const intervals = this.#all.find(origin)?.intervals;
+    return (
+      intervals !== undefined &&
+      (hasNumber(intervals, sequence) || hasNumber(intervals, sequence - 1) || hasNumber(intervals, sequence + 1))
+    );
+  }
+}

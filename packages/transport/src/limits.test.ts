@@ -1,0 +1,227 @@
+/** What strangers and slow peers may occupy: connections of an address, handshakes, streams, and what waits for them. */
+import { connect, type Socket } from 'node:net';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { encodeHello, protocolVersions } from '@grapevine/wire';
+import { WebSocket } from 'ws';
+import { addressOf } from './address.ts';
+import { closeCodes } from './close-codes.ts';
+import type { TransportOptions } from './options.ts';
+import type { Session } from './session.ts';
+import type { Refusal, Transport } from './transport.ts';
+import { createWebSocketTransport } from './websocket.ts';
+
+/** Machines may be busy. */
+jest.setTimeout(30_000);
+
+interface Host {
+  readonly url: string;
+  readonly sessions: Session[];
+  readonly refusals: Refusal[];
+  readonly closes: number[];
+}
+
+const transports: Transport[] = [];
+const clients: (WebSocket | Socket)[] = [];
+
+async function aHost(options: Partial<TransportOptions> = {}): Promise<Host> {
+  const transport = createWebSocketTransport({
+    name: 'host',
+    epoch: 1,
+    listen: { port: 0 },
+    closeTimeoutMs: 100,
+    ...options,
+  });
+  transports.push(transport);
+  const [sessions, refusals, closes]: [Session[], Refusal[], number[]] = [[], [], []];
+  const { url } = await transport.start({
+    opened: (session) => {
+      session.onFrames = () => {};
+      sessions.push(session);
+    },
+    closed: (_session, { code }) => void closes.push(code),
+    refused: (refusal) => void refusals.push(refusal),
+  });
+  return { url: url as string, sessions, refusals, closes };
+}
+
+/** A client that says what it likes. */
+function aClient({ url }: Host): WebSocket {
+  const client = new WebSocket(`${url}/grapevine`, 'grapevine.1', { autoPong: false });
+  client.on('error', () => {});
+  clients.push(client);
+  return client;
+}
+
+const opened = (client: WebSocket): Promise<void> =>
+  new Promise((resolve) => void client.once('open', () => resolve()));
+const closed = (client: WebSocket): Promise<[code: number, reason: string]> =>
+  new Promise((resolve) => void client.once('close', (code, reason) => resolve([code, reason.toString()])));
+
+/** Says hello and commits. */
+async function settled(client: WebSocket, host: Host, name: string): Promise<Session> {
+  await opened(client);
+  const hello = { versions: protocolVersions, cluster: 'default', name, epoch: 1, url: null, capabilities: [] };
+  client.send(encodeHello(hello));
+  await new Promise((resolve) => void client.once('message', resolve));
+  client.send(new Uint8Array(0));
+  await until(() => host.sessions.some(({ peer }) => peer.name === name));
+  return host.sessions.find(({ peer }) => peer.name === name) as Session;
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => void setTimeout(resolve, 5));
+}
+
+afterEach(async () => {
+  for (const client of clients.splice(0))
+    if (client instanceof WebSocket) client.terminate();
+    else client.destroy();
+  await Promise.all(transports.splice(0).map((transport) => transport.close()));
+});
+
+describe('connections', () => {
+  test('of one address beyond maxConnectionsPerAddress are refused with code and sentence, and let in when there is room', async () => {
+    const host = await aHost({ maxConnectionsPerAddress: 2 });
+    const first = aClient(host);
+    await settled(first, host, 'a');
+    await settled(aClient(host), host, 'b');
+    const [code, reason] = await closed(aClient(host));
+    expect([code, reason]).toEqual([
+      closeCodes.TOO_MANY_CONNECTIONS,
+      expect.stringContaining('maxConnectionsPerAddress'),
+    ]);
+    expect(host.refusals.map(({ error }) => error.code)).toEqual(['TOO_MANY_CONNECTIONS']);
+    first.close();
+    await until(() => host.closes.length === 1);
+    await settled(aClient(host), host, 'c');
+  });
+
+  test('that this node dialled do not count for their address', async () => {
+    const other = await aHost({ name: 'other' });
+    const host = await aHost({ maxConnectionsPerAddress: 1 });
+    transports[1]?.dial([other.url]);
+    await until(() => host.sessions.length === 1);
+    expect((await settled(aClient(host), host, 'a')).dialled).toBe(false);
+  });
+
+  test('that say nothing are no more than maxHandshakes, and give way when their time is up', async () => {
+    const host = await aHost({ maxHandshakes: 1, handshakeTimeoutMs: 300 });
+    const silent = aClient(host);
+    await opened(silent);
+    const [code, reason] = await closed(aClient(host));
+    expect([code, reason]).toEqual([closeCodes.TOO_MANY_CONNECTIONS, expect.stringContaining('who they are')]);
+    expect((await closed(silent))[0]).toBe(closeCodes.HELLO_TIMEOUT);
+    await settled(aClient(host), host, 'a');
+  });
+
+  test('that never become WebSockets are cut at the doorstep beyond what an address may have', async () => {
+    const host = await aHost({ maxConnectionsPerAddress: 1 });
+    let ended = 0;
+    const streams = Array.from({ length: 70 }, () => {
+      const stream = connect({ host: '127.0.0.1', port: Number(new URL(host.url).port) });
+      stream.on('error', () => {}).on('close', () => void ended++);
+      stream.resume();
+      clients.push(stream);
+      return stream;
+    });
+    // 64 may be on their way to be told why.
+    await until(() => ended === 70 - 65);
+    streams.find((stream) => !stream.destroyed)?.destroy();
+    await until(() => ended === 6);
+    expect((await settled(aClient(host), host, 'a')).dialled).toBe(false);
+  });
+});
+
+describe('a peer that does not read', () => {
+  test('is cut off after stallTimeoutMs as TOO_SLOW, and until then what waits is told', async () => {
+    const host = await aHost({ stallTimeoutMs: 300, hardQueueBytes: 2 ** 28 });
+    const client = aClient(host);
+    const session = await settled(client, host, 'a');
+    expect([session.queuedBytes, session.queuedFrames]).toEqual([0, 0]);
+    client.pause();
+    const frame = new Uint8Array(256 * 1024);
+    // More than the kernel takes.
+    for (let i = 0; i < 128; i++) session.send(frame, 'reply');
+    await until(() => session.queuedFrames > 0);
+    expect(session.queuedBytes).toBeGreaterThan(1024 * 1024);
+    await until(() => host.closes.length === 1);
+    expect(host.closes).toEqual([closeCodes.TOO_SLOW]);
+    expect([session.queuedBytes, session.queuedFrames]).toEqual([0, 0]);
+  });
+
+  test('but reads again in time stays', async () => {
+    const host = await aHost({ stallTimeoutMs: 600, hardQueueBytes: 2 ** 28 });
+    const client = aClient(host);
+    const session = await settled(client, host, 'a');
+    client.pause();
+    const frame = new Uint8Array(256 * 1024);
+    for (let i = 0; i < 128; i++) session.send(frame, 'reply');
+    await until(() => session.queuedFrames > 0);
+    client.resume();
+    await until(() => session.queuedBytes === 0);
+    await new Promise((resolve) => void setTimeout(resolve, 700));
+    expect(host.closes).toEqual([]);
+  });
+});
+
+describe('a peer that writes a byte now and then', () => {
+  const trickle = (stream: Socket, bytes: Uint8Array): void => {
+    let at = 0;
+    const timer = setInterval(() => {
+      if (stream.destroyed || at === bytes.length) clearInterval(timer);
+      else stream.write(bytes.subarray(at, ++at));
+    }, 20);
+  };
+
+  test('has the time of a handshake for its hello', async () => {
+    const host = await aHost({ handshakeTimeoutMs: 300 });
+    const client = aClient(host);
+    await opened(client);
+    // A masked binary frame of 100 bytes.
+    trickle(
+      (client as unknown as { _socket: Socket })._socket,
+      new Uint8Array(106).fill(1).fill(0x82, 0, 1).fill(0xe4, 1, 2),
+    );
+    expect((await closed(client))[0]).toBe(closeCodes.HELLO_TIMEOUT);
+  });
+
+  test('has the time of an upgrade before that', async () => {
+    const host = await aHost({ handshakeTimeoutMs: 200 });
+    const stream = connect({ host: '127.0.0.1', port: Number(new URL(host.url).port) });
+    clients.push(stream);
+    stream.on('error', () => {}).resume();
+    trickle(stream, Buffer.from(`GET /grapevine HTTP/1.1\r\nX: ${'x'.repeat(1000)}`));
+    await new Promise((resolve) => void stream.once('close', resolve));
+    expect(host.sessions).toEqual([]);
+  });
+
+  test('is silent, however long its frame is on its way', async () => {
+    const host = await aHost({ pingIntervalMs: 60 });
+    const client = aClient(host);
+    await settled(client, host, 'a');
+    trickle(
+      (client as unknown as { _socket: Socket })._socket,
+      new Uint8Array(106).fill(1).fill(0x82, 0, 1).fill(0xe4, 1, 2),
+    );
+    await until(() => host.closes.length === 1);
+    expect(host.closes).toEqual([closeCodes.SILENT]);
+  });
+});
+
+describe('addresses', () => {
+  test.each([
+    ['127.0.0.1', '127.0.0.1'],
+    ['::ffff:10.0.0.7', '10.0.0.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2::6', '2001:db8:1:2::/64'],
+    ['2001:db8::6', '2001:db8:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+  ])('%s counts as %s', (remoteAddress, key) => {
+    expect(addressOf({ remoteAddress })).toBe(key);
+  });
+
+  test('that are unknown count for none', () => {
+    expect(addressOf({} as { remoteAddress: undefined })).toBeNull();
+  });
+});
