@@ -277,6 +277,7 @@ describe('a replica that is full', () => {
     for (let i = 0; i < 20_000; i++) a.replica.write(`r${i}`, undefined, undefined, NOW);
     a.exchange.begin(['b'], NOW);
     let isLifted = false;
+    let answered: string[] = [];
     for (;;) {
       const [from, to] = b.outbox.length > 0 ? [b, a] : [a, b];
       const message = from.outbox.shift();
@@ -286,10 +287,10 @@ describe('a replica that is full', () => {
         isLifted = true;
         b.replica.write('mine', undefined, undefined, NOW);
         b.exchange.makeRoom();
-        expect(b.outbox.map(({ type }) => type)).toContain('room');
+        answered = b.outbox.map(({ type }) => type);
       }
     }
-    expect(isLifted).toBe(true);
+    expect(answered).toContain('room');
     expect(b.replica.get('x')).toBe('x'.repeat(500));
     expect(a.replica.get('x')).toBe('x'.repeat(500));
   });
