@@ -12,7 +12,7 @@ export type TrackerMessage =
   | { readonly type: 'listening' }
   | { readonly type: 'connected'; readonly member: Member }
   /** `released`: one side said that it needs the connection no more. */
-  | { readonly type: 'disconnected'; readonly name: string; readonly released: boolean }
+  | { readonly type: 'disconnected'; readonly name: string; readonly session: number; readonly released: boolean }
   | { readonly type: 'dial-ended'; readonly end: DialEnd }
   /** What the source of this index found. */
   | { readonly type: 'discovered'; readonly source: number; readonly urls: readonly string[] }

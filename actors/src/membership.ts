@@ -5,7 +5,8 @@
  *  1. Subscribers and announcing instances hear of every difference between two views, once.
  *  2. A new incarnation takes up what the last one published, and is told of the open connections before it publishes
  *     anything, so that a crash here is no news.
- *  3. A module hears that this process stood still before it hears of anything that this delayed.
+ *  3. A module hears the last words of a connection before it hears of its end, and of its end before its successor.
+ *  4. A module hears that this process stood still before it hears of anything that this delayed.
  *
  * Source: docs/architecture.md.
  */
@@ -86,6 +87,10 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   readonly #self: Self<TrackerMessage>;
   readonly #outbox: Outbox;
   readonly #timers = new Map<string, Timer>();
+  /** On which connection each peer can speak to the module. */
+  readonly #speaking = new Map<string, number>();
+  /** Connections that have ended while what they brought is still on its way through their link. */
+  readonly #ending = new Map<string, Extract<TrackerMessage, { type: 'disconnected' }>>();
   /** What connections that are to go had carried when that was last asked. */
   readonly #carried = new Map<string, number>();
   readonly #seeker: Seeker;
@@ -124,6 +129,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     if (this.#machine === null) {
       // What opened or was said before the module began is found in the lines as it begins, or is said again.
       if (message.type === 'goodbye') tell(message.replyTo, true);
+      else if (message.type === 'peer-arrived') this.#speaking.set(message.name, message.session);
       else if (message.type === 'describe') this.#early.push(message);
       else this.#begin();
       return;
@@ -168,12 +174,15 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     this.#noticeStandstill(machine, nowMs);
     switch (message.type) {
       case 'connected':
+        this.#end(machine, message.member.name, nowMs);
         this.#tiesChanged = true;
         return machine.connected(message.member, nowMs);
       case 'disconnected':
         this.#tiesChanged = true;
         this.#carried.delete(message.name);
-        return machine.disconnected(message.name, nowMs, message.released);
+        this.#ending.set(message.name, message);
+        if (this.#speaking.get(message.name) !== message.session) this.#end(machine, message.name, nowMs);
+        return;
       case 'dial-ended':
         return machine.dialEnded?.(message.end, nowMs);
       case 'discovered':
@@ -197,8 +206,12 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
         // It has begun.
         return;
       case 'peer-arrived':
+        this.#speaking.set(message.name, message.session);
+        return;
       case 'peer-gone':
-        // It goes by connections.
+        if (this.#speaking.get(message.name) !== message.session) return;
+        this.#speaking.delete(message.name);
+        if (this.#ending.get(message.name)?.session === message.session) this.#end(machine, message.name, nowMs);
         return;
       default:
         message satisfies never;
@@ -208,6 +221,14 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   drained(): void {
     this.#node.parties.get(membershipParty)?.pressure.relieve();
     this.#publish();
+  }
+
+  /** Tells of the end of a connection, if one has ended. */
+  #end(machine: MembershipMachine, name: string, nowMs: number): void {
+    const ended = this.#ending.get(name);
+    if (ended === undefined) return;
+    this.#ending.delete(name);
+    machine.disconnected(name, nowMs, ended.released);
   }
 
   /** The timer that should have run first says for how long nothing ran. */

@@ -124,6 +124,7 @@ group('swim', () => {
     await knows(one);
     const again = await aNode('three', [url], {}, { meta: { second: true } });
     await until(() => nodeView(one).members.some(({ name, url: at }) => name === 'three' && at === again.url));
+    await until(() => words.filter((word) => word === 'nodeup three').length === 2);
     expect(words.filter((word) => !word.startsWith('nodechanged'))).toEqual([
       'members 0',
       ...['nodeup two', 'nodeup three'].toSorted((a, b) => words.indexOf(a) - words.indexOf(b)),

@@ -252,7 +252,7 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     const link = node.links.get(line);
     if (link !== undefined) tell(link, { type: 'closed', info });
     const released = info.code === closeCodes.RELEASED;
-    if (node.trackerRef !== null) tell(node.trackerRef, { type: 'disconnected', name, released });
+    if (node.trackerRef !== null) tell(node.trackerRef, { type: 'disconnected', name, session: session.id, released });
   }
 
   dialEnded(end: DialEnd): void {
