@@ -24,6 +24,7 @@ import {
   type GossipError,
   isExpired,
   isNewer,
+  type MemberStatus,
   type Message,
   type Offer,
   type Origin,
@@ -39,6 +40,7 @@ import type { End } from '../connection.ts';
 import { Ledger, type Write } from '../ledger.ts';
 import type { SimNode } from '../node.ts';
 import type { Input, Observer, WatchedNode } from '../observer.ts';
+import { MembershipOracles } from './membership-oracles.ts';
 import { inspect } from './quiet-oracles.ts';
 import type { Object as Objection } from '../violation.ts';
 
@@ -116,11 +118,13 @@ export class StepOracles implements Observer {
   /** Messages other than comparisons are noted while this is set. */
   isQuiet = false;
   readonly messages: Record<string, number> = {};
+  readonly membership: MembershipOracles;
   #input: Input = 'start';
   #steps = 0;
 
   constructor(options: StepOracleOptions) {
     this.#options = options;
+    this.membership = new MembershipOracles(options.object);
   }
 
   replicaMade(node: SimNode, replica: Replica): void {
@@ -348,6 +352,10 @@ export class StepOracles implements Observer {
     watched.expected.clear();
     // A new machine has heard nothing yet, even on connections that live on.
     for (const end of node.ends.values()) this.#heard.delete(end);
+  }
+
+  viewed(node: SimNode, before: readonly MemberStatus[], now: readonly MemberStatus[]): void {
+    this.membership.viewed(node, before, now);
   }
 
   reported(_node: SimNode, _error: GossipError): void {
@@ -587,7 +595,7 @@ export class StepOracles implements Observer {
       this.#object(9, 'tombstones', `${node.name} keeps tombstones beyond their time`);
     for (const { origin, newest } of replica.context.origins()) {
       if (newest === 0 || wallOf(newest) >= nowMs - forgetAfterMs) continue;
-      if (origin.name === node.name || node.peers.has(origin.name) || replica.store.holdsAnyOf(origin)) continue;
+      if (origin.name === node.name || node.sees(origin.name) || replica.store.holdsAnyOf(origin)) continue;
       this.#object(9, 'origins', `${node.name} keeps the origin ${origin.key}, which is long gone`);
     }
   }

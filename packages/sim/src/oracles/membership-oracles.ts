@@ -1,0 +1,78 @@
+/**
+ * The oracles of a membership: what it publishes, and what it must come to once everything has healed.
+ *
+ * Invariants watched
+ *  1. A view lists every node but its own, each once, and nobody who does not exist.
+ *  2. Once all has healed and settled, everybody is there in every view, alive, in its present life, at its present address;
+ *     and nobody is declared down any more.
+ *  3. Then every connection is open at both ends, between present lives, and the protocol's peers are the connections; in a
+ *     mesh there is one with everybody, else with somebody.
+ *
+ * Source: core/memberships/swim, ADR 10.
+ */
+
+import { isThere, type MemberStatus } from '@grapevine/core';
+import type { SimNode } from '../node.ts';
+import type { Object as Objection } from '../violation.ts';
+
+export class MembershipOracles {
+  readonly #object: Objection;
+  /** While all is well and nothing happens: nobody is declared down. */
+  isSettled = false;
+
+  constructor(object: Objection) {
+    this.#object = object;
+  }
+
+  viewed(node: SimNode, before: readonly MemberStatus[], now: readonly MemberStatus[]): void {
+    if (before === now) return;
+    const names = new Set(now.map(({ name }) => name));
+    if (names.size !== now.length || names.has(node.name))
+      this.#object(0, 'view', `${node.name} lists ${now.map(({ name }) => name).join(', ')}`);
+    if (!this.isSettled) return;
+    const lost = now.find((status) => !isThere(status));
+    if (lost !== undefined)
+      this.#object(
+        0,
+        'false-down',
+        `${node.name} holds ${lost.name} for ${lost.state}, and nothing has happened to it`,
+      );
+  }
+}
+
+/** What of it is not yet so; `null`: all is settled. @param isMesh whether everybody is to be connected with everybody */
+export function unsettledOf(nodes: readonly SimNode[], isMesh: boolean): string | null {
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  for (const node of nodes) {
+    const problem = viewProblem(node, byName) ?? connectionProblem(node, isMesh ? nodes.length - 1 : 1);
+    if (problem !== null) return `${node.name} ${problem}`;
+  }
+  return null;
+}
+
+function viewProblem({ residence }: SimNode, byName: ReadonlyMap<string, SimNode>): string | null {
+  const roster = residence?.roster ?? [];
+  for (const { name, state, epoch, url } of roster) {
+    const home = byName.get(name)?.residence;
+    if (!home) return `knows ${name}, which there never was`;
+    if (state !== 'alive') return `holds ${name} for ${state}`;
+    if (epoch !== home.epoch) return `knows ${name} in its life of ${epoch}, not in that of ${home.epoch}`;
+    if (url !== home.url) return `knows ${name} at ${url}, and it is at ${home.url}`;
+  }
+  return roster.length === byName.size - 1 ? null : `knows ${roster.length} others of ${byName.size - 1}`;
+}
+
+function connectionProblem({ ends, peers, residence, reserved }: SimNode, least: number): string | null {
+  for (const [name, end] of ends) {
+    const { node } = end.peer;
+    if (node.ends.get(end.peer.peer.node.name) !== end.peer) return `has half a connection with ${name}`;
+    if (end.hello?.epoch !== (node as SimNode).residence?.epoch) return `is connected with a former life of ${name}`;
+    if (peers.get(name)?.session !== end.session) return `is connected with ${name}, which is no peer of its protocol`;
+  }
+  if (peers.size !== ends.size) return `has ${peers.size} peers, and ${ends.size} connections`;
+  if (reserved.size > 0) return 'waits for a connection to begin';
+  const connected = [...(residence?.names ?? [])].filter((name) => ends.has(name)).length;
+  if (residence?.names.size !== connected + residence!.beyond)
+    return 'tells its protocol another number of unconnected';
+  return ends.size >= least ? null : `has ${ends.size} connections`;
+}
