@@ -6,12 +6,13 @@
  *  2. It ends with the first violation, or when its minutes are over and it is quiet.
  */
 
-import { epidemicStatus } from '@grapevine/core';
+import { below, epidemicStatus } from '@grapevine/core';
 import { encodeValue } from '@grapevine/wire';
+import { chance, stream } from './chance.ts';
 import { allFaults, type FaultName, faultsWithout } from './faults.ts';
 import { crowd } from './crowd.ts';
 import { type MembershipName, type MembershipSetting, membershipSettingOf } from './membership/membership-setting.ts';
-import { unsettledOf } from './oracles/membership-oracles.ts';
+import { ghostOf, unsettledOf } from './oracles/membership-oracles.ts';
 import { areEqual, differenceOf, inspect, inspectAll, wideOf } from './oracles/quiet-oracles.ts';
 import { StepOracles } from './oracles/step-oracles.ts';
 import { type Operation, planStorm, type PlanOptions } from './plan.ts';
@@ -68,6 +69,8 @@ const REST_CYCLES = 100;
 const REST_MS = 4000;
 const SILENCE_MS = 3000;
 const LEAST_SILENT_MS = 3_600_000;
+/** The share of quiet times after which somebody dies, where a membership must notice. */
+const LOSSES = 0.3;
 
 export function runHistory(options: HistoryOptions): HistoryReport {
   return new History(options).run();
@@ -138,6 +141,7 @@ class History {
       this.#storm(storm);
       this.#heal();
       this.#quiet();
+      this.#lose(storm);
     }
     return {
       seed: this.#options.seed,
@@ -212,6 +216,7 @@ class History {
       case 'restart': {
         const node = nodes[operation.node];
         if (node === undefined || !node.isUp) return;
+        if (!operation.silent && number % 2 === 1) node.leave();
         node.die(operation.silent);
         return during(operation.forMs, () => {
           node.skewMs -= operation.backMs;
@@ -287,7 +292,23 @@ class History {
       world.run(250);
     }
     this.#msToSettle = Math.max(this.#msToSettle, world.nowMs - healedMs);
-    this.#oracles.membership.isSettled = true;
+    this.#oracles.membership.mayGo = new Set();
+  }
+
+  /** Now and then somebody dies when all is quiet: everybody else must know in time, and take nobody else for dead. */
+  #lose(storm: number): void {
+    const world = this.#world;
+    const random = stream(this.#options.seed, 11, storm);
+    if (this.#membership === null || world.isOver || !chance(random, LOSSES)) return;
+    const node = world.nodes[below(random, world.nodes.length)] as SimNode;
+    this.#oracles.membership.mayGo = new Set([node.name]);
+    node.die(chance(random, 0.5));
+    const { noticesMs } = this.#membership;
+    world.run(noticesMs);
+    const ghost = ghostOf(world.nodes, node);
+    if (ghost !== null) this.#object(0, 'ghost', `${noticesMs} ms after its death ${ghost}`);
+    this.#oracles.membership.mayGo = null;
+    if (!world.isOver) node.boot();
   }
 
   #quiet(): void {
@@ -299,7 +320,7 @@ class History {
     if (protocolName === 'rumor') {
       world.run(EXPIRY_MS);
       if (!world.isOver) for (const node of nodes) inspect(node, this.#object);
-      this.#oracles.membership.isSettled = false;
+      this.#oracles.membership.mayGo = null;
       this.#quietTimes++;
       return;
     }
@@ -326,7 +347,7 @@ class History {
     this.#oracles.isQuiet = this.#setting.forgetAfterMs > LEAST_SILENT_MS && wideOf(nodes).length === nodes.length;
     world.run(SILENCE_MS);
     this.#oracles.isQuiet = false;
-    this.#oracles.membership.isSettled = false;
+    this.#oracles.membership.mayGo = null;
     if (world.isOver) return;
     for (const node of nodes) inspect(node, this.#object);
     inspectAll(nodes, this.#oracles.ledger, this.#object);

@@ -167,6 +167,11 @@ export class SimNode implements Effects, ResidentNode {
     });
   }
 
+  /** Says goodbye by its membership, where it has one. */
+  leave(): void {
+    if (this.isUp && this.isRunning) this.residence?.leave();
+  }
+
   /** Dies, with all that it holds. @param silently its peers are not told by its kernel */
   die(silently: boolean): void {
     if (!this.isUp) return;

@@ -20,10 +20,14 @@ export interface MembershipSetting {
   readonly isMesh: boolean;
   /** Within so long all must agree after all has healed, in milliseconds. */
   readonly settlesMs: number;
+  /** Within so long everybody must know of a death, in milliseconds. */
+  readonly noticesMs: number;
 }
 
 /** Whoever is lost is dialled at least so often, in milliseconds. */
 const LONGEST_PAUSE_MS = 60_000;
+/** So long a connection with the dead may seem open, in milliseconds. */
+const LONGEST_SILENCE_MS = 17_000;
 const PROBE_INTERVAL_MS = 1000;
 const SUSPICION_MULT = 4;
 const SUSPICION_MAX_MULT = 6;
@@ -34,6 +38,8 @@ export function membershipSettingOf(seed: number, nodes: number): MembershipSett
   const neighbours = pick(random, [8, 8, 3, 2]);
   const syncInterval = pick(random, [30_000, 30_000, 10_000]);
   const suspicionMaxMult = pick(random, [SUSPICION_MAX_MULT, SUSPICION_MAX_MULT, 1]);
+  // A probe that fails, by a node that doubts itself as much as it may.
+  const doubtMs = 2 * AWARENESS_MAX * PROBE_INTERVAL_MS;
   const names = ['n00', 'n01'];
   const suspicionMs = suspicionMaxMult * SUSPICION_MULT * PROBE_INTERVAL_MS * Math.max(1, Math.log10(nodes));
   return {
@@ -49,7 +55,7 @@ export function membershipSettingOf(seed: number, nodes: number): MembershipSett
     nature: { moves: pick(random, [0, 0.3]), remembers: pick(random, [0, 1, 0.5]) },
     isMesh: nodes - 1 <= 2 * neighbours,
     // A dial of who was lost, one exchange of all that is known, and a suspicion by a node that doubts itself.
-    settlesMs:
-      LONGEST_PAUSE_MS + DIAL_TIMEOUT_MS + 1.1 * syncInterval + suspicionMs + 2 * AWARENESS_MAX * PROBE_INTERVAL_MS,
+    settlesMs: LONGEST_PAUSE_MS + DIAL_TIMEOUT_MS + 1.1 * syncInterval + suspicionMs + doubtMs,
+    noticesMs: LONGEST_SILENCE_MS + DIAL_TIMEOUT_MS + suspicionMs + doubtMs,
   };
 }

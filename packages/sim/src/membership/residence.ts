@@ -92,6 +92,10 @@ export class Residence {
     this.#track();
   }
 
+  leave(): void {
+    this.tracker?.leave();
+  }
+
   /** It is over. */
   end(): void {
     this.dialler?.stop();

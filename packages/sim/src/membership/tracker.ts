@@ -111,6 +111,11 @@ export class Tracker implements MembershipEffects {
     });
   }
 
+  /** This node is about to go. */
+  leave(): void {
+    this.#step((nowMs) => this.#machine.leave(nowMs));
+  }
+
   #step(input: (nowMs: number) => void): void {
     if (this.#isOver) return;
     const nowMs = this.#details.nowMs();

@@ -4,7 +4,7 @@
  * Invariants watched
  *  1. A view lists every node but its own, each once, and nobody who does not exist.
  *  2. Once all has healed and settled, everybody is there in every view, alive, in its present life, at its present address;
- *     and nobody is declared down any more.
+ *     and nobody is declared down any more, but who dies then; and that everybody must know in time.
  *  3. Then every connection is open at both ends, between present lives, and the protocol's peers are the connections; in a
  *     mesh there is one with everybody, else with somebody.
  *
@@ -17,8 +17,8 @@ import type { Object as Objection } from '../violation.ts';
 
 export class MembershipOracles {
   readonly #object: Objection;
-  /** While all is well and nothing happens: nobody is declared down. */
-  isSettled = false;
+  /** Who alone may be declared down, while all is well and nothing else happens; `null`: anybody. */
+  mayGo: ReadonlySet<string> | null = null;
 
   constructor(object: Objection) {
     this.#object = object;
@@ -29,8 +29,9 @@ export class MembershipOracles {
     const names = new Set(now.map(({ name }) => name));
     if (names.size !== now.length || names.has(node.name))
       this.#object(0, 'view', `${node.name} lists ${now.map(({ name }) => name).join(', ')}`);
-    if (!this.isSettled) return;
-    const lost = now.find((status) => !isThere(status));
+    const { mayGo } = this;
+    if (mayGo === null) return;
+    const lost = now.find((status) => !isThere(status) && !mayGo.has(status.name));
     if (lost !== undefined)
       this.#object(
         0,
@@ -38,6 +39,12 @@ export class MembershipOracles {
         `${node.name} holds ${lost.name} for ${lost.state}, and nothing has happened to it`,
       );
   }
+}
+
+/** Who is there for anybody in spite of its death; `null`: nobody holds it for alive. */
+export function ghostOf(nodes: readonly SimNode[], dead: SimNode): string | null {
+  const believer = nodes.find(({ isUp, residence }) => isUp && residence?.names.has(dead.name) === true);
+  return believer === undefined ? null : `${believer.name} believes that ${dead.name} is there`;
 }
 
 /** What of it is not yet so; `null`: all is settled. @param isMesh whether everybody is to be connected with everybody */
