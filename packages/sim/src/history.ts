@@ -15,7 +15,7 @@ import { type MembershipName, type MembershipSetting, membershipSettingOf } from
 import { ghostOf, unsettledOf } from './oracles/membership-oracles.ts';
 import { areEqual, differenceOf, inspect, inspectAll, wideOf } from './oracles/quiet-oracles.ts';
 import { StepOracles } from './oracles/step-oracles.ts';
-import { type Operation, planStorm, type PlanOptions } from './plan.ts';
+import { type Operation, type Planned, planStorm, type PlanOptions } from './plan.ts';
 import { edgesAmong, type ProtocolName, type Setting, settingOf } from './setting.ts';
 import { Trace } from './trace.ts';
 import type { SimNode } from './node.ts';
@@ -71,6 +71,7 @@ const SILENCE_MS = 3000;
 const LEAST_SILENT_MS = 3_600_000;
 /** The share of quiet times after which somebody dies, where a membership must notice. */
 const LOSSES = 0.3;
+const isolating: ReadonlySet<Operation['type']> = new Set(['partition', 'pause', 'sleep', 'slow']);
 
 export function runHistory(options: HistoryOptions): HistoryReport {
   return new History(options).run();
@@ -88,6 +89,8 @@ class History {
   readonly #operations: number[] = [];
   /** What ends an operation that is still going on, by its number. */
   readonly #healing = new Map<number, () => void>();
+  /** Those who have died in this storm. */
+  readonly #mortals = new Set<string>();
   /** The id that each node wrote last. */
   readonly #lastOf = new Map<number, string>();
   #violation: Violation | null = null;
@@ -169,8 +172,13 @@ class History {
     const world = this.#world;
     const { durationMs, operations } = planStorm(this.#plan, number);
     const { only } = this.#options;
+    const isCarriedOut = (planned: Planned): boolean => only === undefined || only.has(planned.number);
+    // Whoever is stopped, cut off or slow may be taken for dead, and it may take others for dead.
+    const isCalm = operations.every((planned) => !isCarriedOut(planned) || !isolating.has(planned.operation.type));
+    this.#oracles.membership.mayGo = isCalm ? this.#mortals : null;
+    this.#mortals.clear();
     for (const planned of operations) {
-      if (only !== undefined && !only.has(planned.number)) continue;
+      if (!isCarriedOut(planned)) continue;
       world.after(planned.atMs, () => {
         this.#operations.push(planned.number);
         this.#carryOut(planned.operation, planned.number);
@@ -216,6 +224,7 @@ class History {
       case 'restart': {
         const node = nodes[operation.node];
         if (node === undefined || !node.isUp) return;
+        this.#mortals.add(node.name);
         if (!operation.silent && number % 2 === 1) node.leave();
         node.die(operation.silent);
         return during(operation.forMs, () => {
@@ -308,7 +317,9 @@ class History {
     const ghost = ghostOf(world.nodes, node);
     if (ghost !== null) this.#object(0, 'ghost', `${noticesMs} ms after its death ${ghost}`);
     this.#oracles.membership.mayGo = null;
-    if (!world.isOver) node.boot();
+    if (world.isOver) return;
+    node.boot();
+    this.#settle();
   }
 
   #quiet(): void {

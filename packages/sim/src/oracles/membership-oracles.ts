@@ -2,11 +2,15 @@
  * The oracles of a membership: what it publishes, and what it must come to once everything has healed.
  *
  * Invariants watched
- *  1. A view lists every node but its own, each once, and nobody who does not exist.
+ *  1. A view lists every node but its own, each once, and of none an earlier life than before.
  *  2. Once all has healed and settled, everybody is there in every view, alive, in its present life, at its present address;
  *     and nobody is declared down any more, but who dies then; and that everybody must know in time.
- *  3. Then every connection is open at both ends, between present lives, and the protocol's peers are the connections; in a
+ *  3. As long as nobody is stopped, cut off or slow, in storms too, nobody but the dead is declared down.
+ *  4. Once settled, every connection is open at both ends, between present lives, and the protocol's peers are the connections; in a
  *     mesh there is one with everybody, else with somebody.
+ *
+ * What a storm with nodes that are cut off or stopped says of the living is no violation: a node that was cut off may tell
+ * others, who have no connection with them, that they are down. Papers' experiments count that (papers/swim-stalls.ts).
  *
  * Source: core/memberships/swim, ADR 10.
  */
@@ -17,7 +21,7 @@ import type { Object as Objection } from '../violation.ts';
 
 export class MembershipOracles {
   readonly #object: Objection;
-  /** Who alone may be declared down, while all is well and nothing else happens; `null`: anybody. */
+  /** Who alone may be declared down, while nobody else is dead, stopped, cut off or slow; `null`: anybody. */
   mayGo: ReadonlySet<string> | null = null;
 
   constructor(object: Objection) {
@@ -29,6 +33,10 @@ export class MembershipOracles {
     const names = new Set(now.map(({ name }) => name));
     if (names.size !== now.length || names.has(node.name))
       this.#object(0, 'view', `${node.name} lists ${now.map(({ name }) => name).join(', ')}`);
+    const epochs = new Map(before.map(({ name, epoch }) => [name, epoch]));
+    const earlier = now.find(({ name, epoch }) => epoch < (epochs.get(name) ?? 0));
+    if (earlier !== undefined)
+      this.#object(0, 'earlier-life', `${node.name} takes ${earlier.name} for a life of it that was over`);
     const { mayGo } = this;
     if (mayGo === null) return;
     const lost = now.find((status) => !isThere(status) && !mayGo.has(status.name));
