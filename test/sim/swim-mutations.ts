@@ -61,11 +61,13 @@ export const swimMutations: readonly Mutation[] = [
     'swim/connections.ts',
     'else this.#succeed(member, true);',
     '',
+    'whoever waits for the answer of the former takes the newcomer when the time is up: it only takes longer',
   ),
   one(
     'forget nobody who was lost, but dial him no more',
     'swim/connections.ts',
     "this.#contacts.add(url, 'lost', nowMs);\n    if (this.isAlone)",
     'if (this.isAlone)',
+    'every node has a seed that never moves, and the two sides of a partition meet there',
   ),
 ];

@@ -71,7 +71,7 @@ const SILENCE_MS = 3000;
 const LEAST_SILENT_MS = 3_600_000;
 /** The share of quiet times after which somebody dies, where a membership must notice. */
 const LOSSES = 0.3;
-const isolating: ReadonlySet<Operation['type']> = new Set(['partition', 'pause', 'sleep', 'slow']);
+const isolating: ReadonlySet<Operation['type']> = new Set(['partition', 'sleep', 'slow']);
 
 export function runHistory(options: HistoryOptions): HistoryReport {
   return new History(options).run();
@@ -89,7 +89,7 @@ class History {
   readonly #operations: number[] = [];
   /** What ends an operation that is still going on, by its number. */
   readonly #healing = new Map<number, () => void>();
-  /** Those who have died in this storm. */
+  /** Those who have died in this storm, or were stopped: these may be taken for dead, and must take nobody else for dead. */
   readonly #mortals = new Set<string>();
   /** The id that each node wrote last. */
   readonly #lastOf = new Map<number, string>();
@@ -173,7 +173,7 @@ class History {
     const { durationMs, operations } = planStorm(this.#plan, number);
     const { only } = this.#options;
     const isCarriedOut = (planned: Planned): boolean => only === undefined || only.has(planned.number);
-    // Whoever is stopped, cut off or slow may be taken for dead, and it may take others for dead.
+    // Whoever is cut off or slow may be taken for dead, and it may take others for dead.
     const isCalm = operations.every((planned) => !isCarriedOut(planned) || !isolating.has(planned.operation.type));
     this.#oracles.membership.mayGo = isCalm ? this.#mortals : null;
     this.#mortals.clear();
@@ -240,6 +240,7 @@ class History {
       case 'pause': {
         const node = nodes[operation.node];
         if (node === undefined || !node.isUp || !node.isRunning) return;
+        this.#mortals.add(node.name);
         node.pause();
         return during(operation.forMs, () => node.continue());
       }

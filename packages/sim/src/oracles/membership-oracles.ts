@@ -5,12 +5,12 @@
  *  1. A view lists every node but its own, each once, and of none an earlier life than before.
  *  2. Once all has healed and settled, everybody is there in every view, alive, in its present life, at its present address;
  *     and nobody is declared down any more, but who dies then; and that everybody must know in time.
- *  3. As long as nobody is stopped, cut off or slow, in storms too, nobody but the dead is declared down.
- *  4. Once settled, every connection is open at both ends, between present lives, and the protocol's peers are the connections; in a
- *     mesh there is one with everybody, else with somebody.
+ *  3. As long as nobody is cut off or slow, in storms too, nobody but the dead and the stopped is declared down.
+ *  4. Once settled, every connection is open at both ends, between present lives, and the protocol's peers are the
+ *     connections; in a mesh there is one with everybody, else with somebody.
  *
- * What a storm with nodes that are cut off or stopped says of the living is no violation: a node that was cut off may tell
- * others, who have no connection with them, that they are down. Papers' experiments count that (papers/swim-stalls.ts).
+ * What is said of the living where some are cut off or slow is no violation: those may tell others, who have no connection
+ * with them either, that they are down. How often that happens is for experiments to count (papers/swim-stalls.ts).
  *
  * Source: core/memberships/swim, ADR 10.
  */
@@ -21,7 +21,7 @@ import type { Object as Objection } from '../violation.ts';
 
 export class MembershipOracles {
   readonly #object: Objection;
-  /** Who alone may be declared down, while nobody else is dead, stopped, cut off or slow; `null`: anybody. */
+  /** Who alone may be declared down: nobody else is dead or stopped, and nobody is cut off or slow. `null`: anybody may. */
   mayGo: ReadonlySet<string> | null = null;
 
   constructor(object: Objection) {
