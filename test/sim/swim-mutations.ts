@@ -54,8 +54,15 @@ export const swimMutations: readonly Mutation[] = [
     'swim.ts',
     "if (states[record[3]] === 'down' && this.#connections.isTied(record[0]))",
     'if (false)',
+    'a false death is judged only where nobody is cut off; and who is buried so says that he lives',
   ),
-  one('count time in which one stood still', 'swim.ts', 'this.#stoodStillMs += forMs;', ''),
+  one(
+    'count time in which one stood still',
+    'swim.ts',
+    'this.#stoodStillMs += forMs;',
+    '',
+    'who is accused for it refutes in time; and suspicions under way are of those who were stopped as well',
+  ),
   one(
     'give no newcomer the name of who is at another address',
     'swim/connections.ts',

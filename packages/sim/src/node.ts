@@ -232,7 +232,7 @@ export class SimNode implements Effects, ResidentNode {
   }
 
   endOpened(end: End): void {
-    if (end.hello !== null) this.residence?.tracker?.connected(end.hello);
+    if (end.hello !== null) this.residence?.connected(end.hello);
   }
 
   hear(end: End, said: readonly Message[]): void {
@@ -243,6 +243,7 @@ export class SimNode implements Effects, ResidentNode {
   /** One of its ends has been closed. */
   endClosed(end: End, released: boolean): void {
     const { name } = end.peer.node;
+    if (released) this.note(`connection with ${name} is released`);
     const isLost = this.ends.get(name) === end;
     if (isLost) this.ends.delete(name);
     this.whenRunning(() => {
@@ -256,6 +257,10 @@ export class SimNode implements Effects, ResidentNode {
   viewChanged(roster: readonly MemberStatus[], names: ReadonlySet<string>, beyond: number): void {
     this.world.observer.viewed(this, this.residence?.roster ?? [], roster);
     this.#do('view', () => this.machine.viewChanged?.(names, beyond, this.nowMs));
+  }
+
+  note(what: string): void {
+    this.world.log(this, what);
   }
 
   broken(what: string): void {

@@ -6,6 +6,8 @@
  *  2. A dialler commits only while it has no other connection with the peer, and an acceptor obeys every commit.
  *  3. Where two dials cross, that of the lower name wins.
  *  4. Of two lives of one name the later stays.
+ *  5. There are never more than `maxConnections`, those included that have been answered and wait for the commit; who
+ *     comes for the place of a connection that is open needs no room.
  *
  * Source: docs/wire.md, "One connection per pair"; the transport does the same.
  */
@@ -30,6 +32,14 @@ export interface Places {
   linkOf(a: number, b: number): Link | undefined;
 }
 
+export interface DiallerDetails {
+  readonly node: Dialling;
+  /** As this life says hello. */
+  readonly member: Member;
+  readonly maxConnections: number;
+  readonly ended: (end: DialEnd) => void;
+}
+
 interface Dial {
   readonly url: string;
   readonly from: Dialler;
@@ -48,6 +58,7 @@ export class Dialler {
   readonly member: Member;
   readonly node: Dialling;
   readonly #places: Places;
+  readonly #maxConnections: number;
   readonly #ended: (end: DialEnd) => void;
   /** By URL. */
   readonly #dials = new Map<string, Dial>();
@@ -55,10 +66,11 @@ export class Dialler {
   readonly #reservations = new Set<Dial>();
   #isOver = false;
 
-  constructor(places: Places, node: Dialling, member: Member, ended: (end: DialEnd) => void) {
+  constructor(places: Places, { node, member, maxConnections, ended }: DiallerDetails) {
     this.#places = places;
     this.node = node;
     this.member = member;
+    this.#maxConnections = maxConnections;
     this.#ended = ended;
   }
 
@@ -88,6 +100,7 @@ export class Dialler {
         this.#places.after(0, () => this.#end(dial, 'duplicate', hello));
         return;
       }
+    if (!this.#hasRoom(null)) return this.#places.after(0, () => this.#end(dial, 'refused', null));
     this.#places.after(DIAL_TIMEOUT_MS, () => this.#end(dial, 'failed', null));
     const to = this.#places.nodeAt(url);
     if (to === this.node) return this.#places.after(1, () => this.#end(dial, 'self', this.member));
@@ -119,12 +132,21 @@ export class Dialler {
     if (this.#isOver || dial.isOver) return;
     const { name, epoch, url } = from.member;
     const open = this.node.ends.get(name)?.hello ?? null;
-    if ((open?.epoch ?? 0) > epoch || this.#reservedEpoch(name) > epoch)
+    if ((open?.epoch ?? 0) > epoch || this.#reservedEpoch(name) > epoch || !this.#hasRoom(name))
       return this.#go(link, from.node, () => from.#end(dial, 'refused', this.member));
     if (open !== null && open.epoch < epoch && open.url !== url && !asked)
       return this.#places.after(RIVAL_TIMEOUT_MS, () => this.node.whenRunning(() => this.#hello(dial, link, true)));
     this.#reservations.add(dial);
     this.#go(link, from.node, () => from.node.whenRunning(() => from.#welcome(dial, this, link)));
+  }
+
+  /** @param name who would have the connection; `null`: nobody knows */
+  #hasRoom(name: string | null): boolean {
+    const { ends, reserved } = this.node;
+    if (name !== null && ends.has(name)) return true;
+    let taken = ends.size + reserved.size;
+    for (const { from } of this.#reservations) if (from.member.name !== name) taken += 1;
+    return taken < this.#maxConnections;
   }
 
   #reservedEpoch(name: string): number {
@@ -148,10 +170,10 @@ export class Dialler {
     const former = node.ends.get(peer.name);
     const formerEpoch = former?.hello?.epoch ?? 0;
     const reservedEpoch = this.#reservedEpoch(peer.name);
-    const isLater = formerEpoch > peer.epoch || reservedEpoch > peer.epoch;
+    const isRefused = formerEpoch > peer.epoch || reservedEpoch > peer.epoch || !this.#hasRoom(peer.name);
     const isTheirs = reservedEpoch === peer.epoch && peer.name < member.name;
-    if (isLater || formerEpoch === peer.epoch || isTheirs) {
-      this.#end(dial, isLater ? 'refused' : 'duplicate', peer);
+    if (isRefused || formerEpoch === peer.epoch || isTheirs) {
+      this.#end(dial, isRefused ? 'refused' : 'duplicate', peer);
       return this.#go(link, acceptor.node, () => acceptor.#release(dial));
     }
     for (const rival of this.#reservations)
@@ -186,5 +208,5 @@ export class Dialler {
 function errorOf(url: string, outcome: 'failed' | 'refused'): GossipError {
   return outcome === 'failed'
     ? new GossipError('PEER_UNREACHABLE', `${url} did not answer in time`)
-    : new GossipError('NAME_TAKEN', `a node of this name with a higher epoch is connected, to ${url}`);
+    : new GossipError('NAME_TAKEN', `a later life or no room, at ${url}`);
 }

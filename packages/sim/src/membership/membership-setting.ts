@@ -28,6 +28,8 @@ export interface MembershipSetting {
 const LONGEST_PAUSE_MS = 60_000;
 /** So long a connection with the dead may seem open, in milliseconds. */
 const LONGEST_SILENCE_MS = 17_000;
+/** Connections that a node may have in half of the worlds where there are more nodes. */
+const FEW = 8;
 const PROBE_INTERVAL_MS = 1000;
 const SUSPICION_MULT = 4;
 const SUSPICION_MAX_MULT = 6;
@@ -40,8 +42,12 @@ export function membershipSettingOf(seed: number, nodes: number): MembershipSett
   const suspicionMaxMult = pick(random, [SUSPICION_MAX_MULT, SUSPICION_MAX_MULT, 1]);
   // A probe that fails, by a node that doubts itself as much as it may.
   const doubtMs = 2 * AWARENESS_MAX * PROBE_INTERVAL_MS;
+  const moves = pick(random, [0, 0.3]);
+  const remembers = pick(random, [0, 1, 0.5]);
+  const maxConnections = pick(random, [Infinity, nodes > FEW ? FEW : Infinity]);
   const names = ['n00', 'n01'];
-  const suspicionMs = suspicionMaxMult * SUSPICION_MULT * PROBE_INTERVAL_MS * Math.max(1, Math.log10(nodes));
+  // Virtual time stays whole.
+  const suspicionMs = Math.ceil(suspicionMaxMult * SUSPICION_MULT * PROBE_INTERVAL_MS * Math.max(1, Math.log10(nodes)));
   return {
     membership: swim({
       seeds: names.map((name) => urlOf(name, 0)),
@@ -52,8 +58,9 @@ export function membershipSettingOf(seed: number, nodes: number): MembershipSett
       neighbours,
       syncInterval,
     }),
-    nature: { moves: pick(random, [0, 0.3]), remembers: pick(random, [0, 1, 0.5]) },
-    isMesh: nodes - 1 <= 2 * neighbours,
+    nature: { moves, remembers, maxConnections },
+    // As the module has it: a quarter of the connections are of its own choice at most.
+    isMesh: nodes - 1 <= 2 * Math.min(neighbours, maxConnections / 4),
     // A dial of who was lost, one exchange of all that is known, and a suspicion by a node that doubts itself.
     settlesMs: LONGEST_PAUSE_MS + DIAL_TIMEOUT_MS + 1.1 * syncInterval + suspicionMs + doubtMs,
     noticesMs: LONGEST_SILENCE_MS + DIAL_TIMEOUT_MS + suspicionMs + doubtMs,

@@ -8,7 +8,7 @@
  * Source: actors/src/node.ts, actors/src/transport.ts.
  */
 
-import { below, type Membership, type MemberStatus, type Message, type Random } from '@grapevine/core';
+import { below, type Member, type Membership, type MemberStatus, type Message, type Random } from '@grapevine/core';
 import { chance } from '../chance.ts';
 import { Dialler, type Dialling, type Places } from './dialler.ts';
 import { Tracker } from './tracker.ts';
@@ -18,6 +18,7 @@ export interface ResidenceNature {
   readonly moves: number;
   /** The share of its lives that know what the last one remembered. */
   readonly remembers: number;
+  readonly maxConnections: number;
 }
 
 export interface ResidenceDetails {
@@ -38,6 +39,8 @@ export interface ResidentNode extends Dialling {
   /** All that it runs is started anew; its replica lives on. */
   renew(): void;
   broken(what: string): void;
+  /** For the trace. */
+  note(what: string): void;
 }
 
 /** As the actors leap where others remember a later life. */
@@ -92,6 +95,13 @@ export class Residence {
     this.#track();
   }
 
+  /** A connection is open. */
+  connected(member: Member): void {
+    const { node, nature } = this.#details;
+    if (node.ends.size > nature.maxConnections) node.broken(`it has ${node.ends.size} connections`);
+    this.tracker?.connected(member);
+  }
+
   leave(): void {
     this.tracker?.leave();
   }
@@ -113,11 +123,19 @@ export class Residence {
   #listen(): void {
     const { world, node } = this.#details;
     const member = { name: node.name, epoch: this.epoch, url: this.url };
-    this.dialler = new Dialler(world, node, member, (end) => this.tracker?.dialEnded(end));
+    this.dialler = new Dialler(world, {
+      node,
+      member,
+      maxConnections: this.#details.nature.maxConnections,
+      ended: (end) => {
+        node.note(`dialled ${end.url}: ${end.outcome}`);
+        this.tracker?.dialEnded(end);
+      },
+    });
   }
 
   #track(): void {
-    const { world, node, membership, random, forgetAfterMs } = this.#details;
+    const { world, node, membership, nature, random, forgetAfterMs } = this.#details;
     const { ends } = node;
     const tracker: Tracker = new Tracker({
       membership,
@@ -126,6 +144,7 @@ export class Residence {
       inherited: this.roster,
       remembered: this.#known,
       forgetAfterMs,
+      maxConnections: nature.maxConnections,
       nowMs: () => world.nowMs - this.#beganMs,
       after: (delayMs, act) => world.after(delayMs, act),
       whenRunning: (act) =>
@@ -154,6 +173,7 @@ export class Residence {
   /** It takes a higher epoch than that, and everything but its replica begins anew. */
   #outlive(epoch: number): void {
     const { node, random } = this.#details;
+    node.note('outlives a later life of its name');
     this.end();
     for (const end of [...node.ends.values(), ...node.reserved]) end.close();
     this.epoch = Math.max(node.nowMs, epoch + 1 + below(random, EPOCH_LEAP));

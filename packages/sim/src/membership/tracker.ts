@@ -33,6 +33,7 @@ export interface TrackerDetails {
   readonly inherited: readonly MemberStatus[];
   readonly remembered: readonly string[];
   readonly forgetAfterMs: number;
+  readonly maxConnections: number;
   /** Milliseconds since the process began. */
   readonly nowMs: () => number;
   readonly after: (delayMs: number, act: Act) => void;
@@ -67,10 +68,18 @@ export class Tracker implements MembershipEffects {
   #isOver = false;
 
   constructor(details: TrackerDetails) {
-    const { membership, self, random, inherited, remembered, forgetAfterMs } = details;
+    const { membership, self, random, inherited, remembered, forgetAfterMs, maxConnections } = details;
     this.#details = details;
     this.#roster = inherited;
-    this.#machine = membership.create({ self, effects: this, random, inherited, remembered, forgetAfterMs });
+    this.#machine = membership.create({
+      self,
+      effects: this,
+      random,
+      inherited,
+      remembered,
+      forgetAfterMs,
+      maxConnections,
+    });
   }
 
   /** Begins, with the connections that are open. */

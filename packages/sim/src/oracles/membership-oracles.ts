@@ -86,8 +86,8 @@ function connectionProblem({ ends, peers, residence, reserved }: SimNode, least:
   }
   if (peers.size !== ends.size) return `has ${peers.size} peers, and ${ends.size} connections`;
   if (reserved.size > 0) return 'waits for a connection to begin';
-  const connected = [...(residence?.names ?? [])].filter((name) => ends.has(name)).length;
-  if (residence?.names.size !== connected + residence!.beyond)
+  const { names = new Set<string>(), beyond = 0 } = residence ?? {};
+  if ([...names].filter((name) => !ends.has(name)).length !== beyond)
     return 'tells its protocol another number of unconnected';
   return ends.size >= least ? null : `has ${ends.size} connections`;
 }
