@@ -81,8 +81,11 @@ class Watched {
   claims = new Dots();
   /** Own live writes that a former life beat in this step, by id: they must be written again. */
   readonly beaten = new Map<string, Bytes>();
-  /** When each update arrived, in virtual milliseconds, where the protocol forgets. */
-  readonly arrivals = new WeakMap<Update, number>();
+  /** When each update arrived, in virtual milliseconds, and what `movedMs` was then, where the protocol forgets. */
+  readonly arrivals = new WeakMap<Update, { readonly atMs: number; readonly movedMs: number }>();
+  /** How far its clock is ahead of virtual time, and how far it has been moved altogether, in either direction. */
+  aheadMs: number | undefined;
+  movedMs = 0;
   /** When it was last awake, by its own clock, as its replica sees it; `undefined`: its protocol does not care. */
   awakeMs: number | undefined;
   /** Virtual milliseconds of its last step. */
@@ -175,6 +178,9 @@ export class StepOracles implements Observer {
     if (nowMs > this.#latestMs) this.#latestMs = nowMs;
     const watched = this.#of(node);
     const atMs = node.world.nowMs;
+    const aheadMs = nowMs - atMs;
+    watched.movedMs += Math.abs(aheadMs - (watched.aheadMs ?? aheadMs));
+    watched.aheadMs = aheadMs;
     if (this.#options.repairs && atMs - watched.steppedAtMs > this.#options.forgetAfterMs + 2 * CLOCK_TOLERANCE_MS)
       watched.outlived = node.replica.origin;
     watched.steppedAtMs = atMs;
@@ -439,7 +445,7 @@ export class StepOracles implements Observer {
           `${node.name} stores ${name(update)}, stamped ${wallOf(update.stamp) - nowMs} ms ahead`,
         );
     }
-    if (!this.#options.repairs) watched.arrivals.set(update, node.world.nowMs);
+    if (!this.#options.repairs) watched.arrivals.set(update, { atMs: node.world.nowMs, movedMs: watched.movedMs });
     if (
       former?.value !== undefined &&
       this.ledger.find(former.origin, former.sequence)?.replica === replica &&
@@ -466,8 +472,11 @@ export class StepOracles implements Observer {
   #onDrop(node: SimNode, update: Update): void {
     if (update.value === undefined) return;
     if (!this.#options.repairs) {
-      const ageMs = node.world.nowMs - (this.#of(node).arrivals.get(update) ?? 0);
-      if (ageMs < this.#options.rumorTtlMs - CLOCK_TOLERANCE_MS)
+      const { arrivals, movedMs } = this.#of(node);
+      const arrival = arrivals.get(update) ?? { atMs: 0, movedMs: 0 };
+      const ageMs = node.world.nowMs - arrival.atMs;
+      // It counts by its own clock, and two may have moved that at once.
+      if (ageMs < this.#options.rumorTtlMs - (movedMs - arrival.movedMs))
         this.#object(7, 'forgotten', `${node.name} forgets ${name(update)}, which came ${ageMs} ms ago`);
       return;
     }
