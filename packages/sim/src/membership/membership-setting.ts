@@ -45,6 +45,7 @@ export function membershipSettingOf(seed: number, nodes: number): MembershipSett
   const moves = pick(random, [0, 0.3]);
   const remembers = pick(random, [0, 1, 0.5]);
   const maxConnections = pick(random, [Infinity, nodes > FEW ? FEW : Infinity]);
+  const behind = pick(random, [0, 0.2]);
   const names = ['n00', 'n01'];
   // Virtual time stays whole.
   const suspicionMs = Math.ceil(suspicionMaxMult * SUSPICION_MULT * PROBE_INTERVAL_MS * Math.max(1, Math.log10(nodes)));
@@ -58,7 +59,7 @@ export function membershipSettingOf(seed: number, nodes: number): MembershipSett
       neighbours,
       syncInterval,
     }),
-    nature: { moves, remembers, maxConnections },
+    nature: { moves, remembers, behind, maxConnections },
     // As the module has it: a quarter of the connections are of its own choice at most.
     isMesh: nodes - 1 <= 2 * Math.min(neighbours, maxConnections / 4),
     // A dial of who was lost, one exchange of all that is known, and a suspicion by a node that doubts itself.

@@ -18,6 +18,8 @@ export interface ResidenceNature {
   readonly moves: number;
   /** The share of its lives that know what the last one remembered. */
   readonly remembers: number;
+  /** The share of its lives whose clock, as they begin, is behind the beginning of the last one. */
+  readonly behind: number;
   readonly maxConnections: number;
 }
 
@@ -45,6 +47,8 @@ export interface ResidentNode extends Dialling {
 
 /** As the actors leap where others remember a later life. */
 const EPOCH_LEAP = 2 ** 20;
+
+const MOST_BEHIND_MS = 8000;
 
 /** Where the node of this name lives after so many moves. */
 export function urlOf(name: string, moves: number): string {
@@ -87,7 +91,8 @@ export class Residence {
       this.#known = chance(random, nature.remembers) ? this.remembered : [];
     }
     this.#beganMs = world.nowMs;
-    this.epoch = node.nowMs + this.#lives;
+    const isBehind = this.#lives > 1 && chance(random, nature.behind);
+    this.epoch = isBehind ? this.epoch - 1 - below(random, MOST_BEHIND_MS) : node.nowMs + this.#lives;
     this.roster = [];
     this.names = new Set();
     this.beyond = 0;
