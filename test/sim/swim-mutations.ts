@@ -41,12 +41,7 @@ export const swimMutations: readonly Mutation[] = [
     '',
     'a newcomer is news that spreads, and all is compared every syncInterval: it only takes longer',
   ),
-  one(
-    'stay in a life that others take for over',
-    'swim/knowledge.ts',
-    'if (state === DOWN || state === LEFT || url === this.#self.url) return this.#events.outlived(epoch);',
-    '',
-  ),
+  one('stay in a life that others take for over', 'swim/knowledge.ts', 'return this.#events.outlived(epoch);', ''),
   one('never end a dial', 'swim/connections.ts', 'this.#dials.delete(url);', ''),
   one('dial an address once', 'swim/contacts.ts', 'contact.isUnderWay = false;', ''),
   one(

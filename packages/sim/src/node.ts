@@ -30,7 +30,7 @@ import {
 import { type EncodedFrame, Encoder } from '@grapevine/wire';
 import { CHANNEL, type End, MEMBERSHIP_CHANNEL } from './connection.ts';
 import { type Habit, judge } from './habit.ts';
-import type { Dialler } from './membership/dialler.ts';
+import type { Dialler, Places } from './membership/dialler.ts';
 import { Residence, type ResidenceNature, type ResidentNode } from './membership/residence.ts';
 import type { Input } from './observer.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -55,7 +55,7 @@ export interface Residing {
 }
 
 export class SimNode implements Effects, ResidentNode {
-  readonly world: Surroundings;
+  readonly world: Surroundings & Places;
   readonly index: number;
   readonly name: string;
   readonly nature: NodeNature;
@@ -89,7 +89,7 @@ export class SimNode implements Effects, ResidentNode {
   #epochs = 0;
 
   constructor(
-    world: Surroundings,
+    world: Surroundings & Places,
     index: number,
     nature: NodeNature,
     random: Random,

@@ -3,9 +3,7 @@
  */
 
 import type { Protocol, ReplicaOptions } from '@grapevine/core';
-import type { Link } from './connection.ts';
 import type { Act } from './event-queue.ts';
-import type { Dialling } from './membership/dialler.ts';
 import type { Observer, WatchedNode } from './observer.ts';
 import type { Trace } from './trace.ts';
 
@@ -23,9 +21,5 @@ export interface Surroundings {
   at(atMs: number, act: Act): void;
   after(delayMs: number, act: Act): void;
   nextSession(): number;
-  /** Who has this URL, living or dead; `undefined`: nobody any more. */
-  nodeAt(url: string): Dialling | undefined;
-  /** What lies between two nodes; `undefined`: nothing. */
-  linkOf(a: number, b: number): Link | undefined;
   log(node: WatchedNode, text: string): void;
 }

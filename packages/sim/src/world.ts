@@ -13,6 +13,7 @@ import { Link } from './connection.ts';
 import { type Act, EventQueue } from './event-queue.ts';
 import type { Faults } from './faults.ts';
 import { SimNode } from './node.ts';
+import type { Places } from './membership/dialler.ts';
 import type { ResidenceNature } from './membership/residence.ts';
 import type { Observer, WatchedNode } from './observer.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -44,7 +45,7 @@ export interface WorldOptions {
   readonly trace: Trace;
 }
 
-export class World implements Surroundings {
+export class World implements Surroundings, Places {
   readonly instance: string = 'sim';
   readonly protocol: Protocol;
   readonly observer: Observer;
