@@ -1,6 +1,6 @@
 /** The arguments of the commands that run seeds. */
 import { parseArgs } from 'node:util';
-import { allFaults, type FaultName, type ProtocolName } from '@grapevine/sim';
+import { allFaults, type FaultName, type MembershipName, type ProtocolName } from '@grapevine/sim';
 
 export interface SeedArguments {
   readonly from: number;
@@ -9,6 +9,7 @@ export interface SeedArguments {
   readonly minutes: number;
   readonly workers: number;
   readonly protocol: ProtocolName | undefined;
+  readonly membership: MembershipName | undefined;
   readonly only: ReadonlySet<number> | undefined;
   readonly without: readonly FaultName[];
   readonly trace: boolean;
@@ -22,6 +23,7 @@ export const usage = `npm run simulate:seeds -- [options]
   --nodes N        nodes in each world (20)
   --minutes M      virtual minutes of each history (10)
   --protocol P     rumor, entropy or hybrid (chosen by the seed)
+  --membership M   list (every edge is kept connected) or swim (list)
   --without F,…    faults to leave out: ${Object.keys(allFaults).join(', ')}
   --only N,…       only the operations of these numbers; "none" for none
   --workers W      threads (2)
@@ -40,14 +42,17 @@ export function readArguments(args: readonly string[]): SeedArguments {
       minutes: { type: 'string', default: '10' },
       workers: { type: 'string', default: '2' },
       protocol: { type: 'string' },
+      membership: { type: 'string' },
       without: { type: 'string', default: '' },
       only: { type: 'string' },
       trace: { type: 'boolean', default: false },
     },
   });
-  const { protocol, seed, only } = values;
+  const { protocol, membership, seed, only } = values;
   if (protocol !== undefined && !['rumor', 'entropy', 'hybrid'].includes(protocol))
     throw new Error(`--protocol must be rumor, entropy or hybrid, not '${protocol}'.`);
+  if (membership !== undefined && !['list', 'swim'].includes(membership))
+    throw new Error(`--membership must be list or swim, not '${membership}'.`);
   const without = values.without.split(',').filter((name) => name !== '');
   for (const name of without)
     if (!Object.hasOwn(allFaults, name))
@@ -59,6 +64,7 @@ export function readArguments(args: readonly string[]): SeedArguments {
     minutes: number('minutes', values.minutes),
     workers: whole('workers', values.workers, 1),
     protocol: protocol as ProtocolName | undefined,
+    membership: membership as MembershipName | undefined,
     only: only === undefined ? undefined : new Set(only === 'none' ? [] : only.split(',').map(Number)),
     without: without as FaultName[],
     trace: values.trace,

@@ -170,6 +170,26 @@ describe('found by the simulator, where a node refuses what is large:', () => {
       ],
       only: new Set([2, 5, 8, 1017]),
     },
+    {
+      what: 'it learns that this is over when it expires, however long others keep its tombstone',
+      seed: 2103,
+      nodes: 4,
+      minutes: 5,
+      without: [
+        'delayMs',
+        'jitterMs',
+        'drops',
+        'corruption',
+        'skewMs',
+        'handlers',
+        'gatherMs',
+        'breaks',
+        'partitions',
+        'restarts',
+        'sleeps',
+      ],
+      only: new Set([4014]),
+    },
   ])('$what', ({ what: _, ...options }) => {
     const { violation, messages } = runHistory(options);
     expect(violation).toBeNull();

@@ -1,5 +1,5 @@
-/** Runs histories in a copy of the packages until one fails or the time is over. Arguments: seconds. */
-import { runHistory, type Violation } from '@grapevine/sim';
+/** Runs histories in a copy of the packages until one fails or the time is over. Arguments: seconds, membership. */
+import { type MembershipName, runHistory, type Violation } from '@grapevine/sim';
 
 export interface MutantReport {
   readonly violation: Violation | null;
@@ -16,12 +16,13 @@ const sizes = [
 
 /** Of this process alone, however busy the machine is. */
 const usedMs = (): number => process.cpuUsage().user / 1000;
+const membership = process.argv[3] as MembershipName;
 const limitMs = 1000 * Number(process.argv[2]);
 let seed = 0;
 let violation: Violation | null = null;
 while (violation === null && usedMs() < limitMs) {
   seed++;
-  violation = runHistory({ seed, ...(sizes[seed % sizes.length] ?? sizes[0]) }).violation;
+  violation = runHistory({ seed, membership, ...(sizes[seed % sizes.length] ?? sizes[0]) }).violation;
 }
 const report: MutantReport = { violation, seed, elapsedMs: usedMs() };
 process.stdout.write(JSON.stringify(report));

@@ -8,8 +8,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import type { MutantReport } from './mutant.ts';
-import { type Mutation, mutations } from './mutations.ts';
+import { type Mutation, mutations as protocolMutations } from './mutations.ts';
+import { swimMutations } from './swim-mutations.ts';
 
+const mutations = [...protocolMutations, ...swimMutations];
 const root = process.cwd();
 const SECONDS = Number(process.env['MUTANT_SECONDS'] ?? 30);
 const packages = ['core', 'wire', 'sim'];
@@ -68,7 +70,7 @@ class Copy {
   #run(mutation: Mutation): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       // A history that never ends is told by the processor's time: on a busy machine any other takes long, too.
-      const script = `ulimit -t ${3 * SECONDS + 10}; exec "$0" mutant.js ${SECONDS}`;
+      const script = `ulimit -t ${3 * SECONDS + 10}; exec "$0" mutant.js ${SECONDS} ${mutation.membership ?? 'list'}`;
       execFile('sh', ['-c', script, process.execPath], { cwd: this.#folder }, (error, output) => {
         if (error !== null && error.signal !== 'SIGXCPU' && error.signal !== 'SIGKILL') return reject(error);
         if (error !== null) return resolve({ mutation, type: 'hung' });
@@ -130,7 +132,8 @@ function page(outcomes: readonly Outcome[]): string {
 
 Deliberate bugs, planted one at a time into a copy of the packages; then histories are run until an oracle of the
 simulator objects, for ${SECONDS} seconds of one processor at most. \`npm run mutate\` writes this page; the bugs are in
-\`test/sim/mutations.ts\`. Rules are those of [the algorithm](algorithm.md); 0 is the contract of a machine.
+\`test/sim/mutations.ts\`. Rules are those of [the algorithm](algorithm.md); 0 is the contract of a machine
+or a membership; bugs of \`swim\` are looked for in worlds whose nodes find each other by it.
 
 **${caught} of ${outcomes.length} caught (${((100 * caught) / outcomes.length).toFixed(0)} %).** A survivor is either harmless, and the table says why, or a
 hole in the oracles.

@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { mutations } from './mutations.ts';
+import { mutations as protocolMutations } from './mutations.ts';
+import { swimMutations } from './swim-mutations.ts';
 
+const mutations = [...protocolMutations, ...swimMutations];
 const packages = join(__dirname, '..', '..', 'packages');
 
 test.each(mutations.map(({ name, patches }) => ({ name, patches })))('$name', ({ patches }) => {

@@ -4,6 +4,8 @@
  * `from` must stand in the file exactly once more than it is replaced, so that a mutation that has gone stale says so.
  */
 
+import type { MembershipName } from '@grapevine/sim';
+
 export interface Patch {
   /** Below packages/. */
   readonly file: string;
@@ -15,6 +17,8 @@ export interface Mutation {
   readonly name: string;
   readonly rule: string;
   readonly patches: readonly Patch[];
+  /** How nodes find each other in the histories. @default 'list' */
+  readonly membership?: MembershipName;
   /** Why it is not caught, if it is known not to be. */
   readonly survives?: string;
 }

@@ -10,8 +10,11 @@ import { readArguments, type SeedArguments, usage } from './arguments.ts';
 /** Seeds are handed out one by one: some take far longer than others. */
 type ToWorker = number;
 
-function optionsOf({ nodes, minutes, protocol, only, without }: SeedArguments, seed: number): HistoryOptions {
-  return { seed, nodes, minutes, protocol, only, without };
+function optionsOf(
+  { nodes, minutes, protocol, membership, only, without }: SeedArguments,
+  seed: number,
+): HistoryOptions {
+  return { seed, nodes, minutes, protocol, membership, only, without };
 }
 
 async function main(): Promise<void> {
@@ -82,7 +85,8 @@ function progress(reports: readonly HistoryReport[], total: number): void {
   );
 }
 
-function summary({ nodes }: SeedArguments, reports: readonly HistoryReport[], elapsedMs: number): string {
+function summary(args: SeedArguments, reports: readonly HistoryReport[], elapsedMs: number): string {
+  const { nodes } = args;
   const total = (of: (report: HistoryReport) => number): number => reports.reduce((sum, report) => sum + of(report), 0);
   const nodeHours = (total(({ virtualMs }) => virtualMs) * nodes) / 3_600_000;
   const messages: Record<string, number> = {};
@@ -93,6 +97,9 @@ function summary({ nodes }: SeedArguments, reports: readonly HistoryReport[], el
     `${((nodeHours * 60_000) / elapsedMs).toFixed(0)} node-hours a minute`,
     `${total(({ happenings }) => happenings)} happenings, ${total(({ writes }) => writes)} writes, ${total(({ quietTimes }) => quietTimes)} quiet times;`,
     `all equal after at most ${Math.max(0, ...reports.map(({ cyclesToEqual }) => cyclesToEqual))} cycles`,
+    ...(args.membership === 'swim'
+      ? [`all views agree after at most ${Math.max(...reports.map(({ msToSettle }) => msToSettle)) / 1000} s`]
+      : []),
     `messages: ${Object.entries(messages)
       .sort(([, a], [, b]) => b - a)
       .map(([type, count]) => `${type} ${count}`)

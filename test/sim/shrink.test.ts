@@ -15,6 +15,7 @@ function fake({ only, nodes }: HistoryOptions): HistoryReport {
     happenings: 0,
     virtualMs: 0,
     cyclesToEqual: 0,
+    msToSettle: 0,
     quietTimes: 0,
     writes: 0,
     operations,

@@ -7,13 +7,24 @@
  *  3. A channel is declared before anything is said on it, and with it the epoch that is known of the other node.
  */
 
-import { below, isGossipError, type Message, type Peer, type Random, type Received } from '@grapevine/core';
+import {
+  below,
+  isGossipError,
+  type Member,
+  type Message,
+  type Peer,
+  type Random,
+  type Received,
+} from '@grapevine/core';
 import { Decoder, encodeChannel, type EncodedFrame, type Incoming, Told } from '@grapevine/wire';
 import type { WatchedNode } from './observer.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** The one channel that every node numbers alike: what a number means is told per connection all the same. */
 export const CHANNEL = 1;
+/** That of the membership, where there is one. */
+export const MEMBERSHIP_CHANNEL = 0;
+const MEMBERSHIP = '$membership';
 /** What may wait for a slow link, in bytes. */
 const QUEUE_BYTES = 256 * 1024;
 const BACKOFF_MS = 1500;
@@ -28,11 +39,26 @@ export interface Host extends WatchedNode {
   readonly isRunning: boolean;
   /** Its open ends, by the peer's name. */
   readonly ends: Map<string, End>;
+  /** Ends that become open here with the first frame that comes over them. */
+  readonly reserved: Set<End>;
+  /** The name of its membership module; `null`: whom it is connected with is written down. */
+  readonly membershipName: string | null;
   whenRunning(act: () => void): void;
   newestEpochOf(name: string): number;
   peerArrived(peer: Peer): void;
-  endClosed(end: End): void;
+  /** An end is open here, over which the membership speaks too. */
+  endOpened(end: End): void;
+  /** @param released whether one side said that it needs the connection no more */
+  endClosed(end: End, released: boolean): void;
   take(end: End, batch: readonly Received[]): void;
+  /** The membership of the other side has said something. */
+  hear(end: End, said: readonly Message[]): void;
+}
+
+/** What two nodes have said of themselves before they were connected. */
+export interface Hellos {
+  readonly dialler: Member;
+  readonly acceptor: Member;
 }
 
 /** Frames that arrive together. */
@@ -48,32 +74,49 @@ export interface LinkNature {
   readonly corruption: number;
 }
 
+export interface LinkDetails {
+  readonly nature: LinkNature;
+  readonly random: Random;
+  /** @default true */
+  readonly isKept?: boolean;
+}
+
 /** What lies between two nodes, whether or not they are connected now. */
 export class Link {
   readonly world: Surroundings;
   readonly nodes: readonly [Host, Host];
   readonly nature: LinkNature;
   readonly random: Random;
+  /** Whether the two are to be connected for ever; otherwise it is for their memberships to dial. */
+  readonly isKept: boolean;
   /** Bytes a millisecond; `Infinity`: as many as wanted. */
   rate: number = Infinity;
   /** How many partitions block the way from the first node to the second, and back. */
   readonly blocks: [number, number] = [0, 0];
-  #ends: readonly [End, End] | null = null;
+  /** Pairs, the last opened last; of the others none is open at both ends, but while two dials cross. */
+  #ends: readonly End[] = [];
   #isDialling = false;
 
-  constructor(world: Surroundings, nodes: readonly [Host, Host], nature: LinkNature, random: Random) {
+  constructor(world: Surroundings, nodes: readonly [Host, Host], { nature, random, isKept = true }: LinkDetails) {
     this.world = world;
     this.nodes = nodes;
     this.nature = nature;
     this.random = random;
+    this.isKept = isKept;
   }
 
   get isUp(): boolean {
-    return this.#ends !== null && this.#ends[0].isOpen && this.#ends[1].isOpen;
+    return this.#ends.length > 0 && this.#ends.every((end) => end.isOpen);
   }
 
   get ends(): readonly End[] {
-    return this.#ends ?? [];
+    return this.#ends;
+  }
+
+  /** What the next frame takes, in milliseconds. */
+  latency(): number {
+    const { nature, random } = this;
+    return nature.jitterMs === 0 ? nature.delayMs : nature.delayMs + below(random, nature.jitterMs + 1);
   }
 
   /** Whether nothing gets to `node` over this link. */
@@ -83,7 +126,7 @@ export class Link {
 
   /** Dials until it is up, as both sides do for ever. */
   dial(): void {
-    if (this.#isDialling || this.isUp || this.world.isOver) return;
+    if (!this.isKept || this.#isDialling || this.isUp || this.world.isOver) return;
     this.#isDialling = true;
     this.world.after(1 + below(this.random, BACKOFF_MS), () => {
       this.#isDialling = false;
@@ -104,13 +147,39 @@ export class Link {
 
   /** A partition has begun: whoever hears nothing for long enough closes. */
   awaitSilence(): void {
-    for (const end of this.ends) {
-      if (!end.isOpen || !this.isBlockedTo(end.node)) continue;
-      const silenceMs = SHORTEST_SILENCE_MS + below(this.random, LONGEST_SILENCE_MS - SHORTEST_SILENCE_MS);
-      this.world.after(silenceMs, () => {
-        if (this.isBlockedTo(end.node)) end.close();
-      });
-    }
+    for (const end of this.ends) if (end.isOpen && this.isBlockedTo(end.node)) this.#awaitSilenceAt(end);
+  }
+
+  /** A process has been stopped: so does whoever is connected with it. */
+  awaitSilenceOf(node: Host): void {
+    for (const end of this.ends)
+      if (end.isOpen && end.node !== node)
+        this.world.after(this.#silenceMs(), () => {
+          if (!node.isRunning) end.node.whenRunning(() => end.close());
+        });
+  }
+
+  /** A dial has led to a connection: the side that dialled has it at once, the other with the first frame. */
+  commit(dialler: Host, { dialler: ours, acceptor: theirs }: Hellos): readonly [dialler: End, acceptor: End] {
+    const acceptor = dialler === this.nodes[0] ? this.nodes[1] : this.nodes[0];
+    const [near, far] = this.#pair(dialler, acceptor);
+    this.#ends = [...this.#ends.filter((end) => end.isOpen), near, far];
+    near.hello = theirs;
+    far.hello = ours;
+    far.reserve();
+    near.open();
+    this.awaitSilence();
+    return [near, far];
+  }
+
+  #awaitSilenceAt(end: End): void {
+    this.world.after(this.#silenceMs(), () => {
+      if (this.isBlockedTo(end.node)) end.close();
+    });
+  }
+
+  #silenceMs(): number {
+    return SHORTEST_SILENCE_MS + below(this.random, LONGEST_SILENCE_MS - SHORTEST_SILENCE_MS);
   }
 
   /** What was held up by a partition goes on. */
@@ -120,15 +189,20 @@ export class Link {
 
   #open(): void {
     // One connection per pair: whoever still thinks that the old one is open learns better now.
-    for (const end of this.ends) if (end.isOpen) end.close(true);
-    const session = this.world.nextSession();
-    const first = new End(this, this.nodes[0], session);
-    const second = new End(this, this.nodes[1], session);
-    first.peer = second;
-    second.peer = first;
+    for (const end of this.ends) if (end.isOpen) end.close({ atOnce: true });
+    const [first, second] = this.#pair(...this.nodes);
     this.#ends = [first, second];
     first.open();
     second.open();
+  }
+
+  #pair(a: Host, b: Host): readonly [End, End] {
+    const session = this.world.nextSession();
+    const first = new End(this, a, session);
+    const second = new End(this, b, session);
+    first.peer = second;
+    second.peer = first;
+    return [first, second];
   }
 }
 
@@ -138,6 +212,14 @@ export class End {
   readonly session: number;
   peer!: End;
   isOpen = true;
+  /** What the other side said of itself; `null` where nobody asks. */
+  hello: Member | null = null;
+  /** What has come and gone over it, in bytes. */
+  carriedBytes = 0;
+  /** Whether it is not open here before the first frame comes. */
+  #isReserved = false;
+  /** Whether its end, which is on its way, says that it is needed no more. */
+  #isReleased = false;
   readonly #told = new Told();
   readonly #decoder = new Decoder();
   /** What a partition holds up, and whether the end of the connection is held up behind it. */
@@ -164,31 +246,56 @@ export class End {
     const { name } = this.peer.node;
     const newestEpochOfYou = this.node.newestEpochOf(name);
     const { instance, protocol } = this.#world;
+    const { membershipName } = this.node;
+    if (membershipName !== null)
+      this.#send(
+        encodeChannel({
+          channel: MEMBERSHIP_CHANNEL,
+          instance: MEMBERSHIP,
+          protocol: membershipName,
+          newestEpochOfYou: 0,
+        }),
+        false,
+      );
     this.#send(encodeChannel({ channel: CHANNEL, instance, protocol: protocol.name, newestEpochOfYou }), false);
+    if (membershipName !== null) this.node.endOpened(this);
   }
 
-  /** Closes this end, and the other when it hears of it. @param atOnce the other is closed by somebody else */
-  close(atOnce = false): void {
+  /** It will be open here when the first frame comes. */
+  reserve(): void {
+    this.#isReserved = true;
+    this.node.reserved.add(this);
+  }
+
+  /**
+   * Closes this end, and the other when it hears of it.
+   * @param how `atOnce`: the other is closed by somebody else; `released`: it is needed no more
+   */
+  close({ atOnce = false, released = false }: { readonly atOnce?: boolean; readonly released?: boolean } = {}): void {
     if (!this.isOpen) return;
-    this.isOpen = false;
-    this.#held = [];
-    this.node.endClosed(this);
+    this.#end();
+    if (!this.#isReserved) this.node.endClosed(this, released);
     if (!atOnce) {
       const { peer } = this;
       const atMs = Math.max(this.#arrivalMs, this.#world.nowMs + this.#latency());
-      this.#world.at(atMs, () => peer.#hearEnd());
+      this.#world.at(atMs, () => peer.#hearEnd(released));
     }
     this.link.dial();
+  }
+
+  #end(): void {
+    this.isOpen = false;
+    this.#held = [];
+    this.node.reserved.delete(this);
   }
 
   /** The node is gone: nobody here is told. @param silently nor is the other side, before it finds out by itself */
   vanish(silently: boolean): void {
     if (!this.isOpen) return;
-    this.isOpen = false;
-    this.#held = [];
+    this.#end();
     const { peer } = this;
     const delayMs = silently ? SHORTEST_SILENCE_MS + below(this.link.random, LONGEST_SILENCE_MS) : this.#latency();
-    this.#world.after(delayMs, () => peer.#hearEnd());
+    this.#world.after(delayMs, () => peer.#hearEnd(false));
     this.link.dial();
   }
 
@@ -207,14 +314,14 @@ export class End {
   }
 
   #latency(): number {
-    const { nature, random } = this.link;
-    return nature.jitterMs === 0 ? nature.delayMs : nature.delayMs + below(random, nature.jitterMs + 1);
+    return this.link.latency();
   }
 
   #send(bytes: Uint8Array, droppable: boolean): void {
     const { link } = this;
     const world = this.#world;
     const { nowMs } = world;
+    this.carriedBytes += bytes.length;
     if (droppable && link.nature.drops > 0 && link.random() < link.nature.drops) {
       world.trace.note(nowMs, 7, this.node.index, this.peer.node.index);
       return;
@@ -258,10 +365,11 @@ export class End {
     else this.node.whenRunning(() => this.#readNow(frames));
   }
 
-  #hearEnd(): void {
+  #hearEnd(released: boolean): void {
     if (!this.isOpen) return;
+    this.#isReleased = released;
     if (this.link.isBlockedTo(this.node)) this.#isEndHeld = true;
-    else this.node.whenRunning(() => this.close());
+    else this.node.whenRunning(() => this.close({ released }));
   }
 
   flow(): void {
@@ -269,10 +377,11 @@ export class End {
     const held = this.#held;
     this.#held = [];
     if (held.length > 0) this.#read(held);
-    if (this.#isEndHeld) this.node.whenRunning(() => this.close());
+    if (this.#isEndHeld) this.node.whenRunning(() => this.close({ released: this.#isReleased }));
   }
 
   #readNow(frames: readonly Uint8Array[]): void {
+    if (this.#isReserved) this.#install();
     if (!this.isOpen) return;
     const { link, node } = this;
     const world = this.#world;
@@ -282,6 +391,7 @@ export class End {
     const { corruption } = link.nature;
     const corrupted = corruption > 0 && link.random() < corruption ? below(link.random, frames.length) : -1;
     const batch: Received[] = [];
+    const said: Message[] = [];
     for (let i = 0; i < frames.length; i++) {
       const frame = frames[i] as Uint8Array;
       if (i === corrupted) {
@@ -291,14 +401,34 @@ export class End {
       trace.bytes(frame);
       const incoming = this.#decode(frame);
       if (incoming === null) continue;
-      if (incoming.type === 'gossip') batch.push({ from: from.name, message: incoming.message });
-      else if (incoming.type === 'channel')
-        node.peerArrived({ name: from.name, session: this.session, epochOfUs: incoming.newestEpochOfYou });
+      this.carriedBytes += frame.length;
+      if (incoming.type === 'refuse-channel') continue;
+      if (incoming.channel === MEMBERSHIP_CHANNEL) {
+        if (incoming.type === 'gossip') said.push(incoming.message);
+      } else if (incoming.type === 'gossip') batch.push({ from: from.name, message: incoming.message });
+      else node.peerArrived({ name: from.name, session: this.session, epochOfUs: incoming.newestEpochOfYou });
       if (trace.isPrinted)
         trace.line(world.nowMs, `${node.name} ← ${from.name}  ${described(incoming)}  ${frame.length} B`);
     }
+    if (said.length > 0) node.hear(this, said);
     if (batch.length > 0) node.take(this, batch);
     if (corrupted >= 0) this.close();
+  }
+
+  /**
+   * The first frame of a connection that the other side dialled: it takes the place of any other with that node, whoever
+   * committed obeys (docs/wire.md), but for that of a later life.
+   */
+  #install(): void {
+    this.#isReserved = false;
+    this.node.reserved.delete(this);
+    const former = this.node.ends.get(this.peer.node.name);
+    if ((former?.hello?.epoch ?? 0) > (this.hello?.epoch ?? 0)) {
+      this.#isReserved = true;
+      return this.close();
+    }
+    former?.close();
+    if (this.isOpen) this.open();
   }
 
   #decode(frame: Uint8Array): Incoming | null {
@@ -361,6 +491,8 @@ export function summary(message: Message): string {
       return `feedback known ${dots(message.known)} news ${dots(message.news)}`;
     case 'live-dots':
       return `live-dots ${dots(message.dots)} context ${dots(message.context)}`;
+    case 'custom':
+      return `says ${JSON.stringify(message.body)}`;
     default:
       return message.type;
   }

@@ -6,14 +6,17 @@
  *  2. It ends with the first violation, or when its minutes are over and it is quiet.
  */
 
-import { epidemicStatus } from '@grapevine/core';
+import { below, epidemicStatus } from '@grapevine/core';
 import { encodeValue } from '@grapevine/wire';
+import { chance, stream } from './chance.ts';
 import { allFaults, type FaultName, faultsWithout } from './faults.ts';
 import { crowd } from './crowd.ts';
+import { type MembershipName, type MembershipSetting, membershipSettingOf } from './membership/membership-setting.ts';
+import { ghostOf, unsettledOf } from './oracles/membership-oracles.ts';
 import { areEqual, differenceOf, inspect, inspectAll, wideOf } from './oracles/quiet-oracles.ts';
 import { StepOracles } from './oracles/step-oracles.ts';
-import { type Operation, planStorm, type PlanOptions } from './plan.ts';
-import { type ProtocolName, type Setting, settingOf } from './setting.ts';
+import { type Operation, type Planned, planStorm, type PlanOptions } from './plan.ts';
+import { edgesAmong, type ProtocolName, type Setting, settingOf } from './setting.ts';
 import { Trace } from './trace.ts';
 import type { SimNode } from './node.ts';
 import type { Violation } from './violation.ts';
@@ -26,6 +29,8 @@ export interface HistoryOptions {
   readonly minutes: number;
   /** @default chosen by the seed */
   readonly protocol?: ProtocolName | undefined;
+  /** @default 'list' */
+  readonly membership?: MembershipName | undefined;
   /** Only the operations of these numbers are carried out. @default all */
   readonly only?: ReadonlySet<number> | undefined;
   /** Faults that are left out. @default none */
@@ -44,6 +49,8 @@ export interface HistoryReport {
   readonly virtualMs: number;
   /** The longest time from healing to equality, in cycles of the protocol; 0 for pure rumor mongering. */
   readonly cyclesToEqual: number;
+  /** The longest time from healing to views that agree, in milliseconds; 0 where a list says who is there. */
+  readonly msToSettle: number;
   readonly quietTimes: number;
   readonly writes: number;
   /** Operations that were carried out. */
@@ -62,6 +69,9 @@ const REST_CYCLES = 100;
 const REST_MS = 4000;
 const SILENCE_MS = 3000;
 const LEAST_SILENT_MS = 3_600_000;
+/** The share of quiet times after which somebody dies, where a membership must notice. */
+const LOSSES = 0.3;
+const isolating: ReadonlySet<Operation['type']> = new Set(['partition', 'sleep', 'slow']);
 
 export function runHistory(options: HistoryOptions): HistoryReport {
   return new History(options).run();
@@ -70,6 +80,8 @@ export function runHistory(options: HistoryOptions): HistoryReport {
 class History {
   readonly #options: HistoryOptions;
   readonly #setting: Setting;
+  /** `null`: a list says who is there. */
+  readonly #membership: MembershipSetting | null;
   readonly #plan: PlanOptions;
   readonly #world: World;
   readonly #oracles: StepOracles;
@@ -77,24 +89,29 @@ class History {
   readonly #operations: number[] = [];
   /** What ends an operation that is still going on, by its number. */
   readonly #healing = new Map<number, () => void>();
+  /** Those who have died in this storm, or were stopped: these may be taken for dead, and must take nobody else for dead. */
+  readonly #mortals = new Set<string>();
   /** The id that each node wrote last. */
   readonly #lastOf = new Map<number, string>();
   #violation: Violation | null = null;
   #written = 0;
   #cyclesToEqual = 0;
+  #msToSettle = 0;
   #quietTimes = 0;
 
   constructor(options: HistoryOptions) {
-    const { seed, nodes, without, protocol, print } = options;
+    const { seed, nodes, without, protocol, membership, print } = options;
     this.#options = options;
     this.#setting = settingOf(seed, nodes, protocol ?? null);
-    const { maxDriftMs, tombstoneTtlMs, rumorTtlMs, forgetAfterMs, protocolName, edges, ids, large } = this.#setting;
+    this.#membership = membership === 'swim' ? membershipSettingOf(seed, nodes) : null;
+    const { maxDriftMs, tombstoneTtlMs, rumorTtlMs, forgetAfterMs, protocolName, ids, large } = this.#setting;
+    const edges = this.#membership === null ? this.#setting.edges : edgesAmong(nodes);
     const repairs = protocolName !== 'rumor';
     const chosen = faultsWithout(without ?? [], allFaults);
     const forgets = repairs && forgetAfterMs < LEAST_SILENT_MS;
     // Whoever refuses what is large passes nothing of it on: where not everybody is connected to everybody, others might
     // never get it, and rightly so. And it forgets an origin of which others still hold what it refused: then they differ.
-    const isFull = edges.length === (nodes * (nodes - 1)) / 2;
+    const isFull = this.#membership?.isMesh ?? edges.length === (nodes * (nodes - 1)) / 2;
     const faults = large > 0 && isFull && !forgets ? chosen : faultsWithout(['refusals'], chosen);
     this.#plan = { seed, nodes, faults, ids, large, maxDriftMs, forgetAfterMs: forgets ? forgetAfterMs : null };
     this.#trace = new Trace(print ?? null);
@@ -109,6 +126,7 @@ class History {
       seed,
       nodes,
       edges,
+      membership: this.#membership ?? undefined,
       protocol: this.#setting.protocol,
       faults,
       replica: { maxDriftMs, maxUpdateBytes: 2 ** 20, forgetAfterMs },
@@ -126,6 +144,7 @@ class History {
       this.#storm(storm);
       this.#heal();
       this.#quiet();
+      this.#lose(storm);
     }
     return {
       seed: this.#options.seed,
@@ -134,6 +153,7 @@ class History {
       happenings: this.#trace.count,
       virtualMs: world.nowMs,
       cyclesToEqual: this.#cyclesToEqual,
+      msToSettle: this.#msToSettle,
       quietTimes: this.#quietTimes,
       writes: this.#oracles.ledger.count,
       operations: this.#operations,
@@ -152,8 +172,13 @@ class History {
     const world = this.#world;
     const { durationMs, operations } = planStorm(this.#plan, number);
     const { only } = this.#options;
+    const isCarriedOut = (planned: Planned): boolean => only === undefined || only.has(planned.number);
+    // Whoever is cut off or slow may be taken for dead, and it may take others for dead.
+    const isCalm = operations.every((planned) => !isCarriedOut(planned) || !isolating.has(planned.operation.type));
+    this.#oracles.membership.mayGo = isCalm ? this.#mortals : null;
+    this.#mortals.clear();
     for (const planned of operations) {
-      if (only !== undefined && !only.has(planned.number)) continue;
+      if (!isCarriedOut(planned)) continue;
       world.after(planned.atMs, () => {
         this.#operations.push(planned.number);
         this.#carryOut(planned.operation, planned.number);
@@ -193,10 +218,14 @@ class History {
         return during(operation.forMs, () => world.block(members, operation.way, -1));
       }
       case 'crash':
-        return nodes[operation.node]?.whenRunning(() => nodes[operation.node]?.crash());
+        return nodes[operation.node]?.whenRunning(() =>
+          nodes[operation.node]?.crash(this.#membership !== null && number % 2 === 1),
+        );
       case 'restart': {
         const node = nodes[operation.node];
         if (node === undefined || !node.isUp) return;
+        this.#mortals.add(node.name);
+        if (!operation.silent && number % 2 === 1) node.leave();
         node.die(operation.silent);
         return during(operation.forMs, () => {
           node.skewMs -= operation.backMs;
@@ -211,6 +240,7 @@ class History {
       case 'pause': {
         const node = nodes[operation.node];
         if (node === undefined || !node.isUp || !node.isRunning) return;
+        this.#mortals.add(node.name);
         node.pause();
         return during(operation.forMs, () => node.continue());
       }
@@ -258,20 +288,58 @@ class History {
     while (this.#healing.size > 0) for (const number of this.#healing.keys()) this.#end(number);
   }
 
+  /** Lets the memberships find out that all has healed. */
+  #settle(): void {
+    if (this.#membership === null) return;
+    const world = this.#world;
+    const { isMesh, settlesMs } = this.#membership;
+    const healedMs = world.nowMs;
+    for (;;) {
+      const what = unsettledOf(world.nodes, isMesh);
+      if (what === null || world.isOver) break;
+      if (world.nowMs - healedMs > settlesMs)
+        this.#object(0, 'unsettled', `not settled ${settlesMs} ms after all has healed: ${what}`);
+      world.run(250);
+    }
+    this.#msToSettle = Math.max(this.#msToSettle, world.nowMs - healedMs);
+    this.#oracles.membership.mayGo = new Set();
+  }
+
+  /** Now and then somebody dies when all is quiet: everybody else must know in time, and take nobody else for dead. */
+  #lose(storm: number): void {
+    const world = this.#world;
+    const random = stream(this.#options.seed, 11, storm);
+    if (this.#membership === null || world.isOver || !chance(random, LOSSES)) return;
+    const node = world.nodes[below(random, world.nodes.length)] as SimNode;
+    this.#oracles.membership.mayGo = new Set([node.name]);
+    node.die(chance(random, 0.5));
+    const { noticesMs } = this.#membership;
+    world.run(noticesMs);
+    const ghost = ghostOf(world.nodes, node);
+    if (ghost !== null) this.#object(0, 'ghost', `${noticesMs} ms after its death ${ghost}`);
+    this.#oracles.membership.mayGo = null;
+    if (world.isOver) return;
+    node.boot();
+    this.#settle();
+  }
+
   #quiet(): void {
     const world = this.#world;
     const { nodes } = world;
     const { deltaMs, protocolName } = this.#setting;
+    this.#settle();
     const healedMs = world.nowMs;
     if (protocolName === 'rumor') {
       world.run(EXPIRY_MS);
       if (!world.isOver) for (const node of nodes) inspect(node, this.#object);
+      this.#oracles.membership.mayGo = null;
       this.#quietTimes++;
       return;
     }
     world.run(EXPIRY_MS + Math.min(this.#setting.maxDriftMs, 12_000));
     const limitMs = Math.max(CYCLES_TO_EQUAL * deltaMs, LEAST_TO_EQUAL_MS);
-    const isRestored = (): boolean => world.links.every((link) => link.isUp) && areEqual(nodes);
+    const isConnected = (): boolean => this.#membership !== null || world.links.every((link) => link.isUp);
+    const isRestored = (): boolean => isConnected() && areEqual(nodes);
     while (!world.isOver && !isRestored()) {
       if (world.nowMs - healedMs > limitMs)
         this.#object(
@@ -291,6 +359,7 @@ class History {
     this.#oracles.isQuiet = this.#setting.forgetAfterMs > LEAST_SILENT_MS && wideOf(nodes).length === nodes.length;
     world.run(SILENCE_MS);
     this.#oracles.isQuiet = false;
+    this.#oracles.membership.mayGo = null;
     if (world.isOver) return;
     for (const node of nodes) inspect(node, this.#object);
     inspectAll(nodes, this.#oracles.ledger, this.#object);

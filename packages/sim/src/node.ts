@@ -15,6 +15,8 @@ import {
   type Effects,
   type GossipError,
   type Machine,
+  type Membership,
+  type MemberStatus,
   type Message,
   type Offer,
   type Origin,
@@ -25,9 +27,11 @@ import {
   type Update,
   visible,
 } from '@grapevine/core';
-import { Encoder } from '@grapevine/wire';
-import { CHANNEL, type End, type Host } from './connection.ts';
+import { type EncodedFrame, Encoder } from '@grapevine/wire';
+import { CHANNEL, type End, MEMBERSHIP_CHANNEL } from './connection.ts';
 import { type Habit, judge } from './habit.ts';
+import type { Dialler, Places } from './membership/dialler.ts';
+import { Residence, type ResidenceNature, type ResidentNode } from './membership/residence.ts';
 import type { Input } from './observer.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -43,8 +47,15 @@ export interface NodeNature {
   readonly habit: Habit | null;
 }
 
-export class SimNode implements Effects, Host {
-  readonly world: Surroundings;
+/** How a node finds its peers, where no list says so. */
+export interface Residing {
+  readonly membership: Membership;
+  readonly nature: ResidenceNature;
+  readonly random: Random;
+}
+
+export class SimNode implements Effects, ResidentNode {
+  readonly world: Surroundings & Places;
   readonly index: number;
   readonly name: string;
   readonly nature: NodeNature;
@@ -53,6 +64,11 @@ export class SimNode implements Effects, Host {
   skewMs: number;
   /** False while it is dead. */
   isUp = true;
+  /** While it is dead: whether it died without a word. */
+  isSilent = false;
+  /** `null`: whom it is connected with is written down. */
+  readonly residence: Residence | null;
+  readonly reserved: Set<End> = new Set<End>();
   /** The open ends of its connections, by the peer's name. */
   readonly ends: Map<string, End> = new Map<string, End>();
   /** Whom its machine can speak to. */
@@ -72,13 +88,34 @@ export class SimNode implements Effects, Host {
   #forgotten: Origin[] = [];
   #epochs = 0;
 
-  constructor(world: Surroundings, index: number, nature: NodeNature, random: Random) {
+  constructor(
+    world: Surroundings & Places,
+    index: number,
+    nature: NodeNature,
+    random: Random,
+    residing: Residing | null = null,
+  ) {
     this.world = world;
     this.index = index;
     this.name = `n${String(index).padStart(2, '0')}`;
     this.nature = nature;
     this.random = random;
     this.skewMs = nature.skewMs;
+    const { forgetAfterMs } = world.replicaOptions;
+    this.residence = residing === null ? null : new Residence({ ...residing, world, node: this, forgetAfterMs });
+  }
+
+  get membershipName(): string | null {
+    return this.residence?.membership.name ?? null;
+  }
+
+  get dialler(): Dialler | null {
+    return this.residence?.dialler ?? null;
+  }
+
+  /** Whether a node is there, as far as it knows. */
+  sees(name: string): boolean {
+    return this.peers.has(name) || this.residence?.names.has(name) === true;
   }
 
   /** This node's own clock: wall-clock milliseconds. */
@@ -105,19 +142,34 @@ export class SimNode implements Effects, Host {
     this.#newMachine();
     this.#collectFor(this.incarnation);
     this.#do('start', () => this.machine.start(this.nowMs));
+    this.residence?.begin();
   }
 
-  /** The instance crashes and is started again with the replica that it had. */
-  crash(): void {
+  /**
+   * The instance crashes and is started again with the replica that it had.
+   * @param withTracker so does the tracker before it
+   */
+  crash(withTracker = false): void {
     if (!this.isUp) return;
-    this.world.log(this, 'instance crashes');
+    this.world.log(this, withTracker ? 'tracker crashes' : 'instance crashes');
+    if (withTracker) this.residence?.crash();
+    this.renew();
+  }
+
+  renew(): void {
     this.#newMachine();
     this.world.observer.crashed(this);
     this.#collectFor(this.incarnation);
     this.#do('start', () => {
       this.machine.start(this.nowMs);
+      if (this.residence !== null) this.machine.viewChanged?.(this.residence.names, this.residence.beyond, this.nowMs);
       this.machine.peersChanged([...this.peers.values()], this.nowMs);
     });
+  }
+
+  /** Says goodbye by its membership, where it has one. */
+  leave(): void {
+    if (this.isUp && this.isRunning) this.residence?.leave();
   }
 
   /** Dies, with all that it holds. @param silently its peers are not told by its kernel */
@@ -125,6 +177,8 @@ export class SimNode implements Effects, Host {
     if (!this.isUp) return;
     this.world.log(this, silently ? 'dies silently' : 'dies');
     this.isUp = false;
+    this.isSilent = silently;
+    this.residence?.end();
     this.incarnation++;
     this.#waiting = null;
     this.#arrived = [];
@@ -132,7 +186,7 @@ export class SimNode implements Effects, Host {
     this.told.clear();
     const ends = [...this.ends.values()];
     this.ends.clear();
-    for (const end of ends) end.vanish(silently);
+    for (const end of [...ends, ...this.reserved]) end.vanish(silently);
   }
 
   /** As SIGSTOP: nothing happens here, and what arrives waits. */
@@ -140,6 +194,7 @@ export class SimNode implements Effects, Host {
     if (!this.isUp) return;
     this.world.log(this, 'is stopped');
     this.#waiting ??= [];
+    if (this.residence !== null) for (const { link } of this.ends.values()) link.awaitSilenceOf(this);
   }
 
   /** As SIGCONT. */
@@ -176,15 +231,40 @@ export class SimNode implements Effects, Host {
     this.#do('peers', () => this.machine.peersChanged([...this.peers.values()], this.nowMs));
   }
 
-  /** One of its ends has been closed. */
-  endClosed(end: End): void {
+  endOpened(end: End): void {
+    if (end.hello !== null) this.residence?.connected(end.hello);
+  }
+
+  hear(end: End, said: readonly Message[]): void {
     const { name } = end.peer.node;
-    if (this.ends.get(name) === end) this.ends.delete(name);
+    if (this.ends.get(name) === end) this.residence?.tracker?.receive(name, said);
+  }
+
+  /** One of its ends has been closed. */
+  endClosed(end: End, released: boolean): void {
+    const { name } = end.peer.node;
+    if (released) this.note(`connection with ${name} is released`);
+    const isLost = this.ends.get(name) === end;
+    if (isLost) this.ends.delete(name);
     this.whenRunning(() => {
+      if (isLost) this.residence?.tracker?.disconnected(name, released);
       if (!this.isUp || this.peers.get(name)?.session !== end.session) return;
       this.peers.delete(name);
       this.#do('peers', () => this.machine.peersChanged([...this.peers.values()], this.nowMs));
     });
+  }
+
+  viewChanged(roster: readonly MemberStatus[], names: ReadonlySet<string>, beyond: number): void {
+    this.world.observer.viewed(this, this.residence?.roster ?? [], roster);
+    this.#do('view', () => this.machine.viewChanged?.(names, beyond, this.nowMs));
+  }
+
+  note(what: string): void {
+    this.world.log(this, what);
+  }
+
+  broken(what: string): void {
+    this.world.observer.broken(this, 0, what);
   }
 
   /** Messages have come in. */
@@ -221,6 +301,12 @@ export class SimNode implements Effects, Host {
       observer.sent(end, message);
       end.send(frame);
     }
+  }
+
+  /** What its membership says. */
+  say(to: readonly string[], message: Message): void {
+    let frame: EncodedFrame | undefined;
+    for (const name of to) this.ends.get(name)?.send((frame ??= this.#encoder.encode(MEMBERSHIP_CHANNEL, message)));
   }
 
   offer(offer: Offer): void {

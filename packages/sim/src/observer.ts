@@ -2,10 +2,20 @@
  * Whoever watches a simulated world. Watching changes nothing in it: it draws no chance and asks for no effect.
  */
 
-import type { GossipError, Machine, Message, Offer, Peer, Replica, Update, Verdict } from '@grapevine/core';
+import type {
+  GossipError,
+  Machine,
+  MemberStatus,
+  Message,
+  Offer,
+  Peer,
+  Replica,
+  Update,
+  Verdict,
+} from '@grapevine/core';
 
 /** What a machine was just given. */
-export type Input = 'start' | 'add' | 'receive' | 'judged' | 'tick' | 'collect' | 'peers';
+export type Input = 'start' | 'add' | 'receive' | 'judged' | 'tick' | 'collect' | 'peers' | 'view';
 
 /** A node, as an observer sees it. */
 export interface WatchedNode {
@@ -43,6 +53,8 @@ export interface Observer {
   judging(node: WatchedNode, offer: Offer, verdict: Verdict): void;
   /** The instance crashed: a new machine has taken over the replica. */
   crashed(node: WatchedNode): void;
+  /** Its membership publishes a view, or has opened or lost a connection. */
+  viewed(node: WatchedNode, before: readonly MemberStatus[], now: readonly MemberStatus[]): void;
   reported(node: WatchedNode, error: GossipError): void;
   /** Something is wrong that a part of the world found itself: a machine threw, a frame did not come out as it went in. */
   broken(node: WatchedNode, rule: number, what: string): void;

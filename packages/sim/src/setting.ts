@@ -88,6 +88,13 @@ function protocolOf(
   }
 }
 
+/** Everybody with everybody. */
+export function edgesAmong(nodes: number): Edges {
+  const edges: [number, number][] = [];
+  for (let a = 0; a < nodes; a++) for (let b = a + 1; b < nodes; b++) edges.push([a, b]);
+  return edges;
+}
+
 /** Mostly everybody with everybody; now and then a ring with chords, or a chain of hubs. */
 function edgesOf(random: Random, nodes: number, forgets: boolean): Edges {
   const edges: [number, number][] = [];

@@ -7,12 +7,14 @@
  *  3. What runs in it are the machines and the codec that ship, not models of them.
  */
 
-import type { Protocol, ReplicaOptions } from '@grapevine/core';
+import type { Membership, Protocol, ReplicaOptions } from '@grapevine/core';
 import { shareWithin, stream, within } from './chance.ts';
 import { Link } from './connection.ts';
 import { type Act, EventQueue } from './event-queue.ts';
 import type { Faults } from './faults.ts';
 import { SimNode } from './node.ts';
+import type { Places } from './membership/dialler.ts';
+import type { ResidenceNature } from './membership/residence.ts';
 import type { Observer, WatchedNode } from './observer.ts';
 import type { Surroundings } from './surroundings.ts';
 import type { Trace } from './trace.ts';
@@ -23,10 +25,19 @@ const NARROW_BYTES = 1000;
 /** Who dials whom. */
 export type Edges = readonly (readonly [number, number])[];
 
+/** How nodes find each other where no list of edges says so. */
+export interface WorldMembership {
+  readonly membership: Membership;
+  readonly nature: ResidenceNature;
+}
+
 export interface WorldOptions {
   readonly seed: number;
   readonly nodes: number;
+  /** Who is connected with whom for ever; with a membership, who can be. */
   readonly edges: Edges;
+  /** @default none: edges are kept connected */
+  readonly membership?: WorldMembership | undefined;
   readonly protocol: Protocol;
   readonly faults: Faults;
   readonly replica: Omit<ReplicaOptions, 'name' | 'epoch'>;
@@ -34,7 +45,7 @@ export interface WorldOptions {
   readonly trace: Trace;
 }
 
-export class World implements Surroundings {
+export class World implements Surroundings, Places {
   readonly instance: string = 'sim';
   readonly protocol: Protocol;
   readonly observer: Observer;
@@ -52,7 +63,7 @@ export class World implements Surroundings {
   #sessions = 0;
 
   constructor(options: WorldOptions) {
-    const { seed, faults, edges } = options;
+    const { seed, faults, edges, membership } = options;
     this.seed = seed;
     this.protocol = options.protocol;
     this.observer = options.observer;
@@ -70,7 +81,12 @@ export class World implements Surroundings {
       const gatherMs = random() < 0.6 ? 0 : within(random, faults.gatherMs);
       const habit = random() < judging ? { delayMs: within(random, [0, 400]), refusals: 0.5 * random() } : null;
       const maxUpdateBytes = narrowness() < narrow ? NARROW_BYTES : options.replica.maxUpdateBytes;
-      return new SimNode(this, index, { skewMs, gatherMs, maxUpdateBytes, habit }, random);
+      const residing = membership && {
+        ...membership,
+        nature: natureOf(membership, index),
+        random: stream(seed, 9, index),
+      };
+      return new SimNode(this, index, { skewMs, gatherMs, maxUpdateBytes, habit }, random, residing);
     });
     this.links = edges.map(([a, b], index) => {
       const random = stream(seed, 3, index);
@@ -80,7 +96,8 @@ export class World implements Surroundings {
         drops: random() < 0.5 ? 0 : shareWithin(random, faults.drops),
         corruption: random() < 0.5 ? 0 : shareWithin(random, faults.corruption),
       };
-      const link = new Link(this, [this.nodes[a] as SimNode, this.nodes[b] as SimNode], nature, random);
+      const details = { nature, random, isKept: membership === undefined };
+      const link = new Link(this, [this.nodes[a] as SimNode, this.nodes[b] as SimNode], details);
       this.#linkOf.set(a * options.nodes + b, link);
       this.#linkOf.set(b * options.nodes + a, link);
       return link;
@@ -97,6 +114,10 @@ export class World implements Surroundings {
   linkOf(a: number, b: number): Link | undefined {
     const { length } = this.nodes;
     return a < length && b < length ? this.#linkOf.get(a * length + b) : undefined;
+  }
+
+  nodeAt(url: string): SimNode | undefined {
+    return this.nodes.find(({ residence }) => residence?.url === url);
   }
 
   nextSession(): number {
@@ -139,4 +160,9 @@ export class World implements Surroundings {
     this.trace.note(this.nowMs, 3, node.index, text.length);
     if (this.trace.isPrinted) this.trace.line(this.nowMs, `${node.name} ${text}`);
   }
+}
+
+/** The first node never moves: one address that stays is what everybody needs to join. */
+function natureOf({ nature }: WorldMembership, index: number): ResidenceNature {
+  return index === 0 ? { ...nature, moves: 0 } : nature;
 }

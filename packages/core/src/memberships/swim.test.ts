@@ -677,6 +677,14 @@ describe('what members believe', () => {
     expect(scene.outlived).toEqual([]);
   });
 
+  test('a later life of its own name that looked like another node is outlived when it turns out to be over', () => {
+    const elsewhere = { epoch: 9, url: 'ws://elsewhere:7001' };
+    const scene = connectedTo('b').hearOf(aRecord('m', ALIVE, 1, elsewhere));
+    expect(scene.outlived).toEqual([]);
+    scene.hearOf(aRecord('m', DOWN, 1, elsewhere), aRecord('m', DOWN, 2, elsewhere));
+    expect(scene.outlived).toEqual([9]);
+  });
+
   test('who is spoken of by a former life says that it has a new one', () => {
     const scene = connectedTo('b')
       .pass(5000)

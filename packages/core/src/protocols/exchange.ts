@@ -519,12 +519,12 @@ export class Exchange {
     this.#outgoing.get(from)?.theirs.removeAll(lifted);
   }
 
-  /** What a peer refused on this connection and is still held here. What was superseded is no matter any more. */
+  /** What a peer refused on this connection and is still held here. What was superseded or has expired is no matter any more. */
   #stillRefused(peer: string): Context {
     const refused = this.#refusedBy.get(peer);
     const held = new Context();
     if (refused === undefined) return held;
-    for (const { origin, sequence } of this.#held(refused.dots())) held.add(origin, sequence);
+    for (const update of this.#held(refused.dots())) if (!isExpired(update)) held.add(update.origin, update.sequence);
     this.#refusedBy.set(peer, held);
     return held;
   }

@@ -24,6 +24,7 @@ import {
   type GossipError,
   isExpired,
   isNewer,
+  type MemberStatus,
   type Message,
   type Offer,
   type Origin,
@@ -39,6 +40,7 @@ import type { End } from '../connection.ts';
 import { Ledger, type Write } from '../ledger.ts';
 import type { SimNode } from '../node.ts';
 import type { Input, Observer, WatchedNode } from '../observer.ts';
+import { MembershipOracles } from './membership-oracles.ts';
 import { inspect } from './quiet-oracles.ts';
 import type { Object as Objection } from '../violation.ts';
 
@@ -79,8 +81,11 @@ class Watched {
   claims = new Dots();
   /** Own live writes that a former life beat in this step, by id: they must be written again. */
   readonly beaten = new Map<string, Bytes>();
-  /** When each update arrived, in virtual milliseconds, where the protocol forgets. */
-  readonly arrivals = new WeakMap<Update, number>();
+  /** When each update arrived, in virtual milliseconds, and what `movedMs` was then, where the protocol forgets. */
+  readonly arrivals = new WeakMap<Update, { readonly atMs: number; readonly movedMs: number }>();
+  /** How far its clock is ahead of virtual time, and how far it has been moved altogether, in either direction. */
+  aheadMs: number | undefined;
+  movedMs = 0;
   /** When it was last awake, by its own clock, as its replica sees it; `undefined`: its protocol does not care. */
   awakeMs: number | undefined;
   /** Virtual milliseconds of its last step. */
@@ -116,11 +121,13 @@ export class StepOracles implements Observer {
   /** Messages other than comparisons are noted while this is set. */
   isQuiet = false;
   readonly messages: Record<string, number> = {};
+  readonly membership: MembershipOracles;
   #input: Input = 'start';
   #steps = 0;
 
   constructor(options: StepOracleOptions) {
     this.#options = options;
+    this.membership = new MembershipOracles(options.object);
   }
 
   replicaMade(node: SimNode, replica: Replica): void {
@@ -171,6 +178,9 @@ export class StepOracles implements Observer {
     if (nowMs > this.#latestMs) this.#latestMs = nowMs;
     const watched = this.#of(node);
     const atMs = node.world.nowMs;
+    const aheadMs = nowMs - atMs;
+    watched.movedMs += Math.abs(aheadMs - (watched.aheadMs ?? aheadMs));
+    watched.aheadMs = aheadMs;
     if (this.#options.repairs && atMs - watched.steppedAtMs > this.#options.forgetAfterMs + 2 * CLOCK_TOLERANCE_MS)
       watched.outlived = node.replica.origin;
     watched.steppedAtMs = atMs;
@@ -350,6 +360,10 @@ export class StepOracles implements Observer {
     for (const end of node.ends.values()) this.#heard.delete(end);
   }
 
+  viewed(node: SimNode, before: readonly MemberStatus[], now: readonly MemberStatus[]): void {
+    this.membership.viewed(node, before, now);
+  }
+
   reported(_node: SimNode, _error: GossipError): void {
     // What a machine reports is for humans.
   }
@@ -431,7 +445,7 @@ export class StepOracles implements Observer {
           `${node.name} stores ${name(update)}, stamped ${wallOf(update.stamp) - nowMs} ms ahead`,
         );
     }
-    if (!this.#options.repairs) watched.arrivals.set(update, node.world.nowMs);
+    if (!this.#options.repairs) watched.arrivals.set(update, { atMs: node.world.nowMs, movedMs: watched.movedMs });
     if (
       former?.value !== undefined &&
       this.ledger.find(former.origin, former.sequence)?.replica === replica &&
@@ -458,8 +472,11 @@ export class StepOracles implements Observer {
   #onDrop(node: SimNode, update: Update): void {
     if (update.value === undefined) return;
     if (!this.#options.repairs) {
-      const ageMs = node.world.nowMs - (this.#of(node).arrivals.get(update) ?? 0);
-      if (ageMs < this.#options.rumorTtlMs - CLOCK_TOLERANCE_MS)
+      const { arrivals, movedMs } = this.#of(node);
+      const arrival = arrivals.get(update) ?? { atMs: 0, movedMs: 0 };
+      const ageMs = node.world.nowMs - arrival.atMs;
+      // It counts by its own clock, and two may have moved that at once.
+      if (ageMs < this.#options.rumorTtlMs - (movedMs - arrival.movedMs))
         this.#object(7, 'forgotten', `${node.name} forgets ${name(update)}, which came ${ageMs} ms ago`);
       return;
     }
@@ -587,7 +604,7 @@ export class StepOracles implements Observer {
       this.#object(9, 'tombstones', `${node.name} keeps tombstones beyond their time`);
     for (const { origin, newest } of replica.context.origins()) {
       if (newest === 0 || wallOf(newest) >= nowMs - forgetAfterMs) continue;
-      if (origin.name === node.name || node.peers.has(origin.name) || replica.store.holdsAnyOf(origin)) continue;
+      if (origin.name === node.name || node.sees(origin.name) || replica.store.holdsAnyOf(origin)) continue;
       this.#object(9, 'origins', `${node.name} keeps the origin ${origin.key}, which is long gone`);
     }
   }

@@ -48,6 +48,8 @@ export class Knowledge {
   /** 0 is what others know of a node by a connection alone. */
   #incarnation = 1;
   #hasLeft = false;
+  /** The latest lives of this name that were taken for over, and for those of another node. */
+  #outlivedEpoch: number;
   #reportedEpoch: number;
 
   constructor(self: Member, options: SwimOptions, events: KnowledgeEvents) {
@@ -55,6 +57,7 @@ export class Knowledge {
     this.#meta = options.meta;
     this.#options = options;
     this.#events = events;
+    this.#outlivedEpoch = self.epoch;
     this.#reportedEpoch = self.epoch;
     this.broadcasts.add(self.name);
   }
@@ -230,12 +233,19 @@ export class Knowledge {
     this.broadcasts.add(this.#self.name);
   }
 
-  /** Of a life of this name that began later than this one: it is over, it was here, or it is another node. */
+  /**
+   * Of a life of this name that began later than this one: it is over, it was here, or it is another node. What looks like
+   * another node may yet turn out to be over: whoever was not yet told of its end says so of a former self, too.
+   */
   #hearOfLater(epoch: number, state: number, url: string | null): void {
+    const { name } = this.#self;
+    if (state === DOWN || state === LEFT || url === this.#self.url) {
+      if (epoch <= this.#outlivedEpoch) return;
+      this.#outlivedEpoch = epoch;
+      return this.#events.outlived(epoch);
+    }
     if (epoch <= this.#reportedEpoch) return;
     this.#reportedEpoch = epoch;
-    const { name } = this.#self;
-    if (state === DOWN || state === LEFT || url === this.#self.url) return this.#events.outlived(epoch);
     this.#events.report(
       new GossipError(
         'NAME_TAKEN',

@@ -1,0 +1,18 @@
+/** Bugs that the simulator found in SWIM with gossip on top of it, each as the shortest history that shows it. */
+import { describe, expect, test } from '@jest/globals';
+import { type HistoryOptions, runHistory } from '@grapevine/sim';
+
+describe('found by the simulator, where nodes find each other by SWIM:', () => {
+  test.each<HistoryOptions & { readonly what: string }>([
+    {
+      what: 'a node that comes back elsewhere with its clock behind gets in, though one who suspects its former self told it first',
+      seed: 41066,
+      nodes: 4,
+      minutes: 5,
+      without: ['drops', 'skewMs', 'sleeps', 'refusals'],
+      only: new Set([3004, 3007, 3010, 3015, 3016, 4001, 4003, 4006, 4007]),
+    },
+  ])('$what', ({ what: _, ...options }) => {
+    expect(runHistory({ ...options, membership: 'swim' }).violation).toBeNull();
+  });
+});
