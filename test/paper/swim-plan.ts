@@ -24,8 +24,8 @@ export const losses: readonly (readonly [nodes: number, worlds: number, victims:
   [50, 20, 10],
   [100, 10, 20],
   [200, 4, 10],
-  [500, 3, 5],
-  [1000, 3, 3],
+  [500, 4, 15],
+  [1000, 4, 12],
 ];
 
 export function lossesOf(nodes: number): CrashSetup[] {

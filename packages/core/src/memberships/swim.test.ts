@@ -987,6 +987,15 @@ describe('places where somebody may be', () => {
     expect([scene.dialsOf('b'), scene.dialsOf('s')].map(({ length }) => length)).toEqual([1, 1]);
   });
 
+  test('whom it has just met is remembered at once, and so is who has left: all may be started anew together', () => {
+    const scene = connectedTo('b', 'c');
+    expect(scene.remembered).toEqual([urlOf('b'), urlOf('c')]);
+    scene.hearOf(aRecord('c', LEFT));
+    expect(scene.remembered).toEqual([urlOf('b'), urlOf('c')]);
+    scene.hearOf(aRecord('b', LEFT)).machine.leave(scene.nowMs);
+    expect(new Set(scene.remembered)).toEqual(new Set([urlOf('b'), urlOf('c')]));
+  });
+
   test('members are remembered, the living first', () => {
     const scene = crash(connectedTo('b', 'c', 'd'), 'b')
       .hearOf(aRecord('b', DOWN))

@@ -327,6 +327,7 @@ class SwimMachine implements MembershipMachine {
     if (this.#published !== this.#knowledge.version) {
       this.#published = this.#knowledge.version;
       this.#environment.effects.view(this.#knowledge.roster.statuses());
+      this.#connections.remember();
     }
     this.#setTimer(clocks);
   }

@@ -67,7 +67,6 @@ export class Connections {
   /** Members in the order in which they will be chosen. */
   #strangers: string[] = [];
   #rounds = 0;
-  #remembered = -1;
 
   constructor(details: ConnectionsDetails) {
     const { options, maxConnections, random } = details;
@@ -242,7 +241,6 @@ export class Connections {
     this.#rounds += 1;
     if (this.isMesh) this.#tendMesh(clocks);
     else this.#tendChoice(clocks);
-    this.#remember();
   }
 
   #tendMesh({ awakeMs }: Clocks): void {
@@ -349,13 +347,14 @@ export class Connections {
     );
   }
 
-  #remember(): void {
+  /** Whoever is known shall be known at the next start, the living first: also who has left, and may be back by then. */
+  remember(): void {
     const { knowledge, effects } = this.#details;
-    if (this.#remembered === knowledge.version) return;
-    this.#remembered = knowledge.version;
-    const urls: string[] = [];
-    for (const { url } of knowledge.roster.statuses().filter(isThere)) if (url !== null) urls.push(url);
-    urls.push(...this.#contacts.urls('lost'), ...this.#contacts.urls('former'));
-    if (urls.length > 0) effects.remember(urls.slice(0, MOST_REMEMBERED));
+    const urls = new Set<string>();
+    for (const living of [true, false])
+      for (const status of knowledge.roster.statuses())
+        if (status.url !== null && isThere(status) === living) urls.add(status.url);
+    for (const url of this.#contacts.urls('former')) urls.add(url);
+    if (urls.size > 0) effects.remember([...urls].slice(0, MOST_REMEMBERED));
   }
 }
