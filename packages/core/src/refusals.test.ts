@@ -70,3 +70,20 @@ test('what goes beyond the limit is told at large once the rest was lifted', () 
   expect(refusals.lift(plenty)).toEqual({ dots: [], all: true });
   expect(refusals.isEmpty).toBe(true);
 });
+
+describe('refusals of an origin that is forgotten', () => {
+  test('are forgotten with it, whatever they were for, and those of others are kept', () => {
+    const refusals = new Refusals();
+    const [gone, kept] = [new Origin('gone', 1), new Origin('kept', 1)];
+    refusals.add(gone, 1, 'size', 5000);
+    refusals.add(gone, 2, 'room', 100);
+    refusals.add(gone, 3, 'origin', 100);
+    refusals.add(kept, 1, 'room', 100);
+    refusals.forget(gone);
+    expect([1, 2, 3].map((sequence) => refusals.has(gone, sequence))).toEqual([false, false, false]);
+    expect(refusals.has(kept, 1)).toBe(true);
+    const lifted = refusals.lift({ ids: 10, bytes: 10_000, origins: 10 });
+    expect(lifted?.dots.map(({ origin }) => origin.name)).toEqual(['kept']);
+    expect(refusals.isEmpty).toBe(true);
+  });
+});
