@@ -19,7 +19,7 @@ import { hasNumber } from './intervals.ts';
 import { Origin } from './origin.ts';
 import { Refusals } from './refusals.ts';
 import { Store } from './store.ts';
-import { type Bytes, hiddenView, isNewer, Update, type View, visible } from './update.ts';
+import { type Bytes, hiddenView, isNewer, Update, updateBytes, type View, visible } from './update.ts';
 
 /** How many updates from the future are kept; more are left to their senders. */
 const HELD_LIMIT = 1024;
@@ -75,11 +75,6 @@ export interface StoredView {
   /** The number of the last arrival of that moment. */
   readonly arrival: number;
   release(): void;
-}
-
-/** Bytes that an update takes on the wire, roughly: what batches are bounded by. */
-export function updateBytes(update: Update): number {
-  return update.id.length + (update.value?.length ?? 0) + 12;
 }
 
 export class Replica {
@@ -725,11 +720,6 @@ function isNeighbour(seen: Seen | undefined, sequence: number): boolean {
 
 function tombstoneOf(update: Update): Update {
   return new Update(update.id, undefined, update.stamp, update.origin, update.sequence, update.expiresAt);
-}
-
-/** Whether a tombstone came from expiry: such a one is never sent on. */
-export function isExpired(update: Update): boolean {
-  return update.value === undefined && update.expiresAt !== undefined;
 }
 
 /** The latest epoch of each name among these origins. */
