@@ -31,6 +31,7 @@ const one = (rule: string, name: string, file: string, from: string, to: string,
 });
 
 const replica = 'core/src/replica.ts';
+const verdict = 'core/src/replica/verdict.ts';
 const exchange = 'core/src/protocols/exchange.ts';
 const incoming = 'core/src/protocols/exchange/incoming.ts';
 const outgoing = 'core/src/protocols/exchange/outgoing.ts';
@@ -98,7 +99,7 @@ export const mutations: readonly Mutation[] = [
     '2',
     'claim what is held back',
     replica,
-    'this.#heldDots.lacking(fresh)',
+    'this.#heldBack.lacking(fresh)',
     'fresh',
     'An exchange takes up no claim at all that speaks of what is held back; so this is the second guard of two.',
   ),
@@ -358,7 +359,7 @@ export const mutations: readonly Mutation[] = [
   one(
     '6',
     'show what was ignored',
-    replica,
+    verdict,
     'return before === undefined ? hiddenView : { value: before };',
     'return undefined;',
   ),

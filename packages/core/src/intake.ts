@@ -11,7 +11,8 @@
 import { Context, type Dots } from './context.ts';
 import type { Environment } from './protocol.ts';
 import { dotsOf } from './protocols/dots.ts';
-import { keepAll, type Screened, type Verdict } from './replica.ts';
+import type { Screened } from './replica.ts';
+import { keepAll, type Verdict } from './replica/verdict.ts';
 import { isNewer, type Update, updateBytes } from './update.ts';
 
 /** What became of a received batch. */

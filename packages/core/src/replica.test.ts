@@ -4,7 +4,8 @@ import { Context, Journal } from './context.ts';
 import type { GossipError } from './errors.ts';
 import { STAMP_EPOCH_MS, stampAt } from './hlc.ts';
 import { Origin } from './origin.ts';
-import { keepAll, Replica, type ReplicaOptions, type Verdict } from './replica.ts';
+import { Replica, type ReplicaOptions } from './replica.ts';
+import { keepAll, type Verdict } from './replica/verdict.ts';
 import { type Bytes, isExpired, isNewer, Update, visible } from './update.ts';
 
 const NOW = STAMP_EPOCH_MS + 1_000_000;
