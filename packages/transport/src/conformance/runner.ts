@@ -1,3 +1,4 @@
+/** What the suite asks of a test runner, and how it registers its scenes there. */
 import type { Scene } from './scene.ts';
 
 /** What is needed of a test runner; Jest and Vitest have it. */
