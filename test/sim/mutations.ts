@@ -31,7 +31,11 @@ const one = (rule: string, name: string, file: string, from: string, to: string,
 });
 
 const replica = 'core/src/replica.ts';
+const verdict = 'core/src/replica/verdict.ts';
 const exchange = 'core/src/protocols/exchange.ts';
+const incoming = 'core/src/protocols/exchange/incoming.ts';
+const outgoing = 'core/src/protocols/exchange/outgoing.ts';
+const sweep = 'core/src/protocols/exchange/sweep.ts';
 const epidemic = 'core/src/protocols/epidemic.ts';
 const store = 'core/src/store.ts';
 
@@ -95,7 +99,7 @@ export const mutations: readonly Mutation[] = [
     '2',
     'claim what is held back',
     replica,
-    'this.#heldDots.lacking(fresh)',
+    'this.#heldBack.lacking(fresh)',
     'fresh',
     'An exchange takes up no claim at all that speaks of what is held back; so this is the second guard of two.',
   ),
@@ -131,7 +135,7 @@ export const mutations: readonly Mutation[] = [
         from: '} else if (!sameSum(replica.store.liveSum(message.horizonMs), message.live)) {',
         to: '} else if (message.type !== "hashes") {',
       },
-      { file: exchange, from: 'if (this.#isLiveAs(message) ||', to: 'if (message.type === "end" ||' },
+      { file: incoming, from: 'if (this.#sweep.isLiveAs(message) ||', to: 'if (message.type === "end" ||' },
     ],
   },
   one(
@@ -144,7 +148,7 @@ export const mutations: readonly Mutation[] = [
   one(
     '3',
     'end the transfer before all is sent, claiming all',
-    exchange,
+    outgoing,
     'if (missing.length === 0) break;',
     'if (missing.length === 0 || outgoing.queue.length > 0) break;',
     'A hole of time, not of the oracles: it takes a transfer of more than eight chunks during which something is written, which an earlier run met after 58 histories.',
@@ -158,14 +162,14 @@ export const mutations: readonly Mutation[] = [
         from: "return message.type === 'announce' ||",
         to: "return message.type === 'chunk' || message.type === 'announce' ||",
       },
-      { file: exchange, from: 'if (open.next !== index) {', to: 'if (open.next > index) {' },
-      { file: exchange, from: 'open.next++;', to: 'open.next = index + 1;' },
+      { file: incoming, from: 'if (open.next !== index) {', to: 'if (open.next > index) {' },
+      { file: incoming, from: 'open.next++;', to: 'open.next = index + 1;' },
     ],
   },
   one(
     '3',
     'claim while an update is refused or left',
-    exchange,
+    incoming,
     'const claim = untaken.lacking(message.claim);',
     'const claim = message.claim;',
     'What is held back is kept out of claims a second time by the replica itself; only more than 1,024 updates from the future at once, or ones that are too large, would show it.',
@@ -173,25 +177,25 @@ export const mutations: readonly Mutation[] = [
   one(
     '3',
     'sweep without covering the peer',
-    exchange,
+    sweep,
     'if (replica.context.covers(replica.refused.lacking(message.context))) this.#sweep(message, horizonMs);',
     'this.#sweep(message, horizonMs);',
   ),
   one(
     '3',
     'sweep by our own context',
-    exchange,
+    sweep,
     'const seen = Context.of(message.context);',
     'const seen = replica.context;',
   ),
   one(
     '3',
     'sweep with a list older than its context',
-    exchange,
+    sweep,
     'const context = replica.vouched(replica.context.dots());\n',
     'const context = replica.vouched(replica.context.dots());\n    const older = (this as any).older ?? dots; (this as any).older = Context.of(dots.dots()); const dotsOfNow = dots; dotsOfNow.removeAll(dots.dots()); dotsOfNow.addAll(older.dots());\n',
   ),
-  one('3', 'never sweep', exchange, 'for (const update of dropped) replica.sweep(update);', 'dropped.length = 0;'),
+  one('3', 'never sweep', sweep, 'for (const update of dropped) replica.sweep(update);', 'dropped.length = 0;'),
   one(
     '3',
     'skip one bucket of the contexts',
@@ -202,7 +206,7 @@ export const mutations: readonly Mutation[] = [
   one(
     '3',
     'skip one bucket in the sweep',
-    exchange,
+    sweep,
     'for (let bucket = 0; bucket < LIVE_BUCKETS; bucket++)',
     'for (let bucket = 1; bucket < LIVE_BUCKETS; bucket++)',
     'One of 1,024 buckets, and only where more than 512 ids are live: the store of such a history would have to differ in that bucket alone. Skipping 64 of them (the next one) is caught.',
@@ -210,14 +214,14 @@ export const mutations: readonly Mutation[] = [
   one(
     '3',
     'skip some buckets in the sweep',
-    exchange,
+    sweep,
     'for (let bucket = 0; bucket < LIVE_BUCKETS; bucket++)',
     'for (let bucket = 256; bucket < LIVE_BUCKETS; bucket++)',
   ),
   one(
     '3',
     'never withdraw an invitation',
-    exchange,
+    incoming,
     'return this.#intake.backlog > 0 || isRecent;',
     'return this.#intake.backlog >= 0 || isRecent;',
     'A hole of time: an instance must crash between an invitation and its answer, on a connection that lives on. An earlier run met something of it after 119 histories.',
@@ -225,7 +229,7 @@ export const mutations: readonly Mutation[] = [
   one(
     '3',
     'send a value that the peer has',
-    exchange,
+    outgoing,
     'const theirs = Context.of(isModest ? message.dots : replica.context.common(message.dots));',
     'const theirs = Context.of(message.dots.slice(1));',
   ),
@@ -240,7 +244,7 @@ export const mutations: readonly Mutation[] = [
   one(
     '3',
     'do not acknowledge',
-    exchange,
+    incoming,
     "effects.send(from, { type: 'ack', invitation, index });",
     '',
     'A hole of time: only a transfer of more than eight chunks waits for it. An earlier run met it after 95 histories.',
@@ -248,7 +252,7 @@ export const mutations: readonly Mutation[] = [
   one(
     '3',
     'send by id instead of by arrival',
-    exchange,
+    outgoing,
     '.sort((a, b) => a.arrival - b.arrival);',
     '.sort((a, b) => (a.id < b.id ? -1 : 1));',
     'A store holds only the newest update of an id, and what supersedes one during a transfer goes in a later round of the same transfer; so within one round no two updates are of one id, and their order does not show.',
@@ -256,7 +260,7 @@ export const mutations: readonly Mutation[] = [
   one(
     '3',
     'take claims before all is judged',
-    exchange,
+    incoming,
     'this.#intake.settled(nowMs, (settledMs) => {',
     '((at: number, then: (ms: number) => void) => then(at))(nowMs, (settledMs) => {',
     'What is under judgement is kept out of claims a second time by the replica itself, and waits for its own verdict.',
@@ -278,15 +282,15 @@ export const mutations: readonly Mutation[] = [
   one(
     '3',
     'take what a claim leaves out for a difference elsewhere',
-    exchange,
+    outgoing,
     'isWhole ? end : { ...end, context: this.#contextAs(claim, buckets) }',
     'end',
   ),
-  one('3', 'send again what was refused', exchange, 'theirs.addAll(this.#stillRefused(from).dots());', ''),
+  one('3', 'send again what was refused', outgoing, 'theirs.addAll(this.#stillRefused(from).dots());', ''),
   one(
     '3',
     'claim what the peer refused',
-    exchange,
+    outgoing,
     'replica.vouched(refused.lacking(replica.context.dots(buckets)))',
     'replica.vouched(replica.context.dots(buckets))',
     'Who refuses keeps what it refused in this very transfer out of the claim as well, and its replica does for good.',
@@ -296,25 +300,25 @@ export const mutations: readonly Mutation[] = [
     name: 'claim what the peer refused, who takes it up',
     patches: [
       {
-        file: exchange,
+        file: outgoing,
         from: 'replica.vouched(refused.lacking(replica.context.dots(buckets)))',
         to: 'replica.vouched(replica.context.dots(buckets))',
       },
       {
-        file: exchange,
+        file: incoming,
         from: 'const claim = untaken.lacking(message.claim);',
         to: 'const claim = message.claim;',
       },
     ],
   },
-  one('3', 'leave the young alone for ever', exchange, 'return rest.length === 0;', 'return rest.length >= 0;'),
+  one('3', 'leave the young alone for ever', outgoing, 'return rest.length === 0;', 'return rest.length >= 0;'),
   one('3', 'forget the live sum of what is dropped', store, 'this.#sumUp(update, -1);', ''),
 
   // Rule 4: removing is a write.
   one(
     '4',
     'drop a removal',
-    exchange,
+    outgoing,
     '!isExpired(update) && (update.value !== undefined || update.stamp >= oldest)',
     'update.value !== undefined',
   ),
@@ -331,7 +335,7 @@ export const mutations: readonly Mutation[] = [
   one(
     '5',
     'send on what has expired',
-    exchange,
+    outgoing,
     '!isExpired(update) && (update.value !== undefined || update.stamp >= oldest)',
     'update.value !== undefined || update.stamp >= oldest',
   ),
@@ -355,7 +359,7 @@ export const mutations: readonly Mutation[] = [
   one(
     '6',
     'show what was ignored',
-    replica,
+    verdict,
     'return before === undefined ? hiddenView : { value: before };',
     'return undefined;',
   ),

@@ -24,5 +24,7 @@ export * from './protocols/sessions.ts';
 export * from './random.ts';
 export * from './refusals.ts';
 export * from './replica.ts';
+export type { StoredView } from './replica/snapshots.ts';
+export { keepAll, type Verdict } from './replica/verdict.ts';
 export * from './store.ts';
 export * from './update.ts';

@@ -4,7 +4,8 @@ import { type Arrival, Intake } from './intake.ts';
 import { Origin } from './origin.ts';
 import type { Environment, Offer } from './protocol.ts';
 import { seededRandom } from './random.ts';
-import { keepAll, Replica } from './replica.ts';
+import { Replica } from './replica.ts';
+import { keepAll } from './replica/verdict.ts';
 import { Update } from './update.ts';
 
 const NOW = STAMP_EPOCH_MS + 1_000_000;

@@ -11,8 +11,9 @@
 import { Context, type Dots } from './context.ts';
 import type { Environment } from './protocol.ts';
 import { dotsOf } from './protocols/dots.ts';
-import { keepAll, type Screened, updateBytes, type Verdict } from './replica.ts';
-import { isNewer, type Update } from './update.ts';
+import type { Screened } from './replica.ts';
+import { keepAll, type Verdict } from './replica/verdict.ts';
+import { isNewer, type Update, updateBytes } from './update.ts';
 
 /** What became of a received batch. */
 export interface Arrival extends Screened {

@@ -11,7 +11,9 @@ import type { GossipError } from './errors.ts';
 import type { Message } from './messages.ts';
 import type { Violation } from './options.ts';
 import type { Random } from './random.ts';
-import type { Replica, StoredView, Verdict } from './replica.ts';
+import type { Replica } from './replica.ts';
+import type { StoredView } from './replica/snapshots.ts';
+import type { Verdict } from './replica/verdict.ts';
 import type { Update } from './update.ts';
 
 /** A node that can be spoken to now. */

@@ -4,8 +4,9 @@ import { Context, Journal } from './context.ts';
 import type { GossipError } from './errors.ts';
 import { STAMP_EPOCH_MS, stampAt } from './hlc.ts';
 import { Origin } from './origin.ts';
-import { isExpired, keepAll, Replica, type ReplicaOptions, type Verdict } from './replica.ts';
-import { type Bytes, isNewer, Update, visible } from './update.ts';
+import { Replica, type ReplicaOptions } from './replica.ts';
+import { keepAll, type Verdict } from './replica/verdict.ts';
+import { type Bytes, isExpired, isNewer, Update, visible } from './update.ts';
 
 const NOW = STAMP_EPOCH_MS + 1_000_000;
 const none = new Context();

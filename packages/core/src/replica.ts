@@ -18,16 +18,12 @@ import { Clock, stampAt, wallOf } from './hlc.ts';
 import { hasNumber } from './intervals.ts';
 import { Origin } from './origin.ts';
 import { Refusals } from './refusals.ts';
+import { HeldBack } from './replica/held-back.ts';
+import { Room } from './replica/room.ts';
+import { Snapshots, type StoredView } from './replica/snapshots.ts';
+import { isChangedValue, newestById, type Verdict, viewOf } from './replica/verdict.ts';
 import { Store } from './store.ts';
-import { type Bytes, hiddenView, isNewer, Update, type View, visible } from './update.ts';
-
-/** How many updates from the future are kept; more are left to their senders. */
-const HELD_LIMIT = 1024;
-/** How many bytes of them, in all. */
-const HELD_BYTES = 16 * 1024 * 1024;
-/** Intervals that a context may have at least, and how many more for each origin that it may have. */
-const INTERVALS_LEAST = 65_536;
-const INTERVALS_PER_ORIGIN = 16;
+import { type Bytes, hiddenView, isNewer, Update, visible } from './update.ts';
 
 export interface ReplicaOptions {
   readonly name: string;
@@ -47,16 +43,6 @@ export interface ReplicaOptions {
   readonly maxOrigins?: number;
 }
 
-/** What a handler decided about a batch, by id. `kept` maps an id to the bytes that readers here shall see. */
-export type Verdict =
-  | { readonly type: 'keep-all' }
-  | { readonly type: 'keep'; readonly kept: ReadonlyMap<string, Bytes> }
-  | { readonly type: 'reset'; readonly kept: ReadonlyMap<string, Bytes>; readonly offeredArrival: number }
-  | { readonly type: 'ignore' }
-  | { readonly type: 'dead' };
-
-export const keepAll: Verdict = { type: 'keep-all' };
-
 /** What a batch turned out to be, judged against the state before it. */
 export interface Screened {
   readonly news: readonly Update[];
@@ -68,20 +54,6 @@ export interface Screened {
   readonly left: Dots;
 }
 
-/** What readers see, as of one moment, however much the replica goes on. */
-export interface StoredView {
-  get(id: string): Bytes | undefined;
-  entries(): IterableIterator<[id: string, value: Bytes]>;
-  /** The number of the last arrival of that moment. */
-  readonly arrival: number;
-  release(): void;
-}
-
-/** Bytes that an update takes on the wire, roughly: what batches are bounded by. */
-export function updateBytes(update: Update): number {
-  return update.id.length + (update.value?.length ?? 0) + 12;
-}
-
 export class Replica {
   readonly name: string;
   readonly maxDriftMs: number;
@@ -90,10 +62,10 @@ export class Replica {
   readonly maxIds: number;
   readonly maxBytes: number;
   readonly maxOrigins: number;
-  readonly #maxIntervals: number;
   readonly store: Store = new Store();
   readonly context: Context = new Context();
   readonly clock: Clock = new Clock();
+  readonly #room: Room;
   /** Dots that were refused for their size or for lack of room, so that no claim takes them up while anybody holds them. */
   readonly refused: Refusals = new Refusals();
   /** How many updates of others were refused so far, each time that one came. */
@@ -120,10 +92,8 @@ export class Replica {
   #awakeMs: number | undefined;
   /** It has rejoined at a write, and `wake` has yet to say so. */
   #hasRejoined = false;
-  readonly #held = new Map<string, Update>();
-  #heldBytes = 0;
-  readonly #heldDots = new Context();
-  readonly #overlays = new Set<Map<string, Bytes | undefined>>();
+  readonly #heldBack: HeldBack;
+  readonly #snapshots = new Snapshots(this.store);
 
   constructor(options: ReplicaOptions) {
     this.name = options.name;
@@ -133,7 +103,8 @@ export class Replica {
     this.maxIds = options.maxIds ?? Infinity;
     this.maxBytes = options.maxBytes ?? Infinity;
     this.maxOrigins = options.maxOrigins ?? Infinity;
-    this.#maxIntervals = Math.max(INTERVALS_LEAST, INTERVALS_PER_ORIGIN * this.maxOrigins);
+    this.#room = new Room(this.store, this.context, this);
+    this.#heldBack = new HeldBack(options.maxDriftMs);
     this.#origin = new Origin(options.name, options.epoch);
     this.#lives.add(this.#origin.key);
   }
@@ -190,10 +161,10 @@ export class Replica {
       );
     // What is written first after a long sleep must not go with what was held before it.
     if (this.#hasSlept(nowMs)) this.#rejoin(nowMs);
-    if (value !== undefined && !this.#hasRoomFor(id, bytes)) {
+    if (value !== undefined && !this.#room.hasRoomFor(id, bytes)) {
       // What is over by now need not wait for its timer.
       this.expire(nowMs);
-      if (!this.#hasRoomFor(id, bytes)) throw this.full(id);
+      if (!this.#room.hasRoomFor(id, bytes)) throw this.full(id);
     }
     return this.#write(id, value, expiresAt, nowMs);
   }
@@ -214,77 +185,19 @@ export class Replica {
    * @throws GossipError STORE_FULL, nothing written
    */
   checkRoom(writes: readonly { readonly id: string; readonly bytes: Bytes | undefined }[], nowMs: number): void {
-    let most = 0;
-    for (const { id, bytes } of writes) most += id.length + (bytes?.length ?? 0);
-    const { store } = this;
-    if (store.liveCount + writes.length <= this.maxIds && store.liveBytes + most <= this.maxBytes) return;
+    if (this.#room.surelyFits(writes)) return;
     this.expire(nowMs);
-    let ids = store.liveCount;
-    let total = store.liveBytes;
-    const held = new Map<string, number>();
-    for (const { id, bytes } of writes) {
-      const before = held.get(id) ?? liveBytesOf(store.get(id));
-      const now = bytes === undefined ? 0 : id.length + bytes.length;
-      ids += Math.sign(now) - Math.sign(before);
-      total += now - before;
-      held.set(id, now);
-      if (now > 0 && (ids > this.maxIds || total > this.maxBytes)) throw this.full(id);
-    }
+    this.#room.check(writes);
   }
 
   /** Says that there is no room. */
   full(id: string): GossipError {
-    const { maxIds, maxBytes, store } = this;
-    const context = { id: id.slice(0, 80), ids: store.liveCount, bytes: store.liveBytes, maxIds, maxBytes };
-    return new GossipError(
-      'STORE_FULL',
-      `There is no room for '${context.id}': ${context.ids} ids (maxIds ${maxIds}) with ${context.bytes} bytes (maxBytes ${maxBytes}) are held. Remove ids, let them expire, or raise the bound on every node.`,
-      { context },
-    );
+    return this.#room.full(id);
   }
 
   /** Says, once until there is room again, that updates of others are refused. */
-  refusing({ id, origin }: Update): GossipError {
-    const { maxIds, maxBytes, maxOrigins, store, context } = this;
-    return new GossipError(
-      'STORE_FULL',
-      `An update of '${id.slice(0, 80)}' by '${origin.name}' is refused, and so are others, until there is room: ${store.liveCount} ids (maxIds ${maxIds}) with ${store.liveBytes} bytes (maxBytes ${maxBytes}) by ${context.size} origins (maxOrigins ${maxOrigins}) are held. Other nodes keep them meanwhile.`,
-      { fault: 'peer', context: { id: id.slice(0, 80), origin: origin.name, maxIds, maxBytes, maxOrigins } },
-    );
-  }
-
-  /** Whether a value of so many bytes, its id included, can be held: what replaces a value needs only the difference. */
-  #hasRoomFor(id: string, bytes: number): boolean {
-    const { store } = this;
-    if (store.liveCount < this.maxIds && store.liveBytes + bytes <= this.maxBytes) return true;
-    const former = liveBytesOf(store.get(id));
-    if (former === 0 && store.liveCount >= this.maxIds) return false;
-    return store.liveBytes + bytes - former <= this.maxBytes;
-  }
-
-  /** Why an update of others cannot be taken now; `null`: it can. What stays no value needs no room but for its origin. */
-  #lackFor(update: Update, seen: Seen | undefined, nowMs: number): 'room' | 'origin' | null {
-    if (seen === undefined && this.context.size >= this.maxOrigins) return 'origin';
-    if (this.context.intervalCount >= this.#maxIntervals && !isNeighbour(seen, update.sequence)) return 'origin';
-    return this.#lackOfValue(update, nowMs);
-  }
-
-  /** As `#lackFor`, where its dot needs no room. */
-  #lackOfValue(update: Update, nowMs: number): 'room' | null {
-    if (update.value === undefined || (update.expiresAt !== undefined && update.expiresAt <= nowMs)) return null;
-    if (this.#hasRoomFor(update.id, update.id.length + update.value.length)) return null;
-    const former = this.store.get(update.id);
-    return former !== undefined && isNewer(former, update) ? null : 'room';
-  }
-
-  get #hasAnyRoom(): boolean {
-    const { store, context } = this;
-    return store.liveCount < this.maxIds && store.liveBytes < this.maxBytes && context.size < this.maxOrigins;
-  }
-
-  /** Whether an update would not even fit into an empty store. */
-  #isHopeless({ id, value }: Update): boolean {
-    return this.maxIds === 0 || id.length + (value?.length ?? 0) > this.maxBytes;
+  refusing(update: Update): GossipError {
+    return this.#room.refusing(update);
   }
 
   /**
@@ -293,13 +206,8 @@ export class Replica {
    */
   lift(): ReturnType<Refusals['lift']> {
     if (this.refused.isEmpty) return null;
-    this.isSaidFull &&= !this.#hasAnyRoom;
-    const hasIntervals = this.context.intervalCount < 0.75 * this.#maxIntervals;
-    return this.refused.lift({
-      ids: this.maxIds - this.store.liveCount,
-      bytes: this.maxBytes - this.store.liveBytes,
-      origins: hasIntervals ? this.maxOrigins - this.context.size : 0,
-    });
+    this.isSaidFull &&= !this.#room.hasAnyRoom;
+    return this.refused.lift(this.#room.left);
   }
 
   /**
@@ -335,7 +243,7 @@ export class Replica {
         this.refused.add(update.origin, sequence, 'size', 0);
         this.refusals++;
       } else if (update.stamp > limit) {
-        if (!this.#hold(update, report)) {
+        if (!this.#heldBack.hold(update, report)) {
           left ??= new Context();
           left.add(update.origin, sequence);
         }
@@ -389,12 +297,14 @@ export class Replica {
       if ((sequence >= first && sequence <= last) || (seen !== undefined && hasNumber(seen.intervals, sequence)))
         continue;
       const lack =
-        sequence === last + 1 && last >= first ? this.#lackOfValue(update, nowMs) : this.#lackFor(update, seen, nowMs);
+        sequence === last + 1 && last >= first
+          ? this.#room.lackOfValue(update, nowMs)
+          : this.#room.lackFor(update, seen, nowMs);
       if (lack !== null) {
         this.refused.add(
           update.origin,
           sequence,
-          this.#isHopeless(update) ? 'size' : lack,
+          this.#room.isHopeless(update) ? 'size' : lack,
           update.id.length + (update.value?.length ?? 0),
         );
         this.refusals++;
@@ -428,7 +338,7 @@ export class Replica {
     if (former !== undefined && isNewer(former, update)) return;
     if (former !== undefined && this.#isOwnLost(former, update)) {
       this.clock.witness(update.stamp);
-      this.#remember(former.id, former);
+      this.#snapshots.remember(former.id, former);
       this.store.set(update, former, nowMs);
       this.withdrawn?.(former);
       this.#write(former.id, former.value, former.expiresAt, nowMs);
@@ -467,36 +377,13 @@ export class Replica {
         this.context.find(origin) !== undefined ||
         this.#isThere(origin, (epochs ??= latestEpochs(this.context.origins(), dots)), inView),
     );
-    const claimed = pending.lacking(this.refused.lacking(this.#heldDots.lacking(fresh)));
+    const claimed = pending.lacking(this.refused.lacking(this.#heldBack.lacking(fresh)));
     // Only what is new here: what is claimed again has not arrived again, and must not look young in the journal.
     const news = this.context.lacking(claimed);
-    const taken = this.#isCrowded(news) ? this.#withRoom(news) : news;
+    const taken = this.#room.isCrowded(news) ? this.#room.withRoom(news) : news;
+    this.refusedOrigins += news.length - taken.length;
     this.context.addAll(taken);
     if (!this.refused.isEmpty) this.#unvouched.addAll(taken);
-  }
-
-  /** Whether a claim could bring more origins or intervals than the context may have. */
-  #isCrowded(claim: Dots): boolean {
-    const { size, intervalCount } = this.context;
-    if (size + claim.length <= this.maxOrigins && intervalCount + countIntervals(claim) <= this.#maxIntervals)
-      return false;
-    return true;
-  }
-
-  /** What there is room for. The rest is not said to be seen, which is safe: it is claimed again when there is room. */
-  #withRoom(claim: Dots): Dots {
-    let origins = this.maxOrigins - this.context.size;
-    let intervals = this.#maxIntervals - this.context.intervalCount;
-    return claim.filter((entry) => {
-      const isKnown = this.context.find(entry.origin) !== undefined;
-      const fits = (isKnown || origins > 0) && entry.intervals.length / 2 <= intervals;
-      if (!fits) this.refusedOrigins++;
-      else {
-        if (!isKnown) origins--;
-        intervals -= entry.intervals.length / 2;
-      }
-      return fits;
-    });
   }
 
   /** What of these dots, all of its context, this replica can vouch for: it has, or had, what they are over for. */
@@ -521,7 +408,7 @@ export class Replica {
 
   /** Drops an update that the sweep found removed elsewhere, or that pure rumor mongering forgets. Its dot stays known. */
   drop(update: Update): void {
-    this.#remember(update.id, update);
+    this.#snapshots.remember(update.id, update);
     this.store.drop(update);
     this.withdrawn?.(update);
     if (this.observed && visible(update) !== undefined)
@@ -583,9 +470,7 @@ export class Replica {
     }
     this.refused.clear();
     this.#unvouched.removeAll(this.#unvouched.dots());
-    this.#held.clear();
-    this.#heldBytes = 0;
-    this.#heldDots.removeAll(this.#heldDots.dots());
+    this.#heldBack.clear();
     this.#fresh = [];
     this.#lives.clear();
     this.adoptEpoch(Math.max(nowMs, this.#origin.epoch + 1));
@@ -593,22 +478,12 @@ export class Replica {
 
   /** Whether any of these dots is held back here, until its time comes. */
   holdsBack(dots: Dots): boolean {
-    return this.#held.size > 0 && this.#heldDots.common(dots).length > 0;
+    return this.#heldBack.hasAny(dots);
   }
 
   /** Updates that were held back and whose time has come: to be received anew. */
   release(nowMs: number): Update[] {
-    if (this.#held.size === 0) return [];
-    const limit = stampAt(nowMs + this.maxDriftMs);
-    const due: Update[] = [];
-    for (const [dot, update] of this.#held) {
-      if (update.stamp > limit) continue;
-      this.#held.delete(dot);
-      this.#heldBytes -= updateBytes(update);
-      this.#heldDots.remove(update.origin, update.sequence);
-      due.push(update);
-    }
-    return due;
+    return this.#heldBack.release(nowMs);
   }
 
   /**
@@ -625,25 +500,16 @@ export class Replica {
 
   /** What readers see now, for a handler that takes its time. Costs only what changes meanwhile. */
   snapshot(): StoredView {
-    const overlay = new Map<string, Bytes | undefined>();
-    this.#overlays.add(overlay);
-    return {
-      arrival: this.store.lastArrival,
-      get: (id) => (overlay.has(id) ? overlay.get(id) : this.get(id)),
-      entries: () => snapshotEntries(this, overlay),
-      release: () => {
-        this.#overlays.delete(overlay);
-      },
-    };
+    return this.#snapshots.take();
   }
 
   /** Lets go of all snapshots: who took them is gone. */
   releaseSnapshots(): void {
-    this.#overlays.clear();
+    this.#snapshots.release();
   }
 
   #put(update: Update, former: Update | undefined, nowMs: number): void {
-    this.#remember(update.id, former);
+    this.#snapshots.remember(update.id, former);
     this.store.set(update, former, nowMs);
     if (former !== undefined) {
       // As long as this is news to anybody, its predecessor's dot must be known as seen (rule 9).
@@ -669,67 +535,21 @@ export class Replica {
     }
   }
 
-  #remember(id: string, former: Update | undefined): void {
-    for (const overlay of this.#overlays)
-      if (!overlay.has(id)) overlay.set(id, former === undefined ? undefined : visible(former));
-  }
-
   #reset(kept: ReadonlyMap<string, Bytes>, offeredArrival: number): void {
     for (const update of this.store) {
       if (update.arrival > offeredArrival || visible(update) === undefined) continue;
       const value = kept.get(update.id);
       if (value === visible(update)) continue;
-      this.#remember(update.id, update);
+      this.#snapshots.remember(update.id, update);
       update.view = value === undefined ? hiddenView : { value };
       if (value === undefined) this.withdrawn?.(update);
       if (this.observed) this.changes.push(update);
     }
   }
-
-  /** @returns whether there was room, or it is held already */
-  #hold(update: Update, report: (error: GossipError) => void): boolean {
-    const { origin, stamp } = update;
-    const dot = `${update.sequence}.${origin.key}`;
-    if (this.#held.has(dot)) return true;
-    if (this.#held.size >= HELD_LIMIT || this.#heldBytes + updateBytes(update) > HELD_BYTES) return false;
-    if (!this.#heldDots.has(origin, update.sequence))
-      report(
-        new GossipError(
-          'CLOCK_TOO_FAR',
-          `An update by '${origin.name}' is stamped ${new Date(wallOf(stamp)).toISOString()}, more than maxDriftMs (${this.maxDriftMs}) ahead of this node's clock. It is held back until then. Set the clock of '${origin.name}' (NTP), or of this node.`,
-          { context: { origin: origin.name, id: update.id, stampMs: wallOf(stamp), maxDriftMs: this.maxDriftMs } },
-        ),
-      );
-    this.#held.set(dot, update);
-    this.#heldBytes += updateBytes(update);
-    this.#heldDots.add(origin, update.sequence);
-    return true;
-  }
-}
-
-/** Bytes of a value that is held, its id included; 0: none is. */
-function liveBytesOf(update: Update | undefined): number {
-  return update?.value === undefined ? 0 : update.id.length + update.value.length;
-}
-
-function countIntervals(dots: Dots): number {
-  let count = 0;
-  for (const { intervals } of dots) count += intervals.length / 2;
-  return count;
-}
-
-/** Whether a number joins an interval that is there. */
-function isNeighbour(seen: Seen | undefined, sequence: number): boolean {
-  return seen !== undefined && (hasNumber(seen.intervals, sequence - 1) || hasNumber(seen.intervals, sequence + 1));
 }
 
 function tombstoneOf(update: Update): Update {
   return new Update(update.id, undefined, update.stamp, update.origin, update.sequence, update.expiresAt);
-}
-
-/** Whether a tombstone came from expiry: such a one is never sent on. */
-export function isExpired(update: Update): boolean {
-  return update.value === undefined && update.expiresAt !== undefined;
 }
 
 /** The latest epoch of each name among these origins. */
@@ -739,42 +559,4 @@ function latestEpochs(...sets: readonly Iterable<{ readonly origin: Origin }>[])
     for (const { origin } of set)
       if (origin.epoch > (epochs.get(origin.name) ?? 0)) epochs.set(origin.name, origin.epoch);
   return epochs;
-}
-
-function newestById(updates: readonly Update[]): Map<string, Update> {
-  const newest = new Map<string, Update>();
-  for (const update of updates) {
-    const other = newest.get(update.id);
-    if (other === undefined || isNewer(update, other)) newest.set(update.id, update);
-  }
-  return newest;
-}
-
-function viewOf(
-  update: Update,
-  former: Update | undefined,
-  verdict: Verdict,
-  newest: ReadonlyMap<string, Update>,
-): View | undefined {
-  if ((verdict.type === 'keep' || verdict.type === 'reset') && newest.get(update.id) === update) {
-    const value = verdict.kept.get(update.id);
-    if (value !== undefined) return value === update.value ? undefined : { value };
-  }
-  const before = former === undefined ? undefined : visible(former);
-  return before === undefined ? hiddenView : { value: before };
-}
-
-function isChangedValue(update: Update, verdict: Verdict): boolean {
-  return (verdict.type === 'keep' || verdict.type === 'reset') && verdict.kept.has(update.id);
-}
-
-function* snapshotEntries(
-  replica: Replica,
-  overlay: ReadonlyMap<string, Bytes | undefined>,
-): IterableIterator<[string, Bytes]> {
-  for (const [id, value] of overlay) if (value !== undefined) yield [id, value];
-  for (const update of replica.store) {
-    const value = visible(update);
-    if (value !== undefined && !overlay.has(update.id)) yield [update.id, value];
-  }
 }

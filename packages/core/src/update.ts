@@ -69,3 +69,13 @@ export function isNewer(a: Update, b: Update): boolean {
   if (a.origin.epoch !== b.origin.epoch) return a.origin.epoch > b.origin.epoch;
   return a.sequence > b.sequence;
 }
+
+/** Bytes that an update takes on the wire, roughly: what batches are bounded by. */
+export function updateBytes(update: Update): number {
+  return update.id.length + (update.value?.length ?? 0) + 12;
+}
+
+/** Whether a tombstone came from expiry: such a one is never sent on. */
+export function isExpired(update: Update): boolean {
+  return update.value === undefined && update.expiresAt !== undefined;
+}

@@ -16,9 +16,8 @@
 import { Context, countDots, type Dots, type OriginDots } from '../context.ts';
 import type { Intake } from '../intake.ts';
 import type { Environment } from '../protocol.ts';
-import { isExpired, updateBytes } from '../replica.ts';
 import type { Origin } from '../origin.ts';
-import type { Update } from '../update.ts';
+import { isExpired, type Update, updateBytes } from '../update.ts';
 import { inBatches } from './batches.ts';
 import { dotFrames, firstDots } from './dots.ts';
 

@@ -6,8 +6,7 @@
  *  2. Order is kept.
  */
 
-import { updateBytes } from '../replica.ts';
-import type { Update } from '../update.ts';
+import { type Update, updateBytes } from '../update.ts';
 
 export const BATCH_BYTES: number = 48 * 1024;
 export const BATCH_UPDATES = 2000;

@@ -24,7 +24,8 @@ import {
 } from '../options.ts';
 import { Intake } from '../intake.ts';
 import type { Environment, Machine, NodeLimits, Peer, Protocol, Received } from '../protocol.ts';
-import type { Replica, Verdict } from '../replica.ts';
+import type { Replica } from '../replica.ts';
+import type { Verdict } from '../replica/verdict.ts';
 import type { Update } from '../update.ts';
 import { Exchange } from './exchange.ts';
 import { Expiry } from './expiry.ts';

@@ -13,7 +13,7 @@ import { Journal } from '../context.ts';
 import { Intake } from '../intake.ts';
 import { throwViolations, type Violation } from '../options.ts';
 import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
-import type { Verdict } from '../replica.ts';
+import type { Verdict } from '../replica/verdict.ts';
 import type { Update } from '../update.ts';
 import { forgottenTombstones, isExchangeMessage, patienceMs, slept } from './entropy.ts';
 import { Epidemic, type EpidemicStatus } from './epidemic.ts';

@@ -19,7 +19,7 @@ import { Intake } from '../intake.ts';
 import type { Message, RumorMessage } from '../messages.ts';
 import { throwViolations, type Violation } from '../options.ts';
 import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
-import type { Verdict } from '../replica.ts';
+import type { Verdict } from '../replica/verdict.ts';
 import type { Update } from '../update.ts';
 import { Epidemic, type EpidemicStatus } from './epidemic.ts';
 import { Expiry } from './expiry.ts';

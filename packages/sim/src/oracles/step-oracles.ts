@@ -14,15 +14,14 @@
  *
  * They hang on the four doors through which a replica changes: set and drop of its store, extend and forget of its
  * context. So they miss nothing, and cost by what changes.
+ *
+ * What machines say is the business of `message-oracles` and, for each connection, of `connection-oracles`.
  */
 
 import {
-  type Bytes,
   type Context,
   Context as Dots,
-  type Dots as DotList,
   type GossipError,
-  isExpired,
   isNewer,
   type MemberStatus,
   type Message,
@@ -40,9 +39,13 @@ import type { End } from '../connection.ts';
 import { Ledger, type Write } from '../ledger.ts';
 import type { SimNode } from '../node.ts';
 import type { Input, Observer, WatchedNode } from '../observer.ts';
+import { ConnectionOracles } from './connection-oracles.ts';
 import { MembershipOracles } from './membership-oracles.ts';
+import { MessageOracles } from './message-oracles.ts';
 import { inspect } from './quiet-oracles.ts';
 import type { Object as Objection } from '../violation.ts';
+import { Watched } from './watched.ts';
+import { name, show } from './wording.ts';
 
 export interface StepOracleOptions {
   readonly object: Objection;
@@ -61,61 +64,12 @@ const FORGETS_SOON_MS = 3_600_000;
 /** How far clocks jump. */
 const CLOCK_TOLERANCE_MS = 14_000;
 
-/** What readers must see of a judged update: what was kept, or what they saw before. */
-interface Expected {
-  readonly kept: Bytes | undefined;
-}
-
-/** What is known of a node beyond its replica. */
-class Watched {
-  /** The greatest stamp that it stored. */
-  stamp = 0;
-  /** What readers must see of the updates under judgement, or judged in this step. */
-  expected = new Map<Update, Expected>();
-  /** Dots that readers here do not see, as told by verdicts. */
-  hidden = new Dots();
-  openOffer = 0;
-  /** Ids that this step touched. */
-  readonly touched = new Set<string>();
-  /** What its peers have claimed since the last quiet time: only that may enter a context unstored. */
-  claims = new Dots();
-  /** Own live writes that a former life beat in this step, by id: they must be written again. */
-  readonly beaten = new Map<string, Bytes>();
-  /** When each update arrived, in virtual milliseconds, and what `movedMs` was then, where the protocol forgets. */
-  readonly arrivals = new WeakMap<Update, { readonly atMs: number; readonly movedMs: number }>();
-  /** How far its clock is ahead of virtual time, and how far it has been moved altogether, in either direction. */
-  aheadMs: number | undefined;
-  movedMs = 0;
-  /** When it was last awake, by its own clock, as its replica sees it; `undefined`: its protocol does not care. */
-  awakeMs: number | undefined;
-  /** Virtual milliseconds of its last step. */
-  steppedAtMs = Infinity;
-  /** The origin that it must give up in this step, since it slept too long. */
-  outlived: Origin | null = null;
-  isRejoining = false;
-  /** The offer that was open when it rejoined: its verdict decides nothing. */
-  voidOffer = 0;
-  /** Dots that entered the context in this step. */
-  readonly entered: { origin: Origin; first: number; last: number }[] = [];
-}
-
-/** What was said on an end of a connection. */
-class Heard {
-  invitation = 0;
-  invited: DotList = [];
-  context: Context | null = null;
-  /** Dots that the peer announced, told or asked for. */
-  readonly has = new Dots();
-  readonly asked = new Dots();
-  /** Dots that the peer refused. */
-  readonly refused = new Dots();
-}
-
 export class StepOracles implements Observer {
   readonly ledger: Ledger = new Ledger();
   readonly #options: StepOracleOptions;
   readonly #watched = new Map<WatchedNode, Watched>();
-  readonly #heard = new WeakMap<End, Heard>();
+  readonly #messages: MessageOracles;
+  readonly #connections: ConnectionOracles;
   /** The latest time that any clock has shown. */
   #latestMs = 0;
   /** Messages other than comparisons are noted while this is set. */
@@ -128,6 +82,8 @@ export class StepOracles implements Observer {
   constructor(options: StepOracleOptions) {
     this.#options = options;
     this.membership = new MembershipOracles(options.object);
+    this.#messages = new MessageOracles(options.object);
+    this.#connections = new ConnectionOracles(options.object);
   }
 
   replicaMade(node: SimNode, replica: Replica): void {
@@ -258,71 +214,16 @@ export class StepOracles implements Observer {
     this.messages[message.type] = (this.messages[message.type] ?? 0) + 1;
     if (this.isQuiet && message.type !== 'hashes' && message.type !== 'pull')
       this.#object(3, 'silence', `${node.name} is not silent: it sends ${message.type}`);
-    if (message.type === 'announce') return this.#pushed(node, message.dots, 'announces');
-    if (message.type === 'feedback') return this.#fedBack(node, message.known, message.news);
-    if (message.type !== 'updates' && message.type !== 'chunk') return;
-    const isRumor = message.type === 'updates' && message.cause !== 'answer';
-    for (const update of message.updates) {
-      if (isExpired(update))
-        this.#object(5, 'expired-sent', `${node.name} sends on ${name(update)}, which has expired`);
-      if (isRumor && this.#of(node).hidden.has(update.origin, update.sequence))
-        this.#object(6, 'hidden-pushed', `${node.name} pushes ${name(update)}, which it hides`);
-    }
+    this.#messages.sending(node, this.#of(node), message);
   }
 
   sent(end: End, message: Message): void {
-    if (message.type === 'chunk') {
-      const heard = this.#heardOn(end);
-      if (heard.invitation !== message.invitation) return;
-      const context = (heard.context ??= Dots.of(heard.invited));
-      for (const update of message.updates)
-        if (heard.refused.has(update.origin, update.sequence))
-          this.#object(
-            3,
-            'refused-again',
-            `${end.node.name} sends ${end.peer.node.name} ${name(update)}, which it refused`,
-          );
-        else if (update.value !== undefined && context.has(update.origin, update.sequence))
-          this.#object(
-            3,
-            'sent-again',
-            `${end.node.name} sends ${end.peer.node.name} ${name(update)}, which it said it has`,
-          );
-    } else if (message.type === 'updates') {
-      const heard = this.#heardOn(end);
-      for (const update of message.updates) {
-        if (message.cause === 'answer' && !heard.asked.has(update.origin, update.sequence))
-          this.#object(3, 'unasked', `${end.node.name} answers ${end.peer.node.name} with ${name(update)}, unasked`);
-        if (message.cause !== 'answer' && heard.has.has(update.origin, update.sequence))
-          this.#object(
-            3,
-            'pushed-again',
-            `${end.node.name} pushes ${end.peer.node.name} ${name(update)}, which it said it has`,
-          );
-      }
-    }
+    this.#connections.sent(end, message);
   }
 
   received(end: End, message: Message): void {
-    // `end` is the receiver's: what comes in over it is what its peer says.
-    switch (message.type) {
-      case 'contexts':
-        if (message.invitation === 0) return;
-        Object.assign(this.#heardOn(end), { invitation: message.invitation, invited: message.dots, context: null });
-        return;
-      case 'end':
-        return this.#of(end.node).claims.addAll(message.claim);
-      case 'announce':
-        return this.#heardOn(end).has.addAll(message.dots);
-      case 'refused':
-        return this.#heardOn(end).refused.addAll(message.dots);
-      case 'ask':
-        return this.#heardOn(end).asked.addAll(message.dots);
-      case 'updates':
-        for (const { origin, sequence } of message.updates) this.#heardOn(end).has.add(origin, sequence);
-        return;
-      default:
-    }
+    if (message.type === 'end') this.#of(end.node).claims.addAll(message.claim);
+    else this.#connections.received(end, message);
   }
 
   offered(node: SimNode, offer: Offer): void {
@@ -356,8 +257,7 @@ export class StepOracles implements Observer {
     watched.openOffer = 0;
     watched.voidOffer = 0;
     watched.expected.clear();
-    // A new machine has heard nothing yet, even on connections that live on.
-    for (const end of node.ends.values()) this.#heard.delete(end);
+    this.#connections.forget(node.ends.values());
   }
 
   viewed(node: SimNode, before: readonly MemberStatus[], now: readonly MemberStatus[]): void {
@@ -388,12 +288,6 @@ export class StepOracles implements Observer {
 
   #of(node: WatchedNode): Watched {
     return this.#watched.get(node) as Watched;
-  }
-
-  #heardOn(end: End): Heard {
-    let heard = this.#heard.get(end);
-    if (heard === undefined) this.#heard.set(end, (heard = new Heard()));
-    return heard;
   }
 
   #object(rule: number, oracle: string, text: string): void {
@@ -546,53 +440,6 @@ export class StepOracles implements Observer {
     if (write !== undefined) write.collected = true;
   }
 
-  // What is said.
-
-  #pushed(node: SimNode, dots: DotList, does: string): void {
-    const { store } = node.replica;
-    for (const { origin, intervals } of dots)
-      for (let i = 0; i < intervals.length; i += 2)
-        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
-          const update = store.byDot(origin, sequence);
-          if (update === undefined || isExpired(update))
-            this.#object(6, 'stale-pushed', `${node.name} ${does} ${sequence}.${origin.key}, which it holds no more`);
-        }
-    const { hidden } = this.#of(node);
-    if (hidden.isEmpty) return;
-    for (const { origin, intervals } of hidden.common(dots)) {
-      for (let i = 0; i < intervals.length; i += 2) {
-        const update = node.replica.store.byDot(origin, intervals[i] as number);
-        if (update !== undefined && update.value !== undefined)
-          this.#object(6, 'hidden-pushed', `${node.name} ${does} ${name(update)}, which it hides`);
-      }
-    }
-  }
-
-  /** Without a handler a batch is answered in the step that stored it: known is what was there before, news what was not. */
-  #fedBack(node: SimNode, known: DotList, news: DotList): void {
-    if (node.nature.habit !== null) return;
-    const { entered } = this.#of(node);
-    const inStep = new Dots();
-    for (const { origin, first, last } of entered) inStep.add(origin, first, last);
-    const wronglyKnown = [
-      ...inStep.common(known),
-      ...node.replica.refused.lacking(node.replica.context.lacking(known)),
-    ];
-    if (wronglyKnown.length > 0)
-      this.#object(
-        6,
-        'feedback',
-        `${node.name} says that it knew ${wronglyKnown[0]?.intervals[0]}.${wronglyKnown[0]?.origin.key}, which it did not`,
-      );
-    const wronglyNew = inStep.lacking(node.replica.context.common(news));
-    if (wronglyNew.length > 0)
-      this.#object(
-        6,
-        'feedback',
-        `${node.name} says that ${wronglyNew[0]?.intervals[0]}.${wronglyNew[0]?.origin.key} was news, which it was not`,
-      );
-  }
-
   #collected(node: SimNode): void {
     const { replica, nowMs } = node;
     const { tombstoneTtlMs, forgetAfterMs, repairs } = this.#options;
@@ -608,12 +455,4 @@ export class StepOracles implements Observer {
       this.#object(9, 'origins', `${node.name} keeps the origin ${origin.key}, which is long gone`);
     }
   }
-}
-
-function name(update: Update): string {
-  return `${update.id}${update.value === undefined ? ' (removed)' : ''} ${update.sequence}.${update.origin.key}`;
-}
-
-function show(value: Bytes | undefined): string {
-  return value === undefined ? 'nothing' : JSON.stringify(value.slice(0, 20));
 }

@@ -2,8 +2,8 @@
  * Places where nobody known lives are tried one at a time, and waiting for one costs nothing.
  */
 import { expect, test } from '@jest/globals';
-import { seededRandom } from '../random.ts';
-import { swim } from './swim.ts';
+import { seededRandom } from '../../random.ts';
+import { swim } from '../swim.ts';
 
 const member = (name: string, state: 'alive' | 'down') => ({
   name,

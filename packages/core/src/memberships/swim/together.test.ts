@@ -1,9 +1,10 @@
+/** Machines of a crowd, in virtual time: what they come to believe together. */
 import { describe, expect, test } from '@jest/globals';
-import { isThere, type Member, type MembershipMachine, type MemberStatus } from '../membership.ts';
-import { type Random, seededRandom, sample } from '../random.ts';
-import { isSwimMessage } from './swim/messages.ts';
-import type { SwimOptions } from './swim/options.ts';
-import { swim } from './swim.ts';
+import { isThere, type Member, type MembershipMachine, type MemberStatus } from '../../membership.ts';
+import { type Random, seededRandom, sample } from '../../random.ts';
+import { isSwimMessage } from './messages.ts';
+import type { SwimOptions } from './options.ts';
+import { swim } from '../swim.ts';
 
 const LATENCY_MS = 2;
 const DIAL_TIMEOUT_MS = 3000;

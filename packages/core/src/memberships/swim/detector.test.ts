@@ -2,9 +2,9 @@
  * Who is asked to ask says what came of it, and leaves the judgement to its asker.
  */
 import { expect, test } from '@jest/globals';
-import type { MembershipMachine } from '../membership.ts';
-import { seededRandom } from '../random.ts';
-import { swim } from './swim.ts';
+import type { MembershipMachine } from '../../membership.ts';
+import { seededRandom } from '../../random.ts';
+import { swim } from '../swim.ts';
 
 const ASK = 2;
 const NACK = 3;

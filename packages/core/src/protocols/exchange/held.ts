@@ -1,0 +1,41 @@
+/** What of given dots is held here, and what is live without them. */
+
+import { Context, countDots, type Dots } from '../../context.ts';
+import { hashNumber, type Sum } from '../../hash.ts';
+import type { Replica } from '../../replica.ts';
+import { outlives, type Store } from '../../store.ts';
+import type { Update } from '../../update.ts';
+
+/** Until when an update must live to count as live now, whatever a peer's clock says: wall-clock milliseconds. */
+export function horizonOf(replica: Replica, nowMs: number): number {
+  return nowMs + replica.maxDriftMs;
+}
+
+/** The updates still held among these dots: looked up one by one, or found on a walk through the store if that is shorter. */
+export function heldAmong(store: Store, dots: Dots): Update[] {
+  const updates: Update[] = [];
+  if (countDots(dots) > 2 * store.size) {
+    const wanted = Context.of(dots);
+    for (const update of store) if (wanted.has(update.origin, update.sequence)) updates.push(update);
+    return updates;
+  }
+  for (const { origin, intervals } of dots)
+    for (let i = 0; i < intervals.length; i += 2)
+      for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
+        const update = store.byDot(origin, sequence);
+        if (update !== undefined) updates.push(update);
+      }
+  return updates;
+}
+
+/** The sum over what is live here, but for these dots. */
+export function liveWithout(store: Store, dots: Dots, horizonMs: number): Sum {
+  let { low, high } = store.liveSum(horizonMs);
+  for (const update of heldAmong(store, dots)) {
+    if (!outlives(update, horizonMs)) continue;
+    const { origin, sequence } = update;
+    low = (low - hashNumber(origin.low, sequence)) | 0;
+    high = (high - hashNumber(origin.high, sequence)) | 0;
+  }
+  return { low, high };
+}

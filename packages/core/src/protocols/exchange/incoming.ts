@@ -1,0 +1,177 @@
+/**
+ * The transfer to this replica: invited, taken frame by frame, and its claim taken up.
+ *
+ * Invariants
+ *  1. Never more than one invitation is open: a replica takes one transfer at a time.
+ *  2. The claim takes effect when all frames have been judged and stored, and not at all if one is missing.
+ *
+ * Source: docs/algorithm.md, rule 3.
+ */
+
+import { Context } from '../../context.ts';
+import type { Intake } from '../../intake.ts';
+import type { Chunk, End } from '../../messages.ts';
+import type { Environment } from '../../protocol.ts';
+import { dotFrames } from '../dots.ts';
+import { horizonOf } from './held.ts';
+import type { Sweep } from './sweep.ts';
+
+/** Beyond so many intervals of what was refused in a transfer, its claim is not taken up. */
+const UNTAKEN_INTERVALS = 65_536;
+
+export interface IncomingOptions {
+  /** Milliseconds without progress after which an invitation is withdrawn. */
+  readonly patienceMs: number;
+  /** Whether a node of this name can be spoken to now. @default nobody can */
+  readonly inView?: (name: string) => boolean;
+}
+
+/** The transfer to us: at most one. */
+interface Incoming {
+  readonly peer: string;
+  readonly invitation: number;
+  /** Index of the frame that must come next. */
+  next: number;
+  progressMs: number;
+  /** What came and was not taken: no claim of this transfer takes it up. */
+  readonly untaken: Context;
+  /** Nothing was left to its sender for lack of room. */
+  isWhole: boolean;
+}
+
+export class IncomingTransfer {
+  readonly #environment: Environment;
+  readonly #intake: Intake;
+  readonly #options: IncomingOptions;
+  readonly #sweep: Sweep;
+  /** Who was told on this connection that something of theirs is refused. */
+  readonly #toldRefused = new Set<string>();
+  #incoming: Incoming | null = null;
+  #invitations: number;
+
+  /** @param sweep begun where a transfer has left a difference in what is live */
+  constructor(environment: Environment, intake: Intake, options: IncomingOptions, sweep: Sweep) {
+    this.#environment = environment;
+    this.#intake = intake;
+    this.#options = options;
+    this.#sweep = sweep;
+    // A restarted instance must not take frames for its former self as its own.
+    this.#invitations = Math.floor(environment.random() * 0x40000000);
+  }
+
+  get isReceiving(): boolean {
+    return this.#incoming !== null;
+  }
+
+  /** Withdraws an invitation that nothing has come of. */
+  withdraw(nowMs: number): void {
+    if (!this.#isOpen(nowMs)) this.#incoming = null;
+  }
+
+  /** The peer is gone, or came back on another connection. */
+  reset(peer: string): void {
+    this.#toldRefused.delete(peer);
+    if (this.#incoming?.peer === peer) this.#incoming = null;
+  }
+
+  /** Ends the transfer. */
+  abandon(): void {
+    this.#incoming = null;
+  }
+
+  /**
+   * Tells those whose updates were refused for lack of room what there is room for now. To be called when there may be
+   * more: it costs nothing where nothing was refused.
+   */
+  makeRoom(): void {
+    const { replica, effects } = this.#environment;
+    const lifted = replica.lift();
+    if (lifted === null || this.#toldRefused.size === 0) return;
+    for (const dots of lifted.all ? [[]] : dotFrames(lifted.dots))
+      effects.send([...this.#toldRefused], { type: 'room', dots });
+  }
+
+  /** Opens an invitation, if none is open. @returns its number, or 0 */
+  invite(peer: string, nowMs: number): number {
+    if (this.#isOpen(nowMs)) return 0;
+    const invitation = ++this.#invitations;
+    this.#incoming = { peer, invitation, next: 0, progressMs: nowMs, untaken: new Context(), isWhole: true };
+    return invitation;
+  }
+
+  /** Whether a transfer to us is going on. While we judge what came, it is we who are slow. */
+  #isOpen(nowMs: number): boolean {
+    const open = this.#incoming;
+    if (open === null) return false;
+    // A clock that was set back must not keep it open until it has caught up.
+    const isRecent = nowMs >= open.progressMs && nowMs - open.progressMs <= this.#options.patienceMs;
+    return this.#intake.backlog > 0 || isRecent;
+  }
+
+  onChunk(from: string, message: Chunk, nowMs: number): void {
+    const { effects } = this.#environment;
+    const { invitation, index } = message;
+    const isExpected = this.#advance(from, invitation, index, nowMs);
+    // News is news even out of a transfer that we gave up; but only an expected frame is acknowledged.
+    this.#intake.receive(message.updates, nowMs, ({ refused, left }, storedMs) => {
+      if (refused.length > 0) {
+        this.#toldRefused.add(from);
+        for (const dots of dotFrames(refused)) effects.send(from, { type: 'refused', dots });
+      }
+      if (!isExpected || this.#incoming?.invitation !== invitation) return;
+      this.#incoming.progressMs = storedMs;
+      this.#incoming.untaken.addAll(refused);
+      if (left.length > 0 || this.#incoming.untaken.intervalCount > UNTAKEN_INTERVALS) this.#incoming.isWhole = false;
+      effects.send(from, { type: 'ack', invitation, index });
+    });
+  }
+
+  /** Whether this frame is the next of the open transfer. One that is not breaks the transfer off. */
+  #advance(from: string, invitation: number, index: number, nowMs: number): boolean {
+    const open = this.#incoming;
+    if (open === null || open.peer !== from || open.invitation !== invitation) return false;
+    if (open.next !== index) {
+      this.#incoming = null;
+      return false;
+    }
+    open.next++;
+    open.progressMs = nowMs;
+    return true;
+  }
+
+  onEnd(from: string, message: End, nowMs: number): void {
+    if (!this.#advance(from, message.invitation, message.index, nowMs)) return;
+    this.#intake.settled(nowMs, (settledMs) => {
+      if (this.#incoming?.invitation !== message.invitation) return;
+      const { untaken, isWhole } = this.#incoming;
+      const claim = untaken.lacking(message.claim);
+      this.#incoming = null;
+      const { replica } = this.#environment;
+      // The peer has stored what we hold back, and no longer holds what that superseded: we must not say that we have
+      // seen it, or others would drop it for us.
+      if (!isWhole || replica.holdsBack(claim) || !this.#isEqualElsewhere(message)) return;
+      // What was refused once and is claimed now without having come is held by the sender no more.
+      replica.refused.removeAll(claim);
+      replica.claim(claim, this.#intake.pending, settledMs, this.#options.inView);
+      if (this.#sweep.isLiveAs(message) || !this.#sweep.isDue(message, settledMs)) return;
+      this.#sweep.begin(from, Math.max(message.horizonMs, horizonOf(replica, settledMs)));
+    });
+  }
+
+  /**
+   * Whether contexts are equal in the buckets that an end does not speak of. If they are not, the peer may have dropped
+   * what it claims for something there that we lack: its claim waits for an exchange that speaks of that, too.
+   */
+  #isEqualElsewhere({ buckets, claim, context }: End): boolean {
+    if (buckets === 'all' || buckets.length === 0) return true;
+    const ours = this.#environment.replica.context;
+    const { bucketSums } = ours;
+    const claimed = Context.of(claim).sum;
+    let { low, high } = ours.sum;
+    for (const bucket of buckets) {
+      low -= bucketSums[2 * bucket] as number;
+      high -= bucketSums[2 * bucket + 1] as number;
+    }
+    return (low | 0) === ((context.low - claimed.low) | 0) && (high | 0) === ((context.high - claimed.high) | 0);
+  }
+}

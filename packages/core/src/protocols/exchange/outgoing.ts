@@ -1,0 +1,197 @@
+/**
+ * Transfers to peers: what they lack, and the claim at the end.
+ *
+ * Invariants
+ *  1. Updates go in order of arrival; each chunk claims only its dots; the last frame claims our context of that instant,
+ *     when everything in it that the peer lacks has been sent.
+ *  2. Nobody is sent a value that it said it has, or that it refused.
+ *
+ * Source: docs/algorithm.md, rule 3.
+ */
+
+import { type Buckets, Context, type Dots, type Journal } from '../../context.ts';
+import type { Sum } from '../../hash.ts';
+import { stampAt } from '../../hlc.ts';
+import type { Ack, Contexts, End, Refused, Room } from '../../messages.ts';
+import type { Environment } from '../../protocol.ts';
+import { isExpired, type Update, updateBytes } from '../../update.ts';
+import { BATCH_BYTES, BATCH_UPDATES } from '../batches.ts';
+import { heldAmong, horizonOf, liveWithout } from './held.ts';
+
+/** Chunks under way without an acknowledgement. */
+const WINDOW = 8;
+/** Of a peer's context so many origins are remembered beyond twice as many as our own has, while it is sent what it lacks. */
+const MODEST_ORIGINS = 4096;
+
+/** A transfer to a peer. */
+interface Outgoing {
+  readonly invitation: number;
+  readonly buckets: Buckets;
+  /** What the peer has, as far as it said or was sent. */
+  readonly theirs: Context;
+  queue: readonly Update[];
+  next: number;
+  index: number;
+  acknowledged: number;
+}
+
+export class OutgoingTransfers {
+  readonly #environment: Environment;
+  /** Dots that arrived lately, which others may get by another way: not yet worth a transfer. `null`: all are worth one. */
+  readonly #recent: (() => readonly Journal[]) | null;
+  readonly #outgoing = new Map<string, Outgoing>();
+  /** Per peer, what it refused on this connection. */
+  readonly #refusedBy = new Map<string, Context>();
+
+  constructor(environment: Environment, recent: (() => readonly Journal[]) | null) {
+    this.#environment = environment;
+    this.#recent = recent;
+  }
+
+  /** The peer is gone, or came back on another connection. */
+  reset(peer: string): void {
+    this.#outgoing.delete(peer);
+    this.#refusedBy.delete(peer);
+  }
+
+  /** Ends all transfers. */
+  abandon(): void {
+    this.#outgoing.clear();
+  }
+
+  /** Sends a peer what it lacks of our context, by the invitation in its message. */
+  answer(from: string, message: Contexts, nowMs: number): void {
+    const { replica, effects } = this.#environment;
+    const { invitation, buckets } = message;
+    const context = replica.context.dots(buckets);
+    // Of a context far larger than ours only what we know too: a peer cannot make us remember what it has made up.
+    const isModest = message.dots.length <= 2 * replica.context.size + MODEST_ORIGINS;
+    const theirs = Context.of(isModest ? message.dots : replica.context.common(message.dots));
+    const missing = theirs.lacking(context);
+    if (this.#onlyRecent(missing)) {
+      // Claims no more than the peer has told, and still opens the sweep: where the cluster is busy something is always
+      // young, and removals must get through even so.
+      const claim = replica.vouched(theirs.common(context));
+      effects.send(from, this.#endOf({ invitation, index: 0, buckets, claim }, missing, nowMs));
+      return;
+    }
+    theirs.addAll(this.#stillRefused(from).dots());
+    const outgoing: Outgoing = { invitation, buckets, theirs, queue: [], next: 0, index: 0, acknowledged: 0 };
+    this.#outgoing.set(from, outgoing);
+    this.#produce(from, outgoing, nowMs);
+  }
+
+  /** Whether something is missing, and all of it is so young that another way may still bring it. */
+  #onlyRecent(missing: Dots): boolean {
+    if (this.#recent === null || missing.length === 0) return false;
+    let rest = missing;
+    for (const recent of this.#recent()) rest = recent.lacking(rest);
+    return rest.length === 0;
+  }
+
+  /** Sends chunks while the window is open, and the end when the peer lacks nothing more. */
+  #produce(to: string, outgoing: Outgoing, nowMs: number): void {
+    const { replica, effects } = this.#environment;
+    replica.expire(nowMs);
+    const { invitation } = outgoing;
+    for (;;) {
+      while (outgoing.next < outgoing.queue.length) {
+        if (outgoing.index - outgoing.acknowledged >= WINDOW) return;
+        const updates = this.#nextChunk(outgoing);
+        if (updates.length > 0) effects.send(to, { type: 'chunk', invitation, index: outgoing.index++, updates });
+      }
+      const missing = outgoing.theirs.lacking(replica.context.dots(outgoing.buckets));
+      if (missing.length === 0) break;
+      outgoing.queue = this.#updatesOf(missing, nowMs);
+      outgoing.next = 0;
+      outgoing.theirs.addAll(missing);
+    }
+    this.#outgoing.delete(to);
+    const { buckets, index } = outgoing;
+    const refused = this.#stillRefused(to);
+    const claim = replica.vouched(refused.lacking(replica.context.dots(buckets)));
+    const end = this.#endOf({ invitation, index, buckets, claim }, refused.dots(), nowMs);
+    // The peer tells from both sums whether we are equal elsewhere too: what the claim leaves out for its sake must not look
+    // like a difference there, which would never go.
+    const isWhole = buckets === 'all' && refused.isEmpty;
+    effects.send(to, isWhole ? end : { ...end, context: this.#contextAs(claim, buckets) });
+  }
+
+  /** The sum of our context as it were if it held no more of these buckets than the claim says. */
+  #contextAs(claim: Dots, buckets: Buckets): Sum {
+    const { context } = this.#environment.replica;
+    const held = Context.of(context.dots(buckets)).sum;
+    const claimed = Context.of(claim).sum;
+    const { low, high } = context.sum;
+    return { low: (low - held.low + claimed.low) | 0, high: (high - held.high + claimed.high) | 0 };
+  }
+
+  /** @param unclaimed dots that the claim leaves out, and so what is live leaves out */
+  #endOf(part: Pick<End, 'invitation' | 'index' | 'buckets' | 'claim'>, unclaimed: Dots, nowMs: number): End {
+    const { replica } = this.#environment;
+    const horizonMs = horizonOf(replica, nowMs);
+    const context = { ...replica.context.sum };
+    return { type: 'end', ...part, context, live: liveWithout(replica.store, unclaimed, horizonMs), horizonMs };
+  }
+
+  /** The updates still held among these dots, in order of arrival; what expired by itself is never sent on. */
+  #updatesOf(dots: Dots, nowMs: number): Update[] {
+    const { replica } = this.#environment;
+    const updates = heldAmong(replica.store, dots).sort((a, b) => a.arrival - b.arrival);
+    // Nor is a removal that is older than anybody remembers: replicas would give it to each other for ever.
+    const oldest = stampAt(nowMs - replica.forgetAfterMs);
+    return updates.filter((update) => !isExpired(update) && (update.value !== undefined || update.stamp >= oldest));
+  }
+
+  #nextChunk(outgoing: Outgoing): Update[] {
+    const updates: Update[] = [];
+    let bytes = 0;
+    for (; outgoing.next < outgoing.queue.length && updates.length < BATCH_UPDATES; outgoing.next++) {
+      const update = outgoing.queue[outgoing.next] as Update;
+      // Superseded since the queue was made: what superseded it is in the next queue.
+      if (update.arrival === 0) continue;
+      bytes += updateBytes(update);
+      if (bytes > BATCH_BYTES && updates.length > 0) break;
+      updates.push(update);
+    }
+    return updates;
+  }
+
+  onAck(from: string, message: Ack, nowMs: number): void {
+    const outgoing = this.#outgoing.get(from);
+    if (outgoing === undefined || outgoing.invitation !== message.invitation) return;
+    if (message.index >= outgoing.index) return;
+    outgoing.acknowledged = Math.max(outgoing.acknowledged, message.index + 1);
+    this.#produce(from, outgoing, nowMs);
+  }
+
+  onRefused(from: string, message: Refused): void {
+    let refused = this.#refusedBy.get(from);
+    if (refused === undefined) {
+      refused = new Context();
+      this.#refusedBy.set(from, refused);
+    }
+    // Only dots that we know: a peer cannot make this grow beyond our own context.
+    refused.addAll(this.#environment.replica.context.common(message.dots));
+  }
+
+  onRoom(from: string, { dots }: Room): void {
+    const refused = this.#refusedBy.get(from);
+    if (refused === undefined) return;
+    const lifted = dots.length === 0 ? refused.dots() : refused.common(dots);
+    refused.removeAll(lifted);
+    // A transfer under way took them for refused: its claim must not speak of what it has not brought.
+    this.#outgoing.get(from)?.theirs.removeAll(lifted);
+  }
+
+  /** What a peer refused on this connection and is still held here. What was superseded or has expired is no matter any more. */
+  #stillRefused(peer: string): Context {
+    const refused = this.#refusedBy.get(peer);
+    const held = new Context();
+    if (refused === undefined) return held;
+    for (const update of heldAmong(this.#environment.replica.store, refused.dots()))
+      if (!isExpired(update)) held.add(update.origin, update.sequence);
+    this.#refusedBy.set(peer, held);
+    return held;
+  }
+}

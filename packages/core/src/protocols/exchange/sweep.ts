@@ -1,0 +1,107 @@
+/**
+ * The last step of the exchange: drops what a peer has seen and no longer holds.
+ *
+ * Invariant: a live dot is dropped only if the peer's context has it, the peer's list does not, and our own context covers
+ * the peer's.
+ *
+ * Source: docs/algorithm.md, rule 3; the optimised OR-set of Bieniusa et al., "An optimized conflict-free replicated
+ * set", 2012.
+ */
+
+import { type Buckets, Context } from '../../context.ts';
+import { sameSum } from '../../hash.ts';
+import type { End, LiveDots, LiveSums } from '../../messages.ts';
+import type { Environment } from '../../protocol.ts';
+import { LIVE_BUCKETS, liveBucketOf, outlives } from '../../store.ts';
+import type { Update } from '../../update.ts';
+import { horizonOf, liveWithout } from './held.ts';
+
+/** Up to so many live ids the sweep lists them at once; beyond, sums of buckets first. */
+const FEW_LIVE = 512;
+
+export class Sweep {
+  readonly #environment: Environment;
+  readonly #patienceMs: number;
+  /** When a sweep was last begun although contexts differed. */
+  #sweptMs: number = -Infinity;
+
+  /** @param patienceMs where contexts differ, a sweep is due once in so many milliseconds */
+  constructor(environment: Environment, patienceMs: number) {
+    this.#environment = environment;
+    this.#patienceMs = patienceMs;
+  }
+
+  /**
+   * Whether a difference in what is live is worth a sweep now. Where contexts are equal, always. In a busy cluster they
+   * never are, and what was just overwritten differs at every instant: there once in a while is enough.
+   */
+  isDue(end: End, nowMs: number): boolean {
+    if (sameSum(this.#environment.replica.context.sum, end.context)) return true;
+    if (nowMs >= this.#sweptMs && nowMs < this.#sweptMs + this.#patienceMs) return false;
+    this.#sweptMs = nowMs;
+    return true;
+  }
+
+  /** Whether what is live here, of what the peer's context has, is what is live there. */
+  isLiveAs(end: End): boolean {
+    const { replica } = this.#environment;
+    // Dots that the claim leaves out do not count. In buckets that it does not speak of both were equal just now.
+    const extra = Context.of(end.claim).lacking(replica.context.dots(end.buckets));
+    return sameSum(liveWithout(replica.store, extra, end.horizonMs), end.live);
+  }
+
+  /** Tells a peer what is live here: all of it at once where it is little, sums of buckets first where it is much. */
+  begin(peer: string, horizonMs: number): void {
+    const { store } = this.#environment.replica;
+    if (store.liveCount <= FEW_LIVE) this.#listLive(peer, 'all', horizonMs, true);
+    else this.#environment.effects.send(peer, { type: 'live-sums', sums: store.liveBucketSums(horizonMs), horizonMs });
+  }
+
+  onLiveSums(from: string, message: LiveSums, nowMs: number): void {
+    const { replica } = this.#environment;
+    const horizonMs = Math.max(message.horizonMs, horizonOf(replica, nowMs));
+    const ours = replica.store.liveBucketSums(message.horizonMs);
+    const buckets: number[] = [];
+    for (let bucket = 0; bucket < LIVE_BUCKETS; bucket++)
+      if (ours[2 * bucket] !== message.sums[2 * bucket] || ours[2 * bucket + 1] !== message.sums[2 * bucket + 1])
+        buckets.push(bucket);
+    if (buckets.length > 0) this.#listLive(from, buckets, horizonMs, true);
+  }
+
+  #listLive(to: string, buckets: Buckets, horizonMs: number, answer: boolean): void {
+    const { replica, effects } = this.#environment;
+    const chosen = buckets === 'all' ? null : new Set(buckets);
+    const dots = new Context();
+    for (const update of replica.store)
+      if (outlives(update, horizonMs) && (chosen === null || chosen.has(liveBucketOf(update.id))))
+        dots.add(update.origin, update.sequence);
+    const context = replica.vouched(replica.context.dots());
+    effects.send(to, { type: 'live-dots', buckets, dots: dots.dots(), context, horizonMs, answer });
+  }
+
+  onLiveDots(from: string, message: LiveDots, nowMs: number): void {
+    const { replica } = this.#environment;
+    const horizonMs = Math.max(message.horizonMs, horizonOf(replica, nowMs));
+    // What we refuse we shall never cover, and what it supersedes is over even so.
+    if (replica.context.covers(replica.refused.lacking(message.context))) this.#sweep(message, horizonMs);
+    if (message.answer) this.#listLive(from, message.buckets, horizonMs, false);
+  }
+
+  /** Drops what the peer has seen and no longer holds. */
+  #sweep(message: LiveDots, horizonMs: number): void {
+    const { replica } = this.#environment;
+    const chosen = message.buckets === 'all' ? null : new Set(message.buckets);
+    const seen = Context.of(message.context);
+    const listed = Context.of(message.dots);
+    const dropped: Update[] = [];
+    for (const update of replica.store)
+      if (
+        outlives(update, horizonMs) &&
+        (chosen === null || chosen.has(liveBucketOf(update.id))) &&
+        seen.has(update.origin, update.sequence) &&
+        !listed.has(update.origin, update.sequence)
+      )
+        dropped.push(update);
+    for (const update of dropped) replica.sweep(update);
+  }
+}

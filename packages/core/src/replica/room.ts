@@ -1,0 +1,189 @@
+/**
+ * What a replica has room for: ids, bytes, origins, intervals.
+ *
+ * Invariants
+ *  1. What replaces a value needs only the difference, and what is no value needs no room but for its origin.
+ *  2. It only answers: nothing here changes the replica.
+ *
+ * Source: docs/algorithm.md, "A replica that is full".
+ */
+
+import type { Context, Dots, Seen } from '../context.ts';
+import { GossipError } from '../errors.ts';
+import { hasNumber } from '../intervals.ts';
+import type { Left } from '../refusals.ts';
+import type { Store } from '../store.ts';
+import { type Bytes, isNewer, type Update } from '../update.ts';
+
+/** Intervals that a context may have at least, and how many more for each origin that it may have. */
+const INTERVALS_LEAST = 65_536;
+const INTERVALS_PER_ORIGIN = 16;
+
+/** The most that a replica holds; `Infinity`: no bound. */
+export interface Bounds {
+  readonly maxIds: number;
+  readonly maxBytes: number;
+  readonly maxOrigins: number;
+}
+
+/** A write that is asked for. */
+interface Write {
+  readonly id: string;
+  readonly bytes: Bytes | undefined;
+}
+
+export class Room {
+  readonly #store: Store;
+  readonly #context: Context;
+  readonly #maxIds: number;
+  readonly #maxBytes: number;
+  readonly #maxOrigins: number;
+  readonly #maxIntervals: number;
+
+  constructor(store: Store, context: Context, { maxIds, maxBytes, maxOrigins }: Bounds) {
+    this.#store = store;
+    this.#context = context;
+    this.#maxIds = maxIds;
+    this.#maxBytes = maxBytes;
+    this.#maxOrigins = maxOrigins;
+    this.#maxIntervals = Math.max(INTERVALS_LEAST, INTERVALS_PER_ORIGIN * maxOrigins);
+  }
+
+  /** Whether a batch of writes fits, whatever it replaces. */
+  surelyFits(writes: readonly Write[]): boolean {
+    let most = 0;
+    for (const { id, bytes } of writes) most += id.length + (bytes?.length ?? 0);
+    const store = this.#store;
+    return store.liveCount + writes.length <= this.#maxIds && store.liveBytes + most <= this.#maxBytes;
+  }
+
+  /**
+   * Checks whether a batch of writes fits, one after the other.
+   * @throws GossipError STORE_FULL
+   */
+  check(writes: readonly Write[]): void {
+    const store = this.#store;
+    let ids = store.liveCount;
+    let total = store.liveBytes;
+    const held = new Map<string, number>();
+    for (const { id, bytes } of writes) {
+      const before = held.get(id) ?? liveBytesOf(store.get(id));
+      const now = bytes === undefined ? 0 : id.length + bytes.length;
+      ids += Math.sign(now) - Math.sign(before);
+      total += now - before;
+      held.set(id, now);
+      if (now > 0 && (ids > this.#maxIds || total > this.#maxBytes)) throw this.full(id);
+    }
+  }
+
+  /** Says that there is no room. */
+  full(id: string): GossipError {
+    const maxIds = this.#maxIds;
+    const maxBytes = this.#maxBytes;
+    const store = this.#store;
+    const context = { id: id.slice(0, 80), ids: store.liveCount, bytes: store.liveBytes, maxIds, maxBytes };
+    return new GossipError(
+      'STORE_FULL',
+      `There is no room for '${context.id}': ${context.ids} ids (maxIds ${maxIds}) with ${context.bytes} bytes (maxBytes ${maxBytes}) are held. Remove ids, let them expire, or raise the bound on every node.`,
+      { context },
+    );
+  }
+
+  /** Says, once until there is room again, that updates of others are refused. */
+  refusing({ id, origin }: Update): GossipError {
+    const maxIds = this.#maxIds;
+    const maxBytes = this.#maxBytes;
+    const maxOrigins = this.#maxOrigins;
+    const store = this.#store;
+    const context = this.#context;
+    return new GossipError(
+      'STORE_FULL',
+      `An update of '${id.slice(0, 80)}' by '${origin.name}' is refused, and so are others, until there is room: ${store.liveCount} ids (maxIds ${maxIds}) with ${store.liveBytes} bytes (maxBytes ${maxBytes}) by ${context.size} origins (maxOrigins ${maxOrigins}) are held. Other nodes keep them meanwhile.`,
+      { fault: 'peer', context: { id: id.slice(0, 80), origin: origin.name, maxIds, maxBytes, maxOrigins } },
+    );
+  }
+
+  /** Whether a value of so many bytes, its id included, can be held: what replaces a value needs only the difference. */
+  hasRoomFor(id: string, bytes: number): boolean {
+    const store = this.#store;
+    if (store.liveCount < this.#maxIds && store.liveBytes + bytes <= this.#maxBytes) return true;
+    const former = liveBytesOf(store.get(id));
+    if (former === 0 && store.liveCount >= this.#maxIds) return false;
+    return store.liveBytes + bytes - former <= this.#maxBytes;
+  }
+
+  /** Why an update of others cannot be taken now; `null`: it can. What stays no value needs no room but for its origin. */
+  lackFor(update: Update, seen: Seen | undefined, nowMs: number): 'room' | 'origin' | null {
+    if (seen === undefined && this.#context.size >= this.#maxOrigins) return 'origin';
+    if (this.#context.intervalCount >= this.#maxIntervals && !isNeighbour(seen, update.sequence)) return 'origin';
+    return this.lackOfValue(update, nowMs);
+  }
+
+  /** As `lackFor`, where its dot needs no room. */
+  lackOfValue(update: Update, nowMs: number): 'room' | null {
+    if (update.value === undefined || (update.expiresAt !== undefined && update.expiresAt <= nowMs)) return null;
+    if (this.hasRoomFor(update.id, update.id.length + update.value.length)) return null;
+    const former = this.#store.get(update.id);
+    return former !== undefined && isNewer(former, update) ? null : 'room';
+  }
+
+  get hasAnyRoom(): boolean {
+    const store = this.#store;
+    const context = this.#context;
+    return store.liveCount < this.#maxIds && store.liveBytes < this.#maxBytes && context.size < this.#maxOrigins;
+  }
+
+  /** Whether an update would not even fit into an empty store. */
+  isHopeless({ id, value }: Update): boolean {
+    return this.#maxIds === 0 || id.length + (value?.length ?? 0) > this.#maxBytes;
+  }
+
+  /** What is left, for what was refused. */
+  get left(): Left {
+    const hasIntervals = this.#context.intervalCount < 0.75 * this.#maxIntervals;
+    return {
+      ids: this.#maxIds - this.#store.liveCount,
+      bytes: this.#maxBytes - this.#store.liveBytes,
+      origins: hasIntervals ? this.#maxOrigins - this.#context.size : 0,
+    };
+  }
+
+  /** Whether a claim could bring more origins or intervals than the context may have. */
+  isCrowded(claim: Dots): boolean {
+    const { size, intervalCount } = this.#context;
+    if (size + claim.length <= this.#maxOrigins && intervalCount + countIntervals(claim) <= this.#maxIntervals)
+      return false;
+    return true;
+  }
+
+  /** What there is room for. The rest is not said to be seen, which is safe: it is claimed again when there is room. */
+  withRoom(claim: Dots): Dots {
+    let origins = this.#maxOrigins - this.#context.size;
+    let intervals = this.#maxIntervals - this.#context.intervalCount;
+    return claim.filter((entry) => {
+      const isKnown = this.#context.find(entry.origin) !== undefined;
+      const fits = (isKnown || origins > 0) && entry.intervals.length / 2 <= intervals;
+      if (fits) {
+        if (!isKnown) origins--;
+        intervals -= entry.intervals.length / 2;
+      }
+      return fits;
+    });
+  }
+}
+
+/** Bytes of a value that is held, its id included; 0: none is. */
+function liveBytesOf(update: Update | undefined): number {
+  return update?.value === undefined ? 0 : update.id.length + update.value.length;
+}
+
+function countIntervals(dots: Dots): number {
+  let count = 0;
+  for (const { intervals } of dots) count += intervals.length / 2;
+  return count;
+}
+
+/** Whether a number joins an interval that is there. */
+function isNeighbour(seen: Seen | undefined, sequence: number): boolean {
+  return seen !== undefined && (hasNumber(seen.intervals, sequence - 1) || hasNumber(seen.intervals, sequence + 1));
+}

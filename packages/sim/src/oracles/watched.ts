@@ -1,0 +1,41 @@
+/** What the oracles know of a node beyond its replica, from step to step. */
+
+import { type Bytes, Context as Dots, type Origin, type Update } from '@grapevine/core';
+
+/** What readers must see of a judged update: what was kept, or what they saw before. */
+export interface Expected {
+  readonly kept: Bytes | undefined;
+}
+
+/** What is known of a node beyond its replica. */
+export class Watched {
+  /** The greatest stamp that it stored. */
+  stamp: number = 0;
+  /** What readers must see of the updates under judgement, or judged in this step. */
+  expected: Map<Update, Expected> = new Map();
+  /** Dots that readers here do not see, as told by verdicts. */
+  hidden: Dots = new Dots();
+  openOffer: number = 0;
+  /** Ids that this step touched. */
+  readonly touched: Set<string> = new Set();
+  /** What its peers have claimed since the last quiet time: only that may enter a context unstored. */
+  claims: Dots = new Dots();
+  /** Own live writes that a former life beat in this step, by id: they must be written again. */
+  readonly beaten: Map<string, Bytes> = new Map();
+  /** When each update arrived, in virtual milliseconds, and what `movedMs` was then, where the protocol forgets. */
+  readonly arrivals: WeakMap<Update, { readonly atMs: number; readonly movedMs: number }> = new WeakMap();
+  /** How far its clock is ahead of virtual time, and how far it has been moved altogether, in either direction. */
+  aheadMs: number | undefined;
+  movedMs: number = 0;
+  /** When it was last awake, by its own clock, as its replica sees it; `undefined`: its protocol does not care. */
+  awakeMs: number | undefined;
+  /** Virtual milliseconds of its last step. */
+  steppedAtMs: number = Infinity;
+  /** The origin that it must give up in this step, since it slept too long. */
+  outlived: Origin | null = null;
+  isRejoining: boolean = false;
+  /** The offer that was open when it rejoined: its verdict decides nothing. */
+  voidOffer: number = 0;
+  /** Dots that entered the context in this step. */
+  readonly entered: { origin: Origin; first: number; last: number }[] = [];
+}
