@@ -25,6 +25,8 @@ import { type Bytes, hiddenView, isNewer, Update, type View, visible } from './u
 const HELD_LIMIT = 1024;
 /** How many bytes of them, in all. */
 const HELD_BYTES = 16 * 1024 * 1024;
+/** How many origins of them are told of: each once, while anything of it is kept. */
+const HELD_SAID = 16;
 /** Intervals that a context may have at least, and how many more for each origin that it may have. */
 const INTERVALS_LEAST = 65_536;
 const INTERVALS_PER_ORIGIN = 16;
@@ -692,7 +694,7 @@ export class Replica {
     const dot = `${update.sequence}.${origin.key}`;
     if (this.#held.has(dot)) return true;
     if (this.#held.size >= HELD_LIMIT || this.#heldBytes + updateBytes(update) > HELD_BYTES) return false;
-    if (!this.#heldDots.has(origin, update.sequence))
+    if (this.#heldDots.find(origin) === undefined && this.#heldDots.size < HELD_SAID)
       report(
         new GossipError(
           'CLOCK_TOO_FAR',

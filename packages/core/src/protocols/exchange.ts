@@ -18,7 +18,7 @@
  * set", 2012; the phases of anti-entropy in Demers et al. 1987, section 1.3.
  */
 
-import { type Buckets, Context, CONTEXT_BUCKETS, countDots, type Dots, type Journal } from '../context.ts';
+import { type Buckets, Context, CONTEXT_BUCKETS, countDots, type Dots, type Journal, roomOf } from '../context.ts';
 import { hashNumber, type Sum, sameSum } from '../hash.ts';
 import type { Intake } from '../intake.ts';
 import type {
@@ -52,11 +52,14 @@ const FEW_ORIGINS = 64;
 /** Up to so many live ids the sweep lists them at once; beyond, sums of buckets first. */
 const FEW_LIVE = 512;
 
-/** Beyond so many intervals of what was refused in a transfer, its claim is not taken up. */
-const UNTAKEN_INTERVALS = 65_536;
+/** Where more was refused in a transfer, as `Context.room` counts it, its claim is not taken up. */
+const UNTAKEN_ROOM = 65_536;
 
-/** Of a peer's context so many origins are remembered beyond twice as many as our own has, while it is sent what it lacks. */
-const MODEST_ORIGINS = 4096;
+/**
+ * Of a peer's context so much is remembered beyond twice of what our own takes, as `Context.room` counts it, while it is
+ * sent what it lacks.
+ */
+const MODEST_ROOM = 65_536;
 
 export interface ExchangeOptions {
   readonly direction: Direction;
@@ -287,7 +290,7 @@ export class Exchange {
     const { invitation } = message;
     const context = replica.context.dots(buckets);
     // Of a context far larger than ours only what we know too: a peer cannot make us remember what it has made up.
-    const isModest = message.dots.length <= 2 * replica.context.size + MODEST_ORIGINS;
+    const isModest = roomOf(message.dots) <= 2 * replica.context.room + MODEST_ROOM;
     const theirs = Context.of(isModest ? message.dots : replica.context.common(message.dots));
     const missing = theirs.lacking(context);
     if (this.#onlyRecent(missing)) {
@@ -416,7 +419,7 @@ export class Exchange {
       if (!isExpected || this.#incoming?.invitation !== invitation) return;
       this.#incoming.progressMs = storedMs;
       this.#incoming.untaken.addAll(refused);
-      if (left.length > 0 || this.#incoming.untaken.intervalCount > UNTAKEN_INTERVALS) this.#incoming.isWhole = false;
+      if (left.length > 0 || this.#incoming.untaken.room > UNTAKEN_ROOM) this.#incoming.isWhole = false;
       effects.send(from, { type: 'ack', invitation, index });
     });
   }
