@@ -46,6 +46,19 @@ describe('what counts', () => {
     expect(workOf({ type: 'pull' })).toBe(1);
   });
 
+  test('as work are the parts of a set of dots, four as much as an update, in every message that has one', () => {
+    const many = [{ origin, intervals: Array.from({ length: 38 }, (_, i) => 2 * i + 1), newest: 0 }];
+    for (const type of ['announce', 'gone', 'refused', 'room'] as const)
+      expect(workOf({ type, dots: many, pulled: false })).toBe(1 + 5);
+    expect(workOf({ type: 'feedback', known: many, news: many })).toBe(1 + 10);
+    expect(workOf({ type: 'contexts', buckets: 'all', dots: many, invitation: 1, answer: true })).toBe(1 + 5);
+    const sum = { low: 0, high: 0 };
+    const end = { type: 'end', invitation: 1, index: 0, buckets: 'all', claim: many } as const;
+    expect(workOf({ ...end, context: sum, live: sum, horizonMs: 0 })).toBe(1 + 5);
+    const live = { type: 'live-dots', buckets: 'all', dots: many, context: many, horizonMs: 0, answer: true } as const;
+    expect(workOf(live)).toBe(1 + 10);
+  });
+
   test('as weight are the parts of a set of dots, in every message that has one', () => {
     const plain = weightOf({ type: 'pull' }, 3);
     const parts = 160 + 2 * 16;

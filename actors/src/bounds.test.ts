@@ -1,6 +1,6 @@
 /** What peers, writers and subscribers may make a node hold: bounded, said, and made good. */
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { encodeChannel, Encoder, Told, type EncodedFrame } from '@grapevine/wire';
+import { encodeChannel, encodeRefuseChannel, Encoder, Told, type EncodedFrame } from '@grapevine/wire';
 import { hybrid, type Message, Origin, stampAt, Update } from '@grapevine/core';
 import { createMemoryTransport, type Session, type Transport } from '@grapevine/transport';
 import { dispatch, start, stop } from 'nact';
@@ -205,6 +205,24 @@ describe('a peer that floods', () => {
     liar.session.send(new Encoder().encode(7, { type: 'custom', body: 'x'.repeat(140_000) }).bytes, 'reply');
     await until(() => (nodeView(node).links[0]?.throttled ?? 0) > 0 || liar.closed > 0);
     expect(nodeView(node).links[0]?.throttled ?? 1).toBe(1);
+  });
+});
+
+describe('a peer that declares and refuses channels for ever', () => {
+  test('is told once, fills no log, and is held like one that brings updates', async () => {
+    const node = cluster.node('a', { maxUpdatesPerSecond: 1000 });
+    spawnGossip(node);
+    await ready(node);
+    const liar = await new Liar().join(node);
+    const other = encodeChannel({ channel: 8, instance: 'grapevine', protocol: 'rumor', newestEpochOfYou: 0 });
+    const same = encodeChannel({ channel: 7, instance: 'grapevine', protocol: 'hybrid', newestEpochOfYou: 0 });
+    // The only channel of `a`.
+    const refusal = encodeRefuseChannel(1, 'no');
+    for (let i = 0; i < 1000; i++) for (const frame of [other, refusal, same]) liar.session.send(frame, 'reply');
+    await until(() => (nodeView(node).links[0]?.throttled ?? 0) > 0);
+    await until(() => nodeView(node).links[0]?.counters.framesIn === 3001 && !nodeView(node).links[0]?.held);
+    expect(cluster.log.codes.filter((code) => code === 'PROTOCOL_MISMATCH')).toHaveLength(1);
+    expect(cluster.log.lines.filter(({ message }) => message.includes('refuses a channel'))).toHaveLength(1);
   });
 });
 

@@ -46,6 +46,8 @@ interface Gathered {
 /** What may wait in the mailbox before the connection is held, and how much a frame counts beside its bytes. */
 const WAITING_BYTES = 4 * 1024 * 1024;
 const FRAME_BYTES = 128;
+/** So many bytes of a frame that is for no instance are as much work as an update: about an origin and its number. */
+const CONTROL_BYTES_OF_WORK = 32;
 
 class Link implements Behaviour<LinkMessage> {
   readonly #node: Node;
@@ -54,6 +56,8 @@ class Link implements Behaviour<LinkMessage> {
   readonly #decoder: Decoder;
   /** What the peer has declared, by its channel numbers. */
   readonly #declared = new Map<number, ChannelDeclaration>();
+  /** Instances of which the log has been told that the peer runs another protocol, and channels that it refuses. */
+  readonly #said = new Set<string | number>();
   /** Whom this peer can speak to: our parties by the peer's channel numbers. */
   readonly #parties = new Map<number, Party>();
   readonly #gathered = new Map<Party, Gathered>();
@@ -167,7 +171,8 @@ class Link implements Behaviour<LinkMessage> {
   #match(declaration: ChannelDeclaration): void {
     const { channel, instance, protocol, newestEpochOfYou } = declaration;
     const party = this.#node.parties.get(instance);
-    if (party === undefined) return;
+    // A peer may declare a channel as often as it likes: only the first time counts.
+    if (party === undefined || this.#parties.get(channel) === party) return;
     if (party.protocol !== protocol) {
       const what = `'${instance}' runs '${party.protocol}' on '${this.#node.options.name}' and '${protocol}' on '${this.#peer}'`;
       const error = new GossipError(
@@ -175,7 +180,7 @@ class Link implements Behaviour<LinkMessage> {
         `${what}: they do not gossip with each other in it. Give both the same protocol.`,
         { context: { peer: this.#peer, instance, ours: party.protocol, theirs: protocol } },
       );
-      this.#self.logger.error({ err: error, peer: this.#peer }, error.message);
+      if (this.#isNew(instance)) this.#self.logger.error({ err: error, peer: this.#peer }, error.message);
       this.#line.sendControl(encodeRefuseChannel(channel, `${what}.`));
       return;
     }
@@ -194,14 +199,23 @@ class Link implements Behaviour<LinkMessage> {
 
   /** The peer does not want what comes on this channel of ours. */
   #refused(channel: number, reason: string): void {
-    for (const [theirs, party] of this.#parties) {
-      if (party.channel !== channel) continue;
-      this.#deliver();
+    const refused = [...this.#parties].filter(([, party]) => party.channel === channel);
+    if (refused.length === 0) return;
+    this.#deliver();
+    for (const [theirs, party] of refused) {
       this.#parties.delete(theirs);
       this.#tellGone(party);
     }
+    if (!this.#isNew(channel)) return;
     const { name } = this.#node.options;
     this.#self.logger.warn({ node: name, peer: this.#peer, channel }, `'${this.#peer}' refuses a channel: ${reason}`);
+  }
+
+  /** Whether the log has not been told of it on this connection; it is from now on. */
+  #isNew(what: string | number): boolean {
+    const isNew = !this.#said.has(what);
+    this.#said.add(what);
+    return isNew;
   }
 
   #tellGone(party: Party): void {
@@ -213,6 +227,7 @@ class Link implements Behaviour<LinkMessage> {
   #read(frame: Uint8Array): void {
     try {
       const incoming = this.#decoder.decode(frame);
+      if (incoming?.type !== 'gossip') this.#work += 1 + Math.floor(frame.length / CONTROL_BYTES_OF_WORK);
       if (incoming !== null) this.#take(incoming, frame.length);
     } catch (error) {
       if (!isGossipError(error) || error.fault !== 'peer') throw error;

@@ -24,13 +24,14 @@ import type { TrackerMessage } from './membership-messages.ts';
 import type { NodeMessage } from './messages.ts';
 import type { ResolvedNodeOptions } from './options.ts';
 import type { Party } from './party.ts';
+import { FEW_NUMBERS } from './outbox.ts';
 import { StateFile } from './state-file.ts';
 import type { TransportMessage } from './transport-messages.ts';
 
 /** As a replica leaps where a peer remembers a higher epoch of it. */
 const EPOCH_LEAP = 2 ** 20;
-/** So many origins a peer may number in any case. */
-const LEAST_ORIGINS = 65_536;
+/** So many origins a peer may number in any case: as a peer with the default `maxOrigins` may need. */
+const LEAST_ORIGINS = 2 * 16_384 + 2 * FEW_NUMBERS;
 
 let lastEpoch = 0;
 
@@ -116,7 +117,7 @@ export class Node {
   get mostOrigins(): number {
     let most = 0;
     for (const { options } of this.holdings.values()) most += options.maxOrigins;
-    return Math.max(LEAST_ORIGINS, 2 * most);
+    return Math.max(LEAST_ORIGINS, 2 * most + 2 * FEW_NUMBERS);
   }
 
   /** Whether any replica here has seen or written a dot of an origin. */

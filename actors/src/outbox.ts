@@ -26,7 +26,7 @@ export interface OutboxOptions {
 }
 
 /** So many numbers are given before any is taken back. */
-const FEW_NUMBERS = 16_384;
+export const FEW_NUMBERS = 4096;
 /** Numbers of one frame that takes them back. */
 const NUMBERS_AT_ONCE = 4096;
 

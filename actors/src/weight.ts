@@ -9,6 +9,8 @@
 
 import type { Dots, Message } from '@grapevine/core';
 
+/** Parts of a set of dots that are as much work as an update. */
+const PARTS_OF_WORK = 4;
 /** Dots of an ask that are answered at most. */
 const ASKED_AT_MOST = 8192;
 /** A message on its way through mailboxes, beside what it holds. */
@@ -16,17 +18,35 @@ const MESSAGE_BYTES = 256;
 const ORIGIN_BYTES = 160;
 const INTERVAL_BYTES = 16;
 
-/** In updates: those that it holds or asks for, and one for itself. */
+/** In updates: those that it holds or asks for, what its sets of dots are worth, and one for itself. */
 export function workOf(message: Message): number {
   switch (message.type) {
     case 'updates':
     case 'chunk':
       return 1 + message.updates.length;
     case 'ask':
-      return 1 + askedIn(message.dots);
+      return 1 + askedIn(message.dots) + workOfDots(message.dots);
+    case 'announce':
+    case 'gone':
+    case 'refused':
+    case 'room':
+    case 'contexts':
+      return 1 + workOfDots(message.dots);
+    case 'feedback':
+      return 1 + workOfDots(message.known) + workOfDots(message.news);
+    case 'end':
+      return 1 + workOfDots(message.claim);
+    case 'live-dots':
+      return 1 + workOfDots(message.dots) + workOfDots(message.context);
     default:
       return 1;
   }
+}
+
+function workOfDots(dots: Dots): number {
+  let parts = dots.length;
+  for (let i = 0; i < dots.length; i++) parts += (dots[i]?.intervals.length ?? 0) / 2;
+  return Math.floor(parts / PARTS_OF_WORK);
 }
 
 /** In bytes while it waits, roughly. @param frameBytes what it took on the wire */

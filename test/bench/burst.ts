@@ -57,7 +57,8 @@ export async function burst({ quick, runs, seed, protocols, profile }: Settings)
       'stops when the last of N processes has told a subscriber of all of them. Delivered per CPU-second counts the ' +
       'updates that arrived at the other N − 1 processes against the CPU time of all N together. Bytes are those ' +
       'written to all sockets, framing included, per delivery. The processes are fresh, so that compiling what runs for ' +
-      'the first time is in the figures; "again" is a second burst of S other ids among the same processes. Every ' +
+      'the first time is in the figures, and so may be the first full garbage collection of a process (some 10 ms, due ' +
+      'where its heap passes the limit that V8 begins with: `node --initial-heap-size=64` puts it off); "again" is a second burst of S other ids among the same processes. Every ' +
       'receiver is checked to hold the right values. Pure rumor mongering may lose: that is its nature.',
     tables,
     bounds,

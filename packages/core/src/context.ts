@@ -28,6 +28,8 @@ import type { Stamp } from './hlc.ts';
 import type { Origin } from './origin.ts';
 
 export const CONTEXT_BUCKETS = 256;
+/** So many intervals take about as much memory as an origin does, with its name. */
+const INTERVALS_OF_ORIGIN = 16;
 /** Up to so many bounds are added one interval after the other. */
 const FEW_BOUNDS = 8;
 
@@ -121,6 +123,11 @@ export class Context {
   /** How many intervals, of all origins together. */
   get intervalCount(): number {
     return this.#bounds / 2;
+  }
+
+  /** The memory that it takes, in intervals: what bounds a set of dots that others can make grow. */
+  get room(): number {
+    return this.intervalCount + INTERVALS_OF_ORIGIN * this.size;
   }
 
   get sum(): Readonly<Sum> {
@@ -340,6 +347,13 @@ export class Context {
       }
     }
   }
+}
+
+/** As `room` of a context of these dots. */
+export function roomOf(dots: Dots): number {
+  let room = INTERVALS_OF_ORIGIN * dots.length;
+  for (const { intervals } of dots) room += intervals.length / 2;
+  return room;
 }
 
 /** How many dots a set has. */

@@ -64,11 +64,18 @@ test('what goes beyond the limit is told at large once the rest was lifted', () 
   refusals.add(a, 2, 'room', 10);
   expect(refusals.has(a, 2)).toBe(true);
   expect(refusals.has(a, 139_999)).toBe(false);
-  expect(countDots(refusals.lift(plenty)?.dots ?? [])).toBe(65_537);
+  // One origin takes as much as sixteen intervals.
+  expect(countDots(refusals.lift(plenty)?.dots ?? [])).toBe(65_536 - 16 + 1);
   expect(refusals.isEmpty).toBe(false);
   expect(refusals.lift({ ids: 0, bytes: 0, origins: 0 })).toBeNull();
   expect(refusals.lift(plenty)).toEqual({ dots: [], all: true });
   expect(refusals.isEmpty).toBe(true);
+});
+
+test('origins that are made up, one after the other, are remembered up to a bound', () => {
+  const refusals = new Refusals();
+  for (let i = 0; i < 10_000; i++) refusals.add(new Origin(`made up ${i}`, 1), 1, 'origin', 10);
+  expect(refusals.lift({ ...plenty, origins: 10_000 })?.dots).toHaveLength(Math.ceil(65_536 / 17));
 });
 
 describe('refusals of an origin that is forgotten', () => {

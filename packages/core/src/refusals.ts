@@ -8,7 +8,7 @@
  * Invariants
  *  1. What is lifted fits: of each class of sizes no more than there is room for, each taken for the largest of its class.
  *     So an update may wait until there is room for twice its size.
- *  2. It remembers at most `INTERVALS` intervals. What goes beyond is refused all the same, and told at large once the
+ *  2. It remembers about `ROOM` intervals at most, of which an origin counts as some. What goes beyond is refused all the same, and told at large once the
  *     rest has been lifted: then peers offer again whatever they had been refused.
  *
  * Source: docs/algorithm.md, "A replica that is full".
@@ -19,8 +19,8 @@ import { hasNumber } from './intervals.ts';
 import type { Origin } from './origin.ts';
 import { firstDots } from './protocols/dots.ts';
 
-/** Intervals that are remembered. */
-const INTERVALS = 65_536;
+/** What is remembered, as `Context.room` counts it. */
+const ROOM = 65_536;
 
 /** What is left at a replica. */
 export interface Left {
@@ -52,7 +52,7 @@ export class Refusals {
   }
 
   add(origin: Origin, sequence: number, lack: Lack, bytes: number): void {
-    if (this.#all.intervalCount >= INTERVALS && !this.#isNeighbour(origin, sequence)) {
+    if (this.#all.room >= ROOM && !this.#isNeighbour(origin, sequence)) {
       this.#isOverflown = true;
       return;
     }

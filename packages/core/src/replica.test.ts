@@ -151,15 +151,26 @@ describe('screening', () => {
     const early = anUpdate({ atMs: NOW + 60001, from: 'rushing' });
     for (let i = 0; i < 3; i++)
       expect(replica.screen([copyOf(early)], none, NOW, (error) => errors.push(error)).news).toEqual([]);
+    const another = anUpdate({ atMs: NOW + 60001, from: 'rushing', sequence: 2 });
+    replica.screen([another], none, NOW, (error) => errors.push(error));
     expect(errors).toMatchObject([{ code: 'CLOCK_TOO_FAR', context: { origin: 'rushing' } }]);
     expect(replica.context.isEmpty).toBe(true);
     replica.claim([{ origin: new Origin('rushing', 1), intervals: [1, 1], newest: stampAt(NOW) }], none, NOW);
     expect(replica.context.isEmpty).toBe(true);
 
     expect(replica.release(NOW)).toEqual([]);
-    expect(replica.release(NOW + 1)).toMatchObject([{ id: 'x' }]);
+    expect(replica.release(NOW + 1)).toMatchObject([{ id: 'x' }, { id: 'x' }]);
     expect(replica.release(NOW + 1)).toEqual([]);
     expect(receive(replica, [copyOf(early)], keepAll, NOW + 1)).toHaveLength(1);
+  });
+
+  test('does not fill the log for a crowd that is ahead', () => {
+    const replica = aReplica();
+    const errors: GossipError[] = [];
+    const crowd = Array.from({ length: 100 }, (_, i) => anUpdate({ atMs: NOW + 60001, from: `rushing ${i}` }));
+    replica.screen(crowd, none, NOW, (error) => errors.push(error));
+    expect(errors).toHaveLength(16);
+    expect(replica.release(NOW + 1)).toHaveLength(100);
   });
 
   test('takes what is exactly maxDriftMs ahead', () => {

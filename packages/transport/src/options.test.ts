@@ -9,7 +9,7 @@ describe('the options of a transport', () => {
       maxFrameBytes: 2_097_152,
       softQueueBytes: 1_048_576,
       hardQueueBytes: 16_777_216,
-      hardQueueFrames: 65_536,
+      hardQueueFrames: 32_768,
       pingIntervalMs: 10_000,
       maxConnections: 1024,
       rivalTimeoutMs: 500,

@@ -54,7 +54,7 @@ export interface TransportOptions {
   readonly softQueueBytes?: number;
   /** Above so many waiting bytes rumors are dropped, and replies end the session. @default 16 MiB */
   readonly hardQueueBytes?: number;
-  /** The same in frames: a small frame costs far more memory than its bytes. @default 65536 */
+  /** The same in frames: a small frame costs far more memory than its bytes. @default 32768 */
   readonly hardQueueFrames?: number;
   /** How long a connection may take from the dial to the end of the hellos, in milliseconds. @default 5000 */
   readonly handshakeTimeoutMs?: number;
@@ -140,7 +140,7 @@ const rules: OptionRules<ResolvedOptions> = {
   maxFrameBytes: { check: wholeNumber('bytes', 16 * kibi, 1024 * mebi), default: 2 * mebi },
   softQueueBytes: { check: wholeNumber('bytes', 1), default: mebi },
   hardQueueBytes: { check: wholeNumber('bytes', 1), default: 16 * mebi },
-  hardQueueFrames: { check: wholeNumber('frames', 1), default: 65_536 },
+  hardQueueFrames: { check: wholeNumber('frames', 1), default: 32_768 },
   handshakeTimeoutMs: { check: milliseconds, default: 5000 },
   maxConnections: { check: wholeNumber('connections', 1), default: 1024 },
   maxConnectionsPerAddress: { check: wholeNumber('connections', 1), default: 512 },

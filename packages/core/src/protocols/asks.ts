@@ -13,7 +13,7 @@
  * Source: docs/algorithm.md.
  */
 
-import { Context, countDots, type Dots, type OriginDots } from '../context.ts';
+import { Context, countDots, roomOf, type Dots, type OriginDots } from '../context.ts';
 import type { Intake } from '../intake.ts';
 import type { Environment } from '../protocol.ts';
 import type { Origin } from '../origin.ts';
@@ -25,12 +25,12 @@ import { dotFrames, firstDots } from './dots.ts';
 export const ASK_DOTS = 8192;
 /** Bytes of updates in the answer to one ask. */
 export const ANSWER_BYTES: number = 1024 * 1024;
-/** Intervals that are kept of one peer's announcements; what goes beyond is left to later ones. */
-const OFFER_INTERVALS = 65_536;
+/** What is kept of one peer's announcements, as `Context.room` counts it; what goes beyond is left to later ones. */
+const OFFER_ROOM = 65_536;
 /** Announcements that wait for their delay. */
 const DELAYED_LIMIT = 4096;
-/** Their intervals together. */
-const DELAYED_INTERVALS = 65_536;
+/** What they take together. */
+const DELAYED_ROOM = 65_536;
 /** Origins whose last mail is noted before the old ones are swept out. */
 const MAILED_LIMIT = 1024;
 const SHORTEST_PATIENCE_MS = 500;
@@ -70,7 +70,7 @@ export class Asks {
   readonly #asked = new Context();
   #delayed: Delayed[] = [];
   /** Of all that is delayed together. */
-  #delayedIntervals = 0;
+  #delayedRoom = 0;
   /** When mail of an origin last came, by its key. */
   readonly #mailedMs = new Map<string, number>();
   /** For when the timer is set. */
@@ -93,14 +93,14 @@ export class Asks {
   /** A peer says that it has these, which are lacked here. Asks for nothing before `proceed`. */
   announced(from: string, lacked: Dots, nowMs: number): void {
     for (const dots of lacked) {
-      const intervals = dots.intervals.length / 2;
-      const isTooMuch = this.#delayed.length >= DELAYED_LIMIT || this.#delayedIntervals + intervals > DELAYED_INTERVALS;
+      const room = roomOf([dots]);
+      const isTooMuch = this.#delayed.length >= DELAYED_LIMIT || this.#delayedRoom + room > DELAYED_ROOM;
       if (this.#delayMs === 0 || isTooMuch) {
         this.#offer(from, dots);
         continue;
       }
       this.#delayed.push({ from, dots, sinceMs: nowMs, dueMs: nowMs + this.#delayMs });
-      this.#delayedIntervals += intervals;
+      this.#delayedRoom += room;
     }
   }
 
@@ -178,7 +178,7 @@ export class Asks {
       offer = new Context();
       this.#offers.set(from, offer);
     }
-    if (offer.intervalCount + dots.intervals.length / 2 <= OFFER_INTERVALS) offer.addAll([dots]);
+    if (offer.room + roomOf([dots]) <= OFFER_ROOM) offer.addAll([dots]);
   }
 
   #releaseDelayed(nowMs: number): void {
@@ -196,8 +196,8 @@ export class Asks {
 
   #delay(delayed: Delayed[]): void {
     this.#delayed = delayed;
-    this.#delayedIntervals = 0;
-    for (const { dots } of delayed) this.#delayedIntervals += dots.intervals.length / 2;
+    this.#delayedRoom = 0;
+    for (const { dots } of delayed) this.#delayedRoom += roomOf([dots]);
   }
 
   #ask(peer: string, offer: Context, nowMs: number): void {

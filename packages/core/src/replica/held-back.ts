@@ -9,6 +9,8 @@ import { type Update, updateBytes } from '../update.ts';
 const HELD_LIMIT = 1024;
 /** How many bytes of them, in all. */
 const HELD_BYTES = 16 * 1024 * 1024;
+/** How many origins of them are told of: each once, while anything of it is kept. */
+const HELD_SAID = 16;
 
 export class HeldBack {
   readonly #maxDriftMs: number;
@@ -26,7 +28,7 @@ export class HeldBack {
     const dot = `${update.sequence}.${origin.key}`;
     if (this.#held.has(dot)) return true;
     if (this.#held.size >= HELD_LIMIT || this.#heldBytes + updateBytes(update) > HELD_BYTES) return false;
-    if (!this.#heldDots.has(origin, update.sequence))
+    if (this.#heldDots.find(origin) === undefined && this.#heldDots.size < HELD_SAID)
       report(
         new GossipError(
           'CLOCK_TOO_FAR',

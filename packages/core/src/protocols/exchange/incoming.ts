@@ -16,8 +16,8 @@ import { dotFrames } from '../dots.ts';
 import { horizonOf } from './held.ts';
 import type { Sweep } from './sweep.ts';
 
-/** Beyond so many intervals of what was refused in a transfer, its claim is not taken up. */
-const UNTAKEN_INTERVALS = 65_536;
+/** Where more was refused in a transfer, as `Context.room` counts it, its claim is not taken up. */
+const UNTAKEN_ROOM = 65_536;
 
 export interface IncomingOptions {
   /** Milliseconds without progress after which an invitation is withdrawn. */
@@ -121,7 +121,7 @@ export class IncomingTransfer {
       if (!isExpected || this.#incoming?.invitation !== invitation) return;
       this.#incoming.progressMs = storedMs;
       this.#incoming.untaken.addAll(refused);
-      if (left.length > 0 || this.#incoming.untaken.intervalCount > UNTAKEN_INTERVALS) this.#incoming.isWhole = false;
+      if (left.length > 0 || this.#incoming.untaken.room > UNTAKEN_ROOM) this.#incoming.isWhole = false;
       effects.send(from, { type: 'ack', invitation, index });
     });
   }

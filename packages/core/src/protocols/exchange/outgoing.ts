@@ -9,7 +9,7 @@
  * Source: docs/algorithm.md, rule 3.
  */
 
-import { type Buckets, Context, type Dots, type Journal } from '../../context.ts';
+import { type Buckets, Context, type Dots, type Journal, roomOf } from '../../context.ts';
 import type { Sum } from '../../hash.ts';
 import { stampAt } from '../../hlc.ts';
 import type { Ack, Contexts, End, Refused, Room } from '../../messages.ts';
@@ -20,8 +20,11 @@ import { heldAmong, horizonOf, liveWithout } from './held.ts';
 
 /** Chunks under way without an acknowledgement. */
 const WINDOW = 8;
-/** Of a peer's context so many origins are remembered beyond twice as many as our own has, while it is sent what it lacks. */
-const MODEST_ORIGINS = 4096;
+/**
+ * Of a peer's context so much is remembered beyond twice of what our own takes, as `Context.room` counts it, while it is
+ * sent what it lacks.
+ */
+const MODEST_ROOM = 65_536;
 
 /** A transfer to a peer. */
 interface Outgoing {
@@ -65,7 +68,7 @@ export class OutgoingTransfers {
     const { invitation, buckets } = message;
     const context = replica.context.dots(buckets);
     // Of a context far larger than ours only what we know too: a peer cannot make us remember what it has made up.
-    const isModest = message.dots.length <= 2 * replica.context.size + MODEST_ORIGINS;
+    const isModest = roomOf(message.dots) <= 2 * replica.context.room + MODEST_ROOM;
     const theirs = Context.of(isModest ? message.dots : replica.context.common(message.dots));
     const missing = theirs.lacking(context);
     if (this.#onlyRecent(missing)) {
