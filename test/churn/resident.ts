@@ -70,14 +70,15 @@ export class Resident {
     this.#readers = new Readers(party);
     // Names of ids never come again, also not those of a former life.
     this.#writers = party.gossips.map((gossip) => new Writer(gossip, `${birth.name} ${Date.now()} `, random));
-    const each = (idsPerSecond * TICK_MS) / 1000 / this.#writers.length;
-    let owed = 0;
+    const eachPerMs = idsPerSecond / 1000 / this.#writers.length;
+    const beganMs = performance.now();
+    let added = 0;
     this.#timers = [
       setInterval(() => {
-        owed += each;
-        const count = Math.floor(owed);
-        owed -= count;
         const nowMs = performance.now();
+        // Ticks that a busy machine left out are made up for.
+        const count = Math.floor((nowMs - beganMs) * eachPerMs) - added;
+        added += count;
         for (const writer of this.#writers) {
           if (this.#adding) writer.add(count, nowMs);
           writer.tend(nowMs);
