@@ -17,6 +17,7 @@ import type { NodeEvent } from './events.ts';
 import type { Holding } from './holding.ts';
 import { tell } from './kernel/actor.ts';
 import type { Ref } from './kernel/nact.ts';
+import { onceGone } from './kernel/watch.ts';
 import type { Line } from './line.ts';
 import type { ViewMessage } from './instance-messages.ts';
 import type { LinkMessage } from './link-messages.ts';
@@ -126,8 +127,14 @@ export class Node {
     return false;
   }
 
+  /** Notes a place, for as long as it exists: links come and go with their peers. */
   place(path: readonly string[], ref: Ref<never>): void {
-    this.places.set(path.join('/'), ref);
+    const name = path.join('/');
+    if (this.places.get(name) === ref) return;
+    this.places.set(name, ref);
+    onceGone(ref, () => {
+      if (this.places.get(name) === ref) this.places.delete(name);
+    });
   }
 }
 

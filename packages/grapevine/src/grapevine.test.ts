@@ -6,6 +6,7 @@ import {
   type MemoryNetwork,
   memoryNetwork,
   staticMembership,
+  statsOf,
 } from '@grapevine/actors';
 import { entropy, type GossipError } from '@grapevine/core';
 
@@ -205,6 +206,19 @@ describe('changes', () => {
     await flags.add('after', 1);
     expect(subscribers()).toBe(0);
     expect((await aborted.next()).done).toBe(true);
+  });
+
+  test('leave nothing behind when their readers go', async () => {
+    const node = await aNode({ name: 'a' });
+    const flags = node.gossip();
+    const watchers = (): unknown[] => [flags.ref, node.ref].map((ref) => statsOf(ref)?.watchers);
+    const before = watchers();
+    const readers = [flags.changes(), node.memberChanges()];
+    for (const reader of readers) await reader.next();
+    expect(watchers()).not.toEqual(before);
+    for (const reader of readers) await reader.return?.();
+    await flags.add('after', 1);
+    expect(watchers()).toEqual(before);
   });
 
   test('cost nothing before they are read', async () => {
