@@ -41,7 +41,7 @@ import {
   swim,
   type TransportTls,
 } from '@grapevine/actors';
-import { start } from 'nact';
+import { start, stop } from 'nact';
 
 import type { Feed } from './feed.ts';
 import { Gossip, type Host } from './gossip.ts';
@@ -99,14 +99,20 @@ const ANSWER_TIMEOUT_MS = 10_000;
 export async function createGrapevine(options: GrapevineOptions): Promise<Grapevine> {
   const { seeds, meta, peers, logger: choice = {}, membership, ...node } = options;
   const logger = loggerOf(choice, options.name);
-  const system: Ref<never> = start();
-  const ref = spawnGrapevine(system, {
+  const nodeOptions = {
     ...node,
     ...(logger === undefined ? {} : { logger }),
     membership: membershipOf({ seeds, meta, peers, membership }),
-  });
-  await ready(ref);
-  return new Grapevine(system, ref);
+  };
+  const system: Ref<never> = start();
+  try {
+    const ref = spawnGrapevine(system, nodeOptions);
+    await ready(ref);
+    return new Grapevine(system, ref);
+  } catch (error) {
+    stop(system);
+    throw error;
+  }
 }
 
 /** Obtained by `createGrapevine`. */
@@ -273,9 +279,11 @@ class NodeHost implements Host {
     this.#feeds.delete(feed);
   }
 
-  close(stop: () => Promise<void>): Promise<void> {
-    this.#closed ??= stop().then(() => {
+  close(stopNode: () => Promise<void>): Promise<void> {
+    this.#closed ??= stopNode().then(() => {
       for (const feed of this.#feeds) feed.finish();
+      // nact keeps a list of all systems that were not stopped.
+      stop(this.system);
     });
     return this.#closed;
   }
