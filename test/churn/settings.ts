@@ -55,10 +55,10 @@ export function settingsFrom(args: readonly string[]): Settings {
     durationMs: minutes * 60_000,
     warmUpMs: warmUp * 60_000,
     sampleEveryMs: quick ? 2500 : 10_000,
-    joinEveryMs: 1000,
+    joinEveryMs: quick ? 1000 : 2000,
     lifeMs: quick ? [2000, 5000] : [5000, 15_000],
     idsPerSecond: 300,
-    breakEveryMs: 1000,
+    breakEveryMs: quick ? 1000 : 2000,
     horizons: quick ? quickly : hour,
     quick,
   };
