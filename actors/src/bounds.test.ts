@@ -5,9 +5,9 @@ import { hybrid, type Message, Origin, stampAt, Update } from '@grapevine/core';
 import { createMemoryTransport, type Session, type Transport } from '@grapevine/transport';
 import { dispatch, start, stop } from 'nact';
 
-import type { GossipEvent } from './events.ts';
-import { ready, spawnGossip } from './grapevine.ts';
-import { spawnChild, stopTree, tell } from './kernel/actor.ts';
+import type { GossipEvent, NodeEvent } from './events.ts';
+import { actorAt, ready, spawnGossip } from './grapevine.ts';
+import { injectFault, spawnChild, statsOf, stopTree, tell } from './kernel/actor.ts';
 import { ask } from './kernel/ask.ts';
 import type { Ref } from './kernel/nact.ts';
 
@@ -309,5 +309,103 @@ describe('a subscriber that is slow', () => {
     await until(() => gossipView(gossip).status().subscribers === 0);
     expect(gossipView(gossip).status().subscribersBehind).toBe(0);
     await stopTree(one.ref);
+  });
+});
+
+describe('a subscriber of a node that is slow', () => {
+  /** What a subscriber makes of what it is told: who is there. */
+  class Watcher {
+    readonly events: NodeEvent[] = [];
+    readonly there: Set<string> = new Set();
+    readonly ref: Ref<NodeEvent>;
+    open!: () => void;
+
+    constructor(limit: number) {
+      const gate = new Promise<void>((resolve) => {
+        this.open = resolve;
+      });
+      this.ref = spawnChild<NodeEvent>(system, {
+        name: `watcher ${Math.random()}`,
+        mailbox: { limit, overflow: 'reject' },
+        start: () => ({
+          receive: async (event) => {
+            await gate;
+            this.#hear(event);
+          },
+        }),
+      });
+    }
+
+    #hear(event: NodeEvent): void {
+      this.events.push(event);
+      if (event.type === 'members') {
+        this.there.clear();
+        for (const { name } of event.members) this.there.add(name);
+      } else if (event.type === 'nodedown' || event.type === 'nodeleft') this.there.delete(event.member.name);
+      else this.there.add(event.member.name);
+    }
+  }
+
+  test('is behind, said so once and counted, and is told anew who is there as soon as it has room', async () => {
+    const node = cluster.node('a');
+    await ready(node);
+    const slow = new Watcher(2);
+    tell(node, subscribe(slow.ref));
+    await until(() => nodeView(node).subscribers === 1);
+    const peers = ['b', 'c', 'd', 'e', 'f'];
+    for (const peer of peers) {
+      cluster.node(peer);
+      await cluster.connected(node, peer);
+    }
+    await until(() => nodeView(node).members.length === peers.length);
+    expect(nodeView(node)).toMatchObject({ subscribers: 1, subscribersBehind: 1 });
+    const said = cluster.log.lines.filter(({ message }) => message.includes('a subscriber is behind'));
+    expect(said).toHaveLength(1);
+    slow.open();
+    await until(() => nodeView(node).subscribersBehind === 0);
+    await until(() => slow.events.filter(({ type }) => type === 'members').length === 2);
+    expect([...slow.there].toSorted()).toEqual(peers);
+    cluster.node('g');
+    await until(() => slow.there.has('g'));
+    expect(slow.events.at(-1)?.type).toBe('nodeup');
+    await stopTree(slow.ref);
+  });
+
+  test('that has no room even for the first list is told it later, also after a crash of the membership', async () => {
+    const node = cluster.node('a');
+    await ready(node);
+    cluster.node('b');
+    await until(() => nodeView(node).members.length === 1);
+    const full = new Watcher(1);
+    const nobody: NodeEvent = { type: 'members', node: 'a', members: [] };
+    // One is being taken, and one waits.
+    tell(full.ref, nobody);
+    await until(() => statsOf(full.ref)?.queued === 0);
+    tell(full.ref, nobody);
+    tell(node, subscribe(full.ref));
+    await until(() => nodeView(node).subscribersBehind === 1);
+    const tracker = actorAt(node, ['membership']) as Ref<never>;
+    injectFault(tracker, new Error('injected'));
+    await until(() => statsOf(tracker)?.restarts === 1);
+    expect(nodeView(node)).toMatchObject({ subscribers: 1, subscribersBehind: 1 });
+    full.open();
+    await until(() => full.there.has('b'));
+    expect(nodeView(node)).toMatchObject({ subscribers: 1, subscribersBehind: 0 });
+    await stopTree(full.ref);
+  });
+
+  test('and stops is waited for no more', async () => {
+    const node = cluster.node('a');
+    await ready(node);
+    const slow = new Watcher(1);
+    tell(node, subscribe(slow.ref));
+    for (let i = 0; nodeView(node).subscribersBehind === 0; i++) {
+      cluster.node(`p${i}`);
+      await cluster.connected(node, `p${i}`);
+    }
+    slow.open();
+    await stopTree(slow.ref);
+    await until(() => nodeView(node).subscribers === 0);
+    expect(nodeView(node).subscribersBehind).toBe(0);
   });
 });

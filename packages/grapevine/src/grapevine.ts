@@ -84,6 +84,10 @@ export interface GrapevineStatus {
   /** Who is known, and how: also who is down or has left, for a while. */
   readonly roster: readonly MemberStatus[];
   readonly links: readonly LinkStatus[];
+  /** Who hears of members that come and go: readers of `memberChanges()`, and actors that subscribed to the node. */
+  readonly subscribers: number;
+  /** How many of them are behind and wait to be told anew who is there. */
+  readonly subscribersBehind: number;
   readonly gossips: Readonly<Record<string, GossipStatus>>;
 }
 
@@ -226,9 +230,9 @@ export class Grapevine {
 
   status(): GrapevineStatus {
     this.#host.assertOpen();
-    const { name, url, epoch, members, roster, links } = this.#view;
+    const { name, url, epoch, members, roster, links, subscribers, subscribersBehind } = this.#view;
     const gossips = Object.fromEntries([...this.#gossips].map(([gossip, instance]) => [gossip, instance.status()]));
-    return { name, url, epoch, members, roster, links, gossips };
+    return { name, url, epoch, members, roster, links, subscribers, subscribersBehind, gossips };
   }
 
   /** Says goodbye, hands over what waits to be sent, and stops. @returns when all is gone. Never rejects */
