@@ -1,15 +1,16 @@
 /** What peers, writers and subscribers may make a node hold: bounded, said, and made good. */
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { encodeChannel, Encoder, Told, type EncodedFrame } from '@grapevine/wire';
+import { encodeChannel, Encoder, encodeValue, Told, type EncodedFrame } from '@grapevine/wire';
 import { hybrid, type Message, Origin, stampAt, Update } from '@grapevine/core';
 import { createMemoryTransport, type Session, type Transport } from '@grapevine/transport';
 import { dispatch, start, stop } from 'nact';
 
 import type { GossipEvent, NodeEvent } from './events.ts';
-import { actorAt, ready, spawnGossip } from './grapevine.ts';
+import { actorAt, holdingOf, nodeOf, ready, spawnGossip } from './grapevine.ts';
 import { injectFault, spawnChild, statsOf, stopTree, tell } from './kernel/actor.ts';
 import { ask } from './kernel/ask.ts';
 import type { Ref } from './kernel/nact.ts';
+import type { Line } from './line.ts';
 
 import {
   add,
@@ -185,6 +186,51 @@ describe('a peer that floods', () => {
     expect(gossipView(gossip).size).toBeLessThanOrEqual(3000);
     await until(() => gossipView(gossip).size === 3000);
     await until(() => nodeView(node).links[0]?.held === false);
+  });
+
+  /** Frames of an update of a million bytes each, and the session on which they arrive as chunks of the network do. */
+  async function sixMegabytes(
+    node: Ref<NodeMessage>,
+    gossip: Ref<GossipMessage>,
+  ): Promise<{ frames: Uint8Array[]; line: Line }> {
+    await ready(node);
+    const liar = await new Liar().join(node);
+    await until(() => gossipView(gossip).peers.length === 1);
+    const origin = new Origin('liar', 5);
+    const frames: Uint8Array[] = [];
+    for (let i = 0; i < 6; i++) {
+      const update = new Update(`id${i}`, encodeValue('x'.repeat(1e6)), stampAt(Date.now()), origin, i + 1, undefined);
+      const frame = liar.encoder.encode(7, { type: 'updates', cause: 'mail', updates: [update] });
+      const origins = liar.told.missing(frame);
+      if (origins !== undefined) frames.push(origins);
+      frames.push(frame.bytes);
+    }
+    return { frames, line: nodeOf(node).lines.get('liar') as Line };
+  }
+
+  test('is not read while 4 MiB wait for the turn of its link, and loses nothing', async () => {
+    const node = cluster.node('a');
+    const gossip = spawnGossip(node);
+    const { frames, line } = await sixMegabytes(node, gossip);
+    for (const frame of frames.slice(0, 4)) line.session.onFrames?.([frame]);
+    expect(line.isHeld).toBe(false);
+    for (const frame of frames.slice(4)) line.session.onFrames?.([frame]);
+    expect(line.isHeld).toBe(true);
+    await until(() => gossipView(gossip).size === 6);
+    await until(() => !line.isHeld);
+  });
+
+  test('is not read while 4 MiB wait for the turn of an instance, and loses nothing', async () => {
+    const node = cluster.node('a');
+    const gossip = spawnGossip(node);
+    const { frames, line } = await sixMegabytes(node, gossip);
+    const { pressure } = holdingOf(gossip);
+    const held = jest.spyOn(line, 'hold');
+    // One chunk is read in one turn, and goes to the instance as one message.
+    line.session.onFrames?.(frames);
+    await until(() => gossipView(gossip).size === 6);
+    expect(held.mock.calls.map(([by]) => by)).toContain(pressure);
+    await until(() => !line.isHeld);
   });
 
   test('with asks is held in the same way: what it asks for counts', async () => {
