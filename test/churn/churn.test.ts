@@ -28,4 +28,4 @@ test('those who stay become equal, and forget all ids, names and connections tha
     expect(counts.origins).toBe(6);
     expect(hashes).toEqual(end.residents[0]?.hashes);
   }
-}, 150_000);
+}, 450_000);

@@ -22,8 +22,8 @@ const OBSERVED_EVERY = 4;
 export const LODGINGS = 2;
 /** How long a lodging is in use; then it empties, and is empty, for as long. At least twice the longest life. */
 const SEASON_MS = 30_000;
-/** How much longer than `forgetAfter` it may take until all is forgotten. */
-const GRACE_MS = 60_000;
+/** How much longer than `forgetAfter` it may take until all is forgotten: a node that is slow itself judges the dead late. */
+const GRACE_MS = 300_000;
 
 /** All readings of one moment. */
 export interface Sample {
