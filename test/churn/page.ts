@@ -18,6 +18,8 @@ import type { Memory } from './vitals.ts';
 export interface Finding {
   readonly who: string;
   readonly flatness: Flatness;
+  /** Compiled code on the heap at the begin, after the warm-up, and at the end. */
+  readonly codeMb: readonly [number, number];
   readonly rssMb: number;
 }
 
@@ -54,6 +56,7 @@ export function judge(course: Course, { warmUpMs }: Settings): Finding[] {
     return {
       who,
       flatness: flatness(warm.map(({ atMin, memory }) => ({ x: atMin, y: alive(memory) }))),
+      codeMb: [warm[0]?.memory.codeMb ?? NaN, warm.at(-1)?.memory.codeMb ?? NaN],
       rssMb: median(warm.map(({ memory }) => memory.rssMb)),
     };
   });
@@ -93,12 +96,21 @@ export function render({ samples, guests, end }: Course, findings: readonly Find
       'of that of the first. Lodgings are the two processes in which most of those live that come and go: in turn for half a minute, ' +
       'and measured when they have been empty for a while, once a minute.',
     table(
-      ['process', 'median MB', 'slope an hour', 'last fifth to first', 'RSS MB', 'flat'],
-      findings.map(({ who, rssMb, flatness: { medianMb, perHour, shift, isFlat } }) => [
+      [
+        'process',
+        'median MB',
+        'slope an hour',
+        'last fifth to first',
+        'of it code, first and last MB',
+        'RSS MB',
+        'flat',
+      ],
+      findings.map(({ who, codeMb, rssMb, flatness: { medianMb, perHour, shift, isFlat } }) => [
         who,
         figure(medianMb),
         percent(perHour),
         percent(shift),
+        codeMb.map(figure).join(' → '),
         figure(rssMb),
         isFlat ? 'yes' : '**no**',
       ]),

@@ -26,7 +26,7 @@ export interface Settings {
 
 export const usage = `npm run churn -- [options]
   --minutes 20     how long there is churn
-  --warm-up 5      the minutes before memory is judged
+  --warm-up 5      the minutes before memory is judged; default a quarter of all
   --seed 1         of everything random
   --quick          15 seconds: shows that it runs and that all is forgotten; judges no memory, leaves the page alone`;
 
@@ -46,7 +46,7 @@ export function settingsFrom(args: readonly string[]): Settings {
   });
   const { quick } = values;
   const minutes = Number(values.minutes ?? (quick ? 0.25 : 20));
-  const warmUp = Number(values['warm-up'] ?? (quick ? 0 : 5));
+  const warmUp = Number(values['warm-up'] ?? (quick ? 0 : minutes / 4));
   const seed = Number(values.seed);
   if (!(minutes > warmUp) || !(warmUp >= 0) || !Number.isSafeInteger(seed))
     throw new Error(`--minutes must be more than --warm-up, and --seed a whole number.\n${usage}`);
