@@ -46,11 +46,13 @@ export class Writer {
   /** Changes and removes what is due. */
   tend(nowMs: number): void {
     const second = Math.floor(nowMs / 1000);
-    for (const [of, due] of this.#due)
-      if (of < second) {
-        this.#due.delete(of);
-        for (const { act } of due) settle(act());
-      }
+    // In order of time, also where a process stood still for some seconds: an id that is changed after its removal stays.
+    const over = [...this.#due.keys()].filter((of) => of < second).toSorted((a, b) => a - b);
+    for (const of of over) {
+      const due = this.#due.get(of) ?? [];
+      this.#due.delete(of);
+      for (const { act } of due.toSorted((a, b) => a.atMs - b.atMs)) settle(act());
+    }
   }
 
   #addOne(nowMs: number): void {
