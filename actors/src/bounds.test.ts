@@ -1,15 +1,16 @@
 /** What peers, writers and subscribers may make a node hold: bounded, said, and made good. */
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { encodeChannel, encodeRefuseChannel, Encoder, Told, type EncodedFrame } from '@grapevine/wire';
+import { encodeChannel, encodeRefuseChannel, Encoder, encodeValue, Told, type EncodedFrame } from '@grapevine/wire';
 import { hybrid, type Message, Origin, stampAt, Update } from '@grapevine/core';
 import { createMemoryTransport, type Session, type Transport } from '@grapevine/transport';
 import { dispatch, start, stop } from 'nact';
 
-import type { GossipEvent } from './events.ts';
-import { ready, spawnGossip } from './grapevine.ts';
-import { spawnChild, stopTree, tell } from './kernel/actor.ts';
+import type { GossipEvent, NodeEvent } from './events.ts';
+import { actorAt, holdingOf, nodeOf, ready, spawnGossip } from './grapevine.ts';
+import { injectFault, spawnChild, statsOf, stopTree, tell } from './kernel/actor.ts';
 import { ask } from './kernel/ask.ts';
 import type { Ref } from './kernel/nact.ts';
+import type { Line } from './line.ts';
 
 import {
   add,
@@ -187,6 +188,51 @@ describe('a peer that floods', () => {
     await until(() => nodeView(node).links[0]?.held === false);
   });
 
+  /** Frames of an update of a million bytes each, and the session on which they arrive as chunks of the network do. */
+  async function sixMegabytes(
+    node: Ref<NodeMessage>,
+    gossip: Ref<GossipMessage>,
+  ): Promise<{ frames: Uint8Array[]; line: Line }> {
+    await ready(node);
+    const liar = await new Liar().join(node);
+    await until(() => gossipView(gossip).peers.length === 1);
+    const origin = new Origin('liar', 5);
+    const frames: Uint8Array[] = [];
+    for (let i = 0; i < 6; i++) {
+      const update = new Update(`id${i}`, encodeValue('x'.repeat(1e6)), stampAt(Date.now()), origin, i + 1, undefined);
+      const frame = liar.encoder.encode(7, { type: 'updates', cause: 'mail', updates: [update] });
+      const origins = liar.told.missing(frame);
+      if (origins !== undefined) frames.push(origins);
+      frames.push(frame.bytes);
+    }
+    return { frames, line: nodeOf(node).lines.get('liar') as Line };
+  }
+
+  test('is not read while 4 MiB wait for the turn of its link, and loses nothing', async () => {
+    const node = cluster.node('a');
+    const gossip = spawnGossip(node);
+    const { frames, line } = await sixMegabytes(node, gossip);
+    for (const frame of frames.slice(0, 4)) line.session.onFrames?.([frame]);
+    expect(line.isHeld).toBe(false);
+    for (const frame of frames.slice(4)) line.session.onFrames?.([frame]);
+    expect(line.isHeld).toBe(true);
+    await until(() => gossipView(gossip).size === 6);
+    await until(() => !line.isHeld);
+  });
+
+  test('is not read while 4 MiB wait for the turn of an instance, and loses nothing', async () => {
+    const node = cluster.node('a');
+    const gossip = spawnGossip(node);
+    const { frames, line } = await sixMegabytes(node, gossip);
+    const { pressure } = holdingOf(gossip);
+    const held = jest.spyOn(line, 'hold');
+    // One chunk is read in one turn, and goes to the instance as one message.
+    line.session.onFrames?.(frames);
+    await until(() => gossipView(gossip).size === 6);
+    expect(held.mock.calls.map(([by]) => by)).toContain(pressure);
+    await until(() => !line.isHeld);
+  });
+
   test('with asks is held in the same way: what it asks for counts', async () => {
     const node = cluster.node('a', { maxUpdatesPerSecond: 1000 });
     spawnGossip(node);
@@ -327,5 +373,103 @@ describe('a subscriber that is slow', () => {
     await until(() => gossipView(gossip).status().subscribers === 0);
     expect(gossipView(gossip).status().subscribersBehind).toBe(0);
     await stopTree(one.ref);
+  });
+});
+
+describe('a subscriber of a node that is slow', () => {
+  /** What a subscriber makes of what it is told: who is there. */
+  class Watcher {
+    readonly events: NodeEvent[] = [];
+    readonly there: Set<string> = new Set();
+    readonly ref: Ref<NodeEvent>;
+    open!: () => void;
+
+    constructor(limit: number) {
+      const gate = new Promise<void>((resolve) => {
+        this.open = resolve;
+      });
+      this.ref = spawnChild<NodeEvent>(system, {
+        name: `watcher ${Math.random()}`,
+        mailbox: { limit, overflow: 'reject' },
+        start: () => ({
+          receive: async (event) => {
+            await gate;
+            this.#hear(event);
+          },
+        }),
+      });
+    }
+
+    #hear(event: NodeEvent): void {
+      this.events.push(event);
+      if (event.type === 'members') {
+        this.there.clear();
+        for (const { name } of event.members) this.there.add(name);
+      } else if (event.type === 'nodedown' || event.type === 'nodeleft') this.there.delete(event.member.name);
+      else this.there.add(event.member.name);
+    }
+  }
+
+  test('is behind, said so once and counted, and is told anew who is there as soon as it has room', async () => {
+    const node = cluster.node('a');
+    await ready(node);
+    const slow = new Watcher(2);
+    tell(node, subscribe(slow.ref));
+    await until(() => nodeView(node).subscribers === 1);
+    const peers = ['b', 'c', 'd', 'e', 'f'];
+    for (const peer of peers) {
+      cluster.node(peer);
+      await cluster.connected(node, peer);
+    }
+    await until(() => nodeView(node).members.length === peers.length);
+    expect(nodeView(node)).toMatchObject({ subscribers: 1, subscribersBehind: 1 });
+    const said = cluster.log.lines.filter(({ message }) => message.includes('a subscriber is behind'));
+    expect(said).toHaveLength(1);
+    slow.open();
+    await until(() => nodeView(node).subscribersBehind === 0);
+    await until(() => slow.events.filter(({ type }) => type === 'members').length === 2);
+    expect([...slow.there].toSorted()).toEqual(peers);
+    cluster.node('g');
+    await until(() => slow.there.has('g'));
+    expect(slow.events.at(-1)?.type).toBe('nodeup');
+    await stopTree(slow.ref);
+  });
+
+  test('that has no room even for the first list is told it later, also after a crash of the membership', async () => {
+    const node = cluster.node('a');
+    await ready(node);
+    cluster.node('b');
+    await until(() => nodeView(node).members.length === 1);
+    const full = new Watcher(1);
+    const nobody: NodeEvent = { type: 'members', node: 'a', members: [] };
+    // One is being taken, and one waits.
+    tell(full.ref, nobody);
+    await until(() => statsOf(full.ref)?.queued === 0);
+    tell(full.ref, nobody);
+    tell(node, subscribe(full.ref));
+    await until(() => nodeView(node).subscribersBehind === 1);
+    const tracker = actorAt(node, ['membership']) as Ref<never>;
+    injectFault(tracker, new Error('injected'));
+    await until(() => statsOf(tracker)?.restarts === 1);
+    expect(nodeView(node)).toMatchObject({ subscribers: 1, subscribersBehind: 1 });
+    full.open();
+    await until(() => full.there.has('b'));
+    expect(nodeView(node)).toMatchObject({ subscribers: 1, subscribersBehind: 0 });
+    await stopTree(full.ref);
+  });
+
+  test('and stops is waited for no more', async () => {
+    const node = cluster.node('a');
+    await ready(node);
+    const slow = new Watcher(1);
+    tell(node, subscribe(slow.ref));
+    for (let i = 0; nodeView(node).subscribersBehind === 0; i++) {
+      cluster.node(`p${i}`);
+      await cluster.connected(node, `p${i}`);
+    }
+    slow.open();
+    await stopTree(slow.ref);
+    await until(() => nodeView(node).subscribers === 0);
+    expect(nodeView(node).subscribersBehind).toBe(0);
   });
 });

@@ -141,7 +141,7 @@ export interface DeadLettersEvent extends FromGossip {
 /** To the subscribers of a gossip instance. */
 export type GossipEvent = SnapshotEvent | ChangesEvent | DeadLettersEvent;
 
-/** First, to each subscriber: who is there, without this node. */
+/** First, to each subscriber, and again to one that was behind: who is there, without this node. */
 export interface MembersEvent {
   readonly type: 'members';
   readonly node: string;

@@ -47,6 +47,21 @@ describe('a node', () => {
     expect(audience.changes.map(({ type }) => type)).toEqual(['update', 'removed']);
   });
 
+  test('forgets the places of links and instances that are gone', async () => {
+    const one = cluster.node('one');
+    const link = ['transport', 'link two'];
+    const two = cluster.node('two');
+    const gossip = spawnGossip(one, { name: 'short' });
+    await cluster.connected(one, 'two');
+    expect(actorAt(one, link)).toBeDefined();
+    expect(actorAt(one, ['gossip short', 'instance'])).toBeDefined();
+    await leaveGrapevine(two);
+    await stopGossip(gossip);
+    await until(() => actorAt(one, link) === undefined);
+    expect(actorAt(one, ['gossip short', 'instance'])).toBeUndefined();
+    expect(actorAt(one, ['transport'])).toBeDefined();
+  });
+
   test('whose instances start before and after the connection both find their like', async () => {
     const one = cluster.node('one');
     const early = spawnGossip(one, { name: 'early' });

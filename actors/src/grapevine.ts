@@ -71,12 +71,9 @@ function receive(node: Node, self: Ref<NodeMessage>, message: NodeMessage): void
   // Whatever a user dispatches, nothing at all included.
   switch (message?.type) {
     case 'subscribe':
-      if (tell(message.subscriber, { type: 'members', node: node.options.name, members: node.members }))
-        node.subscribers.add(message.subscriber);
-      return;
+      return node.audience.add(message.subscriber);
     case 'unsubscribe':
-      node.subscribers.delete(message.subscriber);
-      return;
+      return node.audience.delete(message.subscriber);
     case 'describe':
       if (node.trackerRef !== null) tell(node.trackerRef, message);
       return;

@@ -24,6 +24,7 @@ import {
 } from '@grapevine/core';
 import { contentId, encodeValue } from '@grapevine/wire';
 
+import { CATCH_UP_MS } from './audience.ts';
 import { versionOf } from './events.ts';
 import type { Holding } from './holding.ts';
 import type { InstanceMessage, Judged, Tick } from './instance-messages.ts';
@@ -37,9 +38,6 @@ import type { Inbound } from './party.ts';
 
 /** Own writes that fill a frame. */
 const FRAME_WRITES = 2000;
-
-/** How often it is looked whether a subscriber that is behind takes messages again. */
-const catchUpMs = 100;
 
 /** How often the patience of one try the isolation of a poisonous update may take. */
 const isolationTries = 10;
@@ -148,7 +146,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     subscriptions.tellChanges();
     if (subscriptions.behind > 0 && !this.#isCatchingUp) {
       this.#isCatchingUp = true;
-      this.#self.schedule(catchUpMs, { type: 'catch-up' });
+      this.#self.schedule(CATCH_UP_MS, { type: 'catch-up' });
     }
     pressure.backlog = this.#machine.backlog;
     pressure.backlogBytes = this.#machine.backlogBytes ?? 0;

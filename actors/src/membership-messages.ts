@@ -20,5 +20,7 @@ export type TrackerMessage =
   | { readonly type: 'remembered'; readonly urls: readonly string[] }
   | Describe
   | { readonly type: 'tick'; readonly timer: string }
+  /** Time to look whether subscribers of the node that are behind take messages again. */
+  | { readonly type: 'catch-up' }
   /** This node is about to go. */
   | { readonly type: 'goodbye'; readonly replyTo: Ref<true> };

@@ -24,13 +24,14 @@ import {
 } from '@grapevine/core';
 import { closeCodes, observerCapability, type Peer } from '@grapevine/transport';
 
+import { CATCH_UP_MS } from './audience.ts';
 import { Seeker } from './discovery/seeker.ts';
-import type { NodeEvent } from './events.ts';
 import { tell } from './kernel/actor.ts';
 import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
 import type { Cancel } from './kernel/clock.ts';
 import type { Ref } from './kernel/nact.ts';
 import type { TrackerMessage } from './membership-messages.ts';
+import type { Describe } from './messages.ts';
 import type { Node } from './node.ts';
 import { notSent, Outbox } from './outbox.ts';
 import { membershipParty, type Party } from './party.ts';
@@ -99,10 +100,11 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   /** What a former process of this node remembered; `null` until it has been read. */
   #remembered: readonly string[] | null = null;
   /** What was asked for before the module began. */
-  #early: TrackerMessage[] = [];
+  #early: Describe[] = [];
   /** What is to be published. */
   #view: readonly MemberStatus[] | null = null;
   #tiesChanged = true;
+  #isCatchingUp = false;
   /** Until when the time that this process stood still has been told. */
   #countedMs = -Infinity;
 
@@ -120,12 +122,15 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     if (stateFile === null) this.#remembered = [];
     // It never rejects.
     else void stateFile.read().then((urls) => tell(self.ref, { type: 'remembered', urls }));
+    node.audience.onBehind = (): void => this.#someoneIsBehind();
+    this.#catchUp();
     this.#begin();
   }
 
   receive(message: TrackerMessage): void {
     if (message.type === 'inbound') this.#node.parties.get(membershipParty)?.pressure.taken(message.bytes);
     if (message.type === 'remembered') this.#remembered ??= message.urls;
+    if (message.type === 'catch-up') return this.#catchUp();
     if (this.#machine === null) {
       // What opened or was said before the module began is found in the lines as it begins, or is said again.
       if (message.type === 'goodbye') tell(message.replyTo, true);
@@ -169,7 +174,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     this.#publish();
   }
 
-  #hear(machine: MembershipMachine, message: TrackerMessage): void {
+  #hear(machine: MembershipMachine, message: Exclude<TrackerMessage, { type: 'catch-up' }>): void {
     const nowMs = performance.now();
     this.#noticeStandstill(machine, nowMs);
     switch (message.type) {
@@ -280,15 +285,38 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   }
 
   #tell({ type, member }: ViewChange): void {
-    const { subscribers, holdings, options } = this.#node;
-    const event: NodeEvent = { type, node: options.name, member };
-    for (const subscriber of subscribers) if (!tell(subscriber, event)) subscribers.delete(subscriber);
+    const { audience, holdings, options } = this.#node;
+    audience.tell({ type, node: options.name, member });
     if (type !== 'nodechanged') {
       const action = type === 'nodeup' ? 'nodeup' : 'nodedown';
       for (const holding of holdings.values())
         if (holding.options.announce) tell(holding.ref, { type: 'announce', about: member.name, action });
     }
     this.#self.logger.info({ node: options.name, member: member.name, url: member.url }, type);
+  }
+
+  #someoneIsBehind(): void {
+    const { name } = this.#node.options;
+    this.#self.logger.warn(
+      { node: name },
+      'a subscriber is behind: it is told nothing more until it has room, and then all again',
+    );
+    this.#awaitRoom();
+  }
+
+  /** Who is behind may be so without any event that would make this look again. */
+  #awaitRoom(): void {
+    if (this.#isCatchingUp) return;
+    this.#isCatchingUp = true;
+    this.#self.schedule(CATCH_UP_MS, { type: 'catch-up' });
+  }
+
+  /** To be called where all that changed has been told: who catches up is told the members of now. */
+  #catchUp(): void {
+    const { audience } = this.#node;
+    this.#isCatchingUp = false;
+    audience.catchUp();
+    if (audience.behind > 0) this.#awaitRoom();
   }
 
   // Effects

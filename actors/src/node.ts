@@ -13,10 +13,12 @@ import type { Member, MemberStatus, Meta, Origin, Replica } from '@grapevine/cor
 import type { ResolvedSecurity } from '@grapevine/transport';
 import { Encoder } from '@grapevine/wire';
 
+import { Audience } from './audience.ts';
 import type { NodeEvent } from './events.ts';
 import type { Holding } from './holding.ts';
 import { tell } from './kernel/actor.ts';
 import type { Ref } from './kernel/nact.ts';
+import { onceGone } from './kernel/watch.ts';
 import type { Line } from './line.ts';
 import type { ViewMessage } from './instance-messages.ts';
 import type { LinkMessage } from './link-messages.ts';
@@ -55,7 +57,7 @@ export class Node {
   /** The open connections, by the peer's name. */
   readonly lines: Map<string, Line> = new Map();
   readonly links: Map<Line, Ref<LinkMessage>> = new Map();
-  readonly subscribers: Set<Ref<NodeEvent>> = new Set();
+  readonly audience: Audience<NodeEvent>;
   /** Who is known, without this node, and how: also who is gone. */
   roster: readonly MemberStatus[] = [];
   /** Who is there, without this node. */
@@ -86,6 +88,7 @@ export class Node {
     this.security = options.security;
     this.epoch = newEpoch(options.clock());
     const { stateFile, cluster, name, logger } = options;
+    this.audience = new Audience<NodeEvent>(() => ({ type: 'members', node: name, members: this.members }));
     this.stateFile = stateFile === null ? null : new StateFile({ path: stateFile, cluster, node: name, logger });
     this.ready = withResolvers();
     // Nobody has to wait for it.
@@ -127,8 +130,14 @@ export class Node {
     return false;
   }
 
+  /** Notes a place, for as long as it exists: links come and go with their peers. */
   place(path: readonly string[], ref: Ref<never>): void {
-    this.places.set(path.join('/'), ref);
+    const name = path.join('/');
+    if (this.places.get(name) === ref) return;
+    this.places.set(name, ref);
+    onceGone(ref, () => {
+      if (this.places.get(name) === ref) this.places.delete(name);
+    });
   }
 }
 

@@ -87,6 +87,10 @@ export interface NodeView {
   readonly gossips: readonly string[];
   gossip(name: string): Ref<GossipMessage> | undefined;
   readonly links: readonly LinkStatus[];
+  /** Who hears of members that come and go. */
+  readonly subscribers: number;
+  /** How many of them are behind and wait to be told anew who is there. */
+  readonly subscribersBehind: number;
 }
 
 /** An open connection. */
@@ -221,6 +225,12 @@ export function nodeView(ref: Ref<NodeMessage>): NodeView {
       return [...node.holdings.keys()];
     },
     gossip: (name) => node.holdings.get(name)?.ref,
+    get subscribers() {
+      return node.audience.size;
+    },
+    get subscribersBehind() {
+      return node.audience.behind;
+    },
     get links() {
       return [...node.lines.values()].map((line) => {
         const { id, peer, dialled, writable, queuedBytes, queuedFrames, counters } = line.session;

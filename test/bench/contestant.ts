@@ -7,6 +7,7 @@
  *     between a start and an end.
  *  3. Waiting costs nothing: whoever takes updates in says how many ids it holds.
  */
+import { serveCommands } from './child.ts';
 import { pass, sharedNowMs } from './clock.ts';
 import { heapBytes, Meter, type Reading } from './meter.ts';
 import { type FunctionTime, startProfile, stopProfile } from './profile.ts';
@@ -176,38 +177,7 @@ export class Station {
   }
 }
 
-export type Command = Exclude<keyof Station, symbol>;
-export type Arguments<C extends Command> = Parameters<Station[C]>;
-export type Result<C extends Command> = Awaited<ReturnType<Station[C]>>;
-
-/** Parent to child. */
-export interface Request {
-  readonly call: number;
-  readonly command: Command;
-  readonly arguments: readonly unknown[];
-}
-
-/** Child to parent. */
-export interface Response {
-  readonly call: number;
-  readonly result?: unknown;
-  readonly error?: string;
-}
-
 /** Serves the parent until it lets go. */
 export function serve(contestant: Contestant): void {
-  const station = new Station(contestant);
-  const commands = station as unknown as Record<Command, (...args: readonly unknown[]) => unknown>;
-  const respond = (response: Response): void => void process.send?.(response);
-  process.on('message', (request: Request) => {
-    void (async () => {
-      try {
-        respond({ call: request.call, result: await commands[request.command](...request.arguments) });
-      } catch (error) {
-        respond({ call: request.call, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-      }
-    })();
-  });
-  // An orderly exit, so that a profile gets written.
-  process.on('disconnect', () => process.exit(0));
+  serveCommands(new Station(contestant));
 }

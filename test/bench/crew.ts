@@ -1,14 +1,11 @@
 /**
  * The processes of one measurement: started, connected, commanded and let go, from the parent's side.
  *
- * Invariants
- *  1. Every measurement has fresh processes; nothing warmed or kept by one contestant serves another.
- *  2. A process that ends or fails before it is let go fails the measurement, with what it wrote to standard error.
+ * Invariant: every measurement has fresh processes; nothing warmed or kept by one contestant serves another.
  */
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
-import type { Arguments, Command, Request, Response, Result, Setup } from './contestant.ts';
+import { Child } from './child.ts';
+import type { Setup, Station } from './contestant.ts';
 import type { Reading } from './meter.ts';
 
 /** Who runs: the module of the contestant and what it is told. */
@@ -31,56 +28,9 @@ export interface CrewOptions {
   readonly delta?: number;
 }
 
-export class Member {
-  readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
-  #calls = 0;
-  #errorOutput = '';
-  #dismissed = false;
-
-  constructor(entrant: Entrant) {
-    this.#child = fork(join(import.meta.dirname, `${entrant.module}.js`), {
-      execArgv: ['--expose-gc'],
-      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-      // Structured clones: JSON knows neither undefined nor NaN.
-      serialization: 'advanced',
-    });
-    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#errorOutput += text));
-    this.#child.on('message', (response: Response) => this.#settle(response));
-    this.#child.on('exit', (code, signal) => {
-      if (this.#dismissed) return;
-      this.#fail(new Error(`A ${entrant.label} process ended (${signal ?? code}).\n${this.#errorOutput}`));
-    });
-  }
-
-  call<C extends Command>(command: C, ...args: Arguments<C>): Promise<Result<C>> {
-    const request: Request = { call: ++this.#calls, command, arguments: args };
-    return new Promise<unknown>((resolve, reject) => {
-      this.#waiting.set(request.call, { resolve, reject });
-      this.#child.send(request);
-    }) as Promise<Result<C>>;
-  }
-
-  async dismiss(): Promise<void> {
-    this.#dismissed = true;
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = once(this.#child, 'exit');
-    if (this.#child.connected) this.#child.disconnect();
-    const stuck = setTimeout(() => this.#child.kill('SIGKILL'), 10_000);
-    await ended;
-    clearTimeout(stuck);
-  }
-
-  #settle({ call, result, error }: Response): void {
-    const waiting = this.#waiting.get(call);
-    this.#waiting.delete(call);
-    if (error === undefined) waiting?.resolve(result);
-    else waiting?.reject(new Error(error));
-  }
-
-  #fail(error: Error): void {
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
+export class Member extends Child<Station> {
+  constructor({ label, module }: Entrant) {
+    super(label, join(import.meta.dirname, `${module}.js`));
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { median, percentile, ratios, spread } from './statistics.ts';
+import { median, percentile, ratios, slope, spread } from './statistics.ts';
 
 describe('median', () => {
   test('the middle of an odd number of values, whatever their order', () => {
@@ -55,4 +55,21 @@ test('a run that did not finish is in no spread', () => {
 
 test('ratios are taken run by run, and runs without a floor are left out', () => {
   expect(ratios([2, 9, 5], [1, 3])).toEqual([2, 3]);
+});
+
+describe('slope', () => {
+  const line = Array.from({ length: 20 }, (_, x) => ({ x, y: 3 + 0.5 * x }));
+
+  test('of a line is its own', () => {
+    expect(slope(line)).toBeCloseTo(0.5);
+  });
+
+  test('is not moved by a fifth of the points that are far out', () => {
+    expect(slope(line.map((point, index) => (index % 5 === 2 ? { ...point, y: 1000 } : point)))).toBeCloseTo(0.5, 1);
+  });
+
+  test('of points without two places is not a number', () => {
+    expect(slope([{ x: 1, y: 2 }])).toBeNaN();
+    expect(slope([])).toBeNaN();
+  });
 });

@@ -232,6 +232,34 @@ describe('the command', () => {
       });
   });
 
+  test('keeps to the limits that it is given', async () => {
+    const a = await startAgent({ name: 'a', args: ['--limit', 'maxIds=2', '--limit', 'maxConnections=2'] });
+    a.addMany([1, 2].map((value) => [`id ${value}`, value] as const));
+    await until('two ids are there', () => a.replica().size === 2);
+    a.add('id 3', 3);
+    a.endInput();
+    await a.exited;
+    expect(a.complaints).toMatch(/^line 3: There is no room for 'id 3': 2 ids \(maxIds 2\)/m);
+    expect(a.replica().size).toBe(2);
+  });
+
+  test('says what is wrong with limits as the library does, exit code 2', async () => {
+    for (const [limit, problem] of [
+      ['maxHandshakes=many', "An option is wrong: 'maxHandshakes' must be a whole number of connections"],
+      ['maxIds=0', "An option is wrong: 'maxIds' must be a whole number of ids"],
+      ['most=3', "There is no --limit 'most'; there are maxConnections"],
+    ] as const)
+      expect(await run(['agent', '--name', 'a', '--limit', limit])).toMatchObject({
+        code: 2,
+        err: expect.stringContaining(problem),
+      });
+    const twice = ['--max-connections', '3', '--limit', 'maxConnections=3'];
+    expect(await run(['agent', '--name', 'a', ...twice])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--max-connections means nothing beside'),
+    });
+  });
+
   test('names cause and cure of a port in use, exit code 1', async () => {
     const a = await startAgent({ name: 'a' });
     const { port } = new URL(a.url);

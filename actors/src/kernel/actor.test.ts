@@ -156,7 +156,7 @@ describe('an actor', () => {
     const bounded = noting(notes, { mailbox: { limit: 2, overflow: 'reject' } });
     const actor = spawnChild(system, bounded);
     expect(['a', 'b', 'c'].map((message) => tell(actor, message))).toEqual([true, true, false]);
-    expect(statsOf(actor)).toEqual({ queued: 2, dropped: 1, restarts: 0, children: 0 });
+    expect(statsOf(actor)).toEqual({ queued: 2, dropped: 1, restarts: 0, children: 0, watchers: 0 });
     await until(() => notes.length === 2);
     expect(tell(actor, 'd')).toBe(true);
   });

@@ -101,11 +101,14 @@ export interface ActorStats {
   readonly dropped: number;
   readonly restarts: number;
   readonly children: number;
+  /** How many hear of its end. */
+  readonly watchers: number;
 }
 
 /** @returns nothing for a reference that is not of an actor of ours */
 export function statsOf(ref: Ref<never>): ActorStats | undefined {
   const cell = cellOf(ref);
   if (cell === undefined) return undefined;
-  return { queued: cell.queued, dropped: cell.dropped, restarts: cell.restarts, children: cell.children };
+  const { queued, dropped, restarts, children, watchers } = cell;
+  return { queued, dropped, restarts, children, watchers };
 }

@@ -167,6 +167,10 @@ export class Cell implements Host, Postbox, Resident, Supervised, TurnTaker {
     return this.#children.size;
   }
 
+  get watchers(): number {
+    return this.#goneListeners.size;
+  }
+
   // Mail
 
   post(message: unknown): boolean {

@@ -76,6 +76,29 @@ describe('a watcher', () => {
     expect(heard).toEqual([]);
   });
 
+  test('is forgotten by whom it watched when it is gone, and forgets whom it outlives', async () => {
+    const ref = anActor();
+    const other = anActor({ name: 'other' });
+    watch(ref, watcher);
+    watch(other, watcher);
+    expect(statsOf(ref)?.watchers).toBe(1);
+    expect(statsOf(watcher)?.watchers).toBe(2);
+    await stopTree(other);
+    expect(statsOf(watcher)?.watchers).toBe(1);
+    await until(() => heard.length > 0);
+    await stopTree(watcher);
+    expect(statsOf(ref)?.watchers).toBe(0);
+    await stopTree(ref);
+    expect(heard.map((terminated) => terminated.ref)).toEqual([other]);
+  });
+
+  test('that is gone already watches nobody', async () => {
+    const ref = anActor();
+    await stopTree(watcher);
+    watch(ref, watcher);
+    expect(statsOf(ref)?.watchers).toBe(0);
+  });
+
   test('may be a user’s plain nact actor', async () => {
     const plain = spawn(system, (_: unknown, message: Terminated) => void heard.push(message), 'plain');
     const ref = anActor();

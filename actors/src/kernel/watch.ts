@@ -3,7 +3,8 @@
  *
  * Invariants
  *  1. A watcher hears exactly once, also when it comes too late. A restart is no end, and is not told.
- *  2. Of our actors it hears when they are gone from nact; of a user's, when nact is asked to stop it or an ancestor.
+ *  2. A watch ends with its watcher: whoever is watched for long does not remember all who once watched.
+ *  3. Of our actors it hears when they are gone from nact; of a user's, when nact is asked to stop it or an ancestor.
  *
  * Source: Erlang, monitors.
  */
@@ -21,9 +22,19 @@ export interface Terminated {
 
 /** Tells `watcher` when the actor is gone; at once when it is already. @returns what ends the watch */
 export function watch(ref: Ref<never>, watcher: Ref<Terminated>): Cancel {
-  return onceGone(ref, (reason) => {
+  let isOver = false;
+  let forgetWatcher: Cancel = () => {};
+  const forgetWatched = onceGone(ref, (reason) => {
+    isOver = true;
+    forgetWatcher();
     tell(watcher, { type: 'terminated', ref, reason });
   });
+  if (isOver) return forgetWatched;
+  forgetWatcher = onceGone(watcher, forgetWatched);
+  return () => {
+    forgetWatched();
+    forgetWatcher();
+  };
 }
 
 /** Runs `listener` once, when the actor is gone; at once when it is already. */

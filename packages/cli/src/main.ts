@@ -24,6 +24,7 @@ import { type AgentOptions, runAgent } from './agent.ts';
 import { runDemo } from './demo/demo.ts';
 import { parseDiscovery } from './discovery.ts';
 import { parseDuration } from './duration.ts';
+import { type Limits, limitsOf } from './limits.ts';
 import { addMembers } from './members.ts';
 import { noOptions, parseScalar, protocols, withOption } from './protocol-option.ts';
 import { addSecurityFlags, type SecurityFlags, securityOf } from './security.ts';
@@ -42,6 +43,7 @@ interface AgentFlags extends SecurityFlags {
   readonly membership?: 'swim' | 'static';
   readonly stateFile?: string;
   readonly maxConnections?: number;
+  readonly limit: Record<string, unknown>;
   readonly gossip: readonly string[];
   readonly protocol: string;
   readonly option: Record<string, unknown>;
@@ -93,6 +95,7 @@ function agentOptions(flags: AgentFlags): AgentOptions {
   const protocol = protocols[flags.protocol] as NonNullable<(typeof protocols)[string]>;
   const listen = flags.listen === undefined ? null : { port: flags.listen, ...given({ host: flags.host }) };
   const readSecurity = (): SecurityOptions => securityOf(flags);
+  const limits = boundsOf(flags);
   return {
     node: {
       name: flags.name,
@@ -109,13 +112,14 @@ function agentOptions(flags: AgentFlags): AgentOptions {
         pingIntervalMs: flags.pingIntervalMs,
         redialMaxMs: flags.redialMaxMs,
         stateFile: flags.stateFile,
-        maxConnections: flags.maxConnections,
       }),
+      ...limits.node,
     },
     gossips: flags.gossip.length === 0 ? ['grapevine'] : flags.gossip,
     gossip: {
       protocol: protocol(flags.option),
       ...given({ announce: flags.announce, maxUpdateBytes: flags.maxUpdateBytes }),
+      ...limits.gossip,
     },
     json: flags.json === true,
     exitOnEnd: flags.exitOnEnd === true,
@@ -143,6 +147,16 @@ function membershipOf({ membership, join, discover, meta, swim: options, peer }:
       );
   if (isStatic) return staticMembership({ peers: peer });
   return swim({ ...(options as Partial<SwimOptions>), seeds: [...join, ...discover], meta });
+}
+
+/** @throws GossipError OPTIONS_INVALID */
+function boundsOf({ maxConnections, limit }: AgentFlags): Limits {
+  if (maxConnections !== undefined && 'maxConnections' in limit)
+    throw new GossipError(
+      'OPTIONS_INVALID',
+      '--max-connections means nothing beside --limit maxConnections: give one.',
+    );
+  return limitsOf({ ...given({ maxConnections }), ...limit });
 }
 
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
@@ -185,6 +199,11 @@ function program(): Command {
     )
     .option('--state-file <path>', 'where to remember all members, to find them again at the next start')
     .option('--max-connections <count>', 'the most open connections', scalar)
+    .addOption(
+      new Option('--limit <key=value>', 'a bound on what peers can make grow, such as maxIds=1000; may be repeated')
+        .argParser(pair)
+        .default(noOptions(), 'the defaults of the node and its gossips'),
+    )
     .option('--peer <url>', 'of a list of all nodes: one to dial, for ever; may be repeated', collect, [])
     .addOption(
       new Option('--membership <name>', 'how nodes find each other (default: static with --peer, else swim)').choices([

@@ -42,14 +42,15 @@ describe('a feed', () => {
     expect(await value(feed)).toBe('a');
   });
 
-  test('takes a second beginning for none', async () => {
-    const { feed } = aFeed();
+  test('begins anew where its source does by itself, in place of what waits', async () => {
+    const { feed, asked } = aFeed();
     const first = feed.next();
     feed.begin('all');
     feed.append(['a']);
-    feed.begin('again');
+    feed.begin('all anew');
     feed.append(['b']);
-    expect([(await first).value, await value(feed), await value(feed)]).toEqual(['all', 'a', 'b']);
+    expect([(await first).value, await value(feed), await value(feed)]).toEqual(['all', 'all anew', 'b']);
+    expect(asked).toEqual(['open']);
   });
 
   test('begins anew when more than the limit waits, once it is read again', async () => {

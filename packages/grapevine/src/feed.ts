@@ -6,7 +6,8 @@
  *
  * Invariants
  *  1. A source is open from the first read until the feed ends, except while nobody reads a feed that fell behind.
- *  2. What is read is one beginning and then every item after it, in order; after falling behind, a new beginning.
+ *  2. What is read is one beginning and then every item after it, in order; after falling behind, here or at the source, a
+ *     new beginning.
  *  3. What waits when the source ends can still be read. What waits when the reader ends is dropped.
  *  4. No more waits than the limit and one batch.
  */
@@ -59,9 +60,10 @@ export class Feed<T> implements AsyncIterableIterator<T> {
     else signal?.addEventListener('abort', this.#abort, { once: true });
   }
 
-  /** The whole, from which what comes after it goes on. */
+  /** The whole, from which what comes after it goes on, in place of what waits: a source may begin anew by itself. */
   begin(item: T): void {
-    if (this.#state !== 'opening') return;
+    if (this.#state !== 'opening' && this.#state !== 'open') return;
+    this.#forget();
     this.#state = 'open';
     this.#offer([item]);
   }

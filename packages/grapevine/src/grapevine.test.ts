@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import {
   actorAt,
   createMemoryTransport,
@@ -6,8 +6,12 @@ import {
   type MemoryNetwork,
   memoryNetwork,
   staticMembership,
+  statsOf,
 } from '@grapevine/actors';
 import { entropy, type GossipError } from '@grapevine/core';
+
+// @ts-expect-error: nact publishes no types for its register of systems.
+import register from 'nact/lib/system-map.js';
 
 import type { Gossip, GossipChange } from './gossip.ts';
 import { createGrapevine, type Grapevine, type GrapevineOptions } from './grapevine.ts';
@@ -207,6 +211,19 @@ describe('changes', () => {
     expect((await aborted.next()).done).toBe(true);
   });
 
+  test('leave nothing behind when their readers go', async () => {
+    const node = await aNode({ name: 'a' });
+    const flags = node.gossip();
+    const watchers = (): unknown[] => [flags.ref, node.ref].map((ref) => statsOf(ref)?.watchers);
+    const before = watchers();
+    const readers = [flags.changes(), node.memberChanges()];
+    for (const reader of readers) await reader.next();
+    expect(watchers()).not.toEqual(before);
+    for (const reader of readers) await reader.return?.();
+    await flags.add('after', 1);
+    expect(watchers()).toEqual(before);
+  });
+
   test('cost nothing before they are read', async () => {
     const flags = (await aNode({ name: 'a' })).gossip();
     const changes = flags.changes();
@@ -339,6 +356,27 @@ describe('a grapevine', () => {
       code: 'PORT_IN_USE',
       message: expect.stringContaining(String(port)),
     });
+  });
+
+  test('leaves no actor system behind, however it ends', async () => {
+    const add = jest.spyOn(register as { add(system: { readonly name: string }): void }, 'add');
+    const a = await aNode({ name: 'a', listen: { port: 0 } });
+    const reading = a.memberChanges();
+    await reading.next();
+    const b = await aNode({ name: 'b' });
+    const taken = { port: Number(new URL(String(a.url)).port) };
+    expect(await codeOf(createGrapevine({ name: 'c', listen: taken, logger: false }))).toBe('PORT_IN_USE');
+    expect(await codeOf(createGrapevine({ name: '', logger: false }))).toBe('OPTIONS_INVALID');
+    const systems = add.mock.calls.map(([{ name }]) => name);
+    add.mockRestore();
+    const running = (): string[] =>
+      systems.filter((name) => (register as { find(name: string): unknown }).find(name) !== undefined);
+    expect(systems).toHaveLength(4);
+    expect(running()).toEqual(systems.slice(0, 2));
+    await a.leave();
+    await b.close();
+    expect(running()).toEqual([]);
+    expect((await reading.next()).done).toBe(true);
   });
 
   test('says CLOSED to whoever uses it after it was closed, whatever they use', async () => {

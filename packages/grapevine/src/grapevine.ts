@@ -41,7 +41,7 @@ import {
   swim,
   type TransportTls,
 } from '@grapevine/actors';
-import { start } from 'nact';
+import { start, stop } from 'nact';
 
 import type { Feed } from './feed.ts';
 import { Gossip, type Host } from './gossip.ts';
@@ -84,6 +84,10 @@ export interface GrapevineStatus {
   /** Who is known, and how: also who is down or has left, for a while. */
   readonly roster: readonly MemberStatus[];
   readonly links: readonly LinkStatus[];
+  /** Who hears of members that come and go: readers of `memberChanges()`, and actors that subscribed to the node. */
+  readonly subscribers: number;
+  /** How many of them are behind and wait to be told anew who is there. */
+  readonly subscribersBehind: number;
   readonly gossips: Readonly<Record<string, GossipStatus>>;
 }
 
@@ -99,14 +103,20 @@ const ANSWER_TIMEOUT_MS = 10_000;
 export async function createGrapevine(options: GrapevineOptions): Promise<Grapevine> {
   const { seeds, meta, peers, logger: choice = {}, membership, ...node } = options;
   const logger = loggerOf(choice, options.name);
-  const system: Ref<never> = start();
-  const ref = spawnGrapevine(system, {
+  const nodeOptions = {
     ...node,
     ...(logger === undefined ? {} : { logger }),
     membership: membershipOf({ seeds, meta, peers, membership }),
-  });
-  await ready(ref);
-  return new Grapevine(system, ref);
+  };
+  const system: Ref<never> = start();
+  try {
+    const ref = spawnGrapevine(system, nodeOptions);
+    await ready(ref);
+    return new Grapevine(system, ref);
+  } catch (error) {
+    stop(system);
+    throw error;
+  }
 }
 
 /** Obtained by `createGrapevine`. */
@@ -220,9 +230,9 @@ export class Grapevine {
 
   status(): GrapevineStatus {
     this.#host.assertOpen();
-    const { name, url, epoch, members, roster, links } = this.#view;
+    const { name, url, epoch, members, roster, links, subscribers, subscribersBehind } = this.#view;
     const gossips = Object.fromEntries([...this.#gossips].map(([gossip, instance]) => [gossip, instance.status()]));
-    return { name, url, epoch, members, roster, links, gossips };
+    return { name, url, epoch, members, roster, links, subscribers, subscribersBehind, gossips };
   }
 
   /** Says goodbye, hands over what waits to be sent, and stops. @returns when all is gone. Never rejects */
@@ -273,9 +283,11 @@ class NodeHost implements Host {
     this.#feeds.delete(feed);
   }
 
-  close(stop: () => Promise<void>): Promise<void> {
-    this.#closed ??= stop().then(() => {
+  close(stopNode: () => Promise<void>): Promise<void> {
+    this.#closed ??= stopNode().then(() => {
       for (const feed of this.#feeds) feed.finish();
+      // nact keeps a list of all systems that were not stopped.
+      stop(this.system);
     });
     return this.#closed;
   }
