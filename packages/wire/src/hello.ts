@@ -12,7 +12,7 @@
  * Source: docs/wire.md.
  */
 import { skipValue } from './well-formed.ts';
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/index-no-eval';
 
 /** The versions of the protocol that one node speaks, both ends included. */
 export interface VersionRange {
