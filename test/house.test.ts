@@ -59,7 +59,7 @@ describe('places', () => {
   });
 
   test('source files are kebab-case', () => {
-    const kebab = /^[a-z0-9]+(-[a-z0-9]+)*(\.test)?\.ts$/;
+    const kebab = /^[a-z0-9]+(-[a-z0-9]+)*(\.test|\.d)?\.ts$/;
     expect(files.filter((path) => path.endsWith('.ts') && !kebab.test(basename(path)))).toEqual([]);
   });
 });
@@ -90,6 +90,20 @@ describe('sources', () => {
     const any = /[:<|&]\s*any\s*[;,)>=|&[\]{}]|\bas any\b/;
     const silenced = /@ts-(ignore|nocheck)\b/;
     expect(sources.filter((path) => any.test(code(path)) || silenced.test(read(path)))).toEqual([]);
+  });
+
+  test('no source makes code of a string, and each names what it loads', () => {
+    const made = [
+      /(?<!-)\beval\b/,
+      /\bFunction\s*\(/,
+      /['"](node:)?vm['"]/,
+      /\b(createRequire|require)\b/,
+      /\bimport\s*\(\s*[^'"\s]/,
+    ];
+    const offences = sources.flatMap((path) =>
+      made.filter((way) => way.test(code(path))).map((way) => `${path} has ${way.source}`),
+    );
+    expect(offences).toEqual([]);
   });
 
   test('every module but an index opens with its idea', () => {

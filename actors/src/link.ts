@@ -13,7 +13,7 @@
 
 import { performance } from 'node:perf_hooks';
 
-import { GossipError, isGossipError, type Received } from '@grapevine/core';
+import { GossipError, isGossipError, printable, type Received } from '@grapevine/core';
 import { closeCodes } from '@grapevine/transport';
 import { type ChannelDeclaration, Decoder, encodeChannel, encodeRefuseChannel, type Incoming } from '@grapevine/wire';
 
@@ -174,7 +174,7 @@ class Link implements Behaviour<LinkMessage> {
     // A peer may declare a channel as often as it likes: only the first time counts.
     if (party === undefined || this.#parties.get(channel) === party) return;
     if (party.protocol !== protocol) {
-      const what = `'${instance}' runs '${party.protocol}' on '${this.#node.options.name}' and '${protocol}' on '${this.#peer}'`;
+      const what = `'${instance}' runs '${party.protocol}' on '${this.#node.options.name}' and '${printable(protocol)}' on '${this.#peer}'`;
       const error = new GossipError(
         'PROTOCOL_MISMATCH',
         `${what}: they do not gossip with each other in it. Give both the same protocol.`,

@@ -31,7 +31,7 @@ function onPage(declaration: string, until: string, name: string): unknown {
     jsc: { parser: { syntax: 'typescript' }, target: 'es2023' },
     module: { type: 'commonjs' },
   });
-  // oxlint-disable-next-line typescript/no-implied-eval -- the page's code is what is to be tested
+  // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- the page's code is what is to be tested
   return new Function('Intake', `${code}; return ${name};`)(core.Intake);
 }
 

@@ -120,6 +120,7 @@ describe('a second copy of nact', () => {
     const modules = join(folder, 'node_modules');
     for (const name of ['nact', 'denque'])
       cpSync(dirname(resolve(`${name}/package.json`)), join(modules, name), { recursive: true });
+    // oxlint-disable-next-line import/no-dynamic-require -- a copy of nact that this test has made
     const second = (await import(join(modules, 'nact'))) as typeof nact;
     const error = await failureOf(() => spawnGrapevine(second.start(), { name: 'a' }));
     expect(error).toMatchObject({ code: 'NACT_MISMATCH', fault: 'caller', stateChanged: false });

@@ -353,6 +353,13 @@ describe('a stranger who is dialled', () => {
       expect(await scene.end()).toEqual([]);
     }
   });
+
+  test('and hangs up with words that move a cursor is quoted without', async () => {
+    const a = await dialled((socket) => socket.close(closeCodes.WRONG_CLUSTER, '\u001b[2Jgone\n'));
+    const told = [a.refusals, a.dialEnds].flat().map(({ error }) => String(error?.message));
+    expect(told.join()).toContain('\\u001b[2Jgone\\u000a');
+    expect(told.join()).not.toMatch(/\p{Cc}/u);
+  });
 });
 
 describe('a stranger on the way', () => {

@@ -420,17 +420,14 @@ export const mutations: readonly Mutation[] = [
     'this.context.forget(origin);\n      this.store.forget(origin);\n    }\n    this.refused.clear',
     'this.store.forget(origin);\n    }\n    this.refused.clear',
   ),
-  {
-    rule: '9',
-    name: 'store after a long sleep what was under judgement before it',
-    patches: ['entropy', 'hybrid'].map((name) => ({
-      file: `core/src/protocols/${name}.ts`,
-      from: 'this.#intake.abandon();',
-      to: '',
-    })),
-    survives:
-      'A process must fall asleep within the 400 ms of a judgement, and wake to another timer before the verdict. packages/core/src/protocols/sleep.test.ts has that history, and fails.',
-  },
+  one(
+    '9',
+    'store after a long sleep what was under judgement before it',
+    'core/src/protocols/turn.ts',
+    'this.#parts.intake.abandon();',
+    '',
+    'A process must fall asleep within the 400 ms of a judgement, and wake to another timer before the verdict. packages/core/src/protocols/sleep.test.ts has that history, and fails.',
+  ),
   one(
     '9',
     'take no claim about nodes that are there',

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { type AgentEvent, showJson, showText } from './event.ts';
+import { type AgentEvent, type PrintedEntry, showJson, showText } from './event.ts';
 
 const update = (value: unknown): AgentEvent => ({
   event: 'update',
@@ -40,5 +40,13 @@ describe('an event', () => {
     expect(showText({ event: 'nodedown', at: 0, node: 'a', id: 'b', value: { url: null } })).toBe(
       '00:00:00.000 nodedown   b',
     );
+  });
+
+  test('moves no cursor of the people who read it, whatever a peer has written', () => {
+    const written = { ...(update('\u009b2J') as object), id: 'x\u001b[2J\r', origin: 'b\n' } as AgentEvent;
+    expect(showText(written)).toBe('12:30:15.250 update     flags: x\\u001b[2J\\u000d = "\\u009b2J" (b\\u000a)');
+    const two = [update(1), update(2)] as unknown as PrintedEntry[];
+    const snapshot = showText({ event: 'snapshot', at: 0, node: 'a', gossip: 'flags', entries: two });
+    expect(snapshot.split('\n')).toEqual(['00:00:00.000 snapshot   flags: 2 ids', '  x = 1 (b)', '  x = 2 (b)']);
   });
 });

@@ -5,6 +5,7 @@
  *  1. `node` is always the agent that prints, `at` its wall clock in milliseconds, below a millisecond exact.
  *  2. With `--json` every event is one line of JSON, whatever a value holds.
  */
+import { printable } from '@grapevine/core';
 import type { GossipStatus, Meta } from 'grapevine';
 
 /** An id with what it holds. */
@@ -44,23 +45,21 @@ export type AgentEvent =
   | (InGossip & { readonly event: 'status' } & GossipStatus);
 
 export function showJson(event: AgentEvent): string {
-  return JSON.stringify(event, printable);
+  return JSON.stringify(event, carried);
 }
 
-/** A line for people. */
+/** Lines for people: nothing that a peer has written moves the cursor of their terminal. */
 export function showText(event: AgentEvent): string {
-  return `${new Date(event.at).toISOString().slice(11, 23)} ${event.event.padEnd(10)} ${detail(event)}`;
+  const lines = [detail(event)].flat().map(printable);
+  return `${new Date(event.at).toISOString().slice(11, 23)} ${event.event.padEnd(10)} ${lines.join('\n')}`;
 }
 
-function detail(event: AgentEvent): string {
+function detail(event: AgentEvent): string | string[] {
   switch (event.event) {
     case 'ready':
       return `${event.node} ${event.url === null ? 'does not listen' : `listens on ${event.url}`}`;
     case 'snapshot':
-      return [
-        `${event.gossip}: ${event.entries.length} ids`,
-        ...event.entries.map((entry) => `  ${shown(entry)}`),
-      ].join('\n');
+      return [`${event.gossip}: ${event.entries.length} ids`, ...event.entries.map((entry) => `  ${shown(entry)}`)];
     case 'update':
       return `${event.gossip}: ${shown(event)}`;
     case 'removed':
@@ -84,11 +83,11 @@ function detail(event: AgentEvent): string {
 }
 
 function shown({ id, value, origin }: PrintedEntry): string {
-  return `${id} = ${JSON.stringify(value, printable)} (${origin})`;
+  return `${id} = ${JSON.stringify(value, carried)} (${origin})`;
 }
 
 /** What MessagePack carries and JSON does not. */
-function printable(this: unknown, _key: string, value: unknown): unknown {
+function carried(this: unknown, _key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString();
   if (value instanceof Map) return Object.fromEntries(value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');

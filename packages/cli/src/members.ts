@@ -6,6 +6,7 @@
  *  2. With `--json` standard output bears one object; else a line per member, for people.
  */
 import type { Command } from 'commander';
+import { printable } from '@grapevine/core';
 import { type MemberStatus, observeMembers } from 'grapevine';
 
 import { parseDuration } from './duration.ts';
@@ -34,7 +35,7 @@ export function addMembers(grapevine: Command): void {
     });
 }
 
-/** For people: the living first, by name. */
+/** For people: the living first, by name. Nothing that a node says of itself moves the cursor of their terminal. */
 export function table(members: readonly MemberStatus[]): string {
   const order = ['alive', 'suspect', 'left', 'down'];
   const rows = members
@@ -48,7 +49,8 @@ export function table(members: readonly MemberStatus[]): string {
       Object.entries(meta)
         .map(([key, value]) => `${key}=${value}`)
         .join(' '),
-    ]);
+    ])
+    .map((row) => row.map(printable));
   const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
     .map(

@@ -10,6 +10,7 @@ export * from './memberships/swim.ts';
 export * from './messages.ts';
 export * from './options.ts';
 export * from './origin.ts';
+export * from './printable.ts';
 export * from './protocol.ts';
 export * from './protocols/entropy.ts';
 export * from './protocols/epidemic.ts';

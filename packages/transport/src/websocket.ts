@@ -14,7 +14,7 @@ import type { AddressInfo, Socket as NetSocket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
-import { GossipError, throwViolations } from '@grapevine/core';
+import { GossipError, printable, throwViolations } from '@grapevine/core';
 import { WebSocket, WebSocketServer } from 'ws';
 import { acceptFailure, dialFailure, namesOf, rememberAddress } from './certificates.ts';
 import { closeCodes } from './close-codes.ts';
@@ -222,7 +222,7 @@ class WebSocketSocket implements Socket {
     webSocket.on('error', (error) => {
       this.#error = error;
     });
-    webSocket.on('close', (code, reason) => this.#ended(code, reason.toString()));
+    webSocket.on('close', (code, reason) => this.#ended(code, printable(reason.toString())));
     stream.on('drain', () => this.events.drained());
   }
 

@@ -305,9 +305,11 @@ describe('a channel', () => {
     expect(faultOf(decoder, encodeChannel({ ...declaration, protocol: 'rumor' }))).toBe('FRAME_MALFORMED');
   });
 
-  test('is refused with a sentence, cut where it is long', () => {
+  test('is refused with a sentence, cut where it is long, that moves no cursor', () => {
     const refusal = { type: 'refuse-channel', channel: 3, reason: 'flags is rumor here' };
     expect(new Decoder().decode(encodeRefuseChannel(3, refusal.reason))).toEqual(refusal);
+    const quoted = { reason: '\\u001b[2J' };
+    expect(new Decoder().decode(encodeRefuseChannel(3, '\u001b[2J'))).toMatchObject(quoted);
     expect(new Decoder().decode(encodeRefuseChannel(3, 'ä'.repeat(5000)))).toMatchObject({ reason: 'ä'.repeat(1024) });
   });
 

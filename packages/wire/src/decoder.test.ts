@@ -90,6 +90,7 @@ describe('the decoder refuses', () => {
     ['a refusal without a reason', [kinds['refuse-channel'], 2], 'reason'],
     ['origin number 0', [kinds.origins, 0, 'c', 1], 'origin number'],
     ['an origin without a name', [kinds.origins, 3, '', 1], 'origin name'],
+    ['an origin whose name moves a cursor', [kinds.origins, 3, 'c\u001b[2J', 1], 'control characters'],
     ['an origin with too long a name', [kinds.origins, 3, 'ä'.repeat(65), 1], 'origin name'],
     ['an origin of epoch 0', [kinds.origins, 3, 'c', 0], 'origin epoch'],
     ['an origin without its epoch', [kinds.origins, 3, 'c'], 'origin epoch'],

@@ -8,7 +8,15 @@
  *  4. What gets out shares no memory with the frame.
  */
 
-import { CONTEXT_BUCKETS, LIVE_BUCKETS, type Message, Origin, type OriginDots, type Sum } from '@grapevine/core';
+import {
+  CONTEXT_BUCKETS,
+  LIVE_BUCKETS,
+  type Message,
+  Origin,
+  type OriginDots,
+  printable,
+  type Sum,
+} from '@grapevine/core';
 import type { ChannelDeclaration } from './channel.ts';
 import { readBuckets, readDots, readSums } from './dots.ts';
 import { FrameFields } from './frame-fields.ts';
@@ -61,7 +69,7 @@ export class Decoder {
         return this.#declaration(fields);
       case 'refuse-channel': {
         const channel = readChannel(fields);
-        return { type, channel, reason: fields.text('reason', 0, 3 * maxReasonLength) };
+        return { type, channel, reason: printable(fields.text('reason', 0, 3 * maxReasonLength)) };
       }
       case 'origins':
         this.#learn(fields);
@@ -95,7 +103,7 @@ export class Decoder {
   #learn(fields: FrameFields): void {
     while (fields.left > 0) {
       const number = fields.integer('origin number', 1);
-      const name = fields.text('origin name', 1, maxNodeNameBytes);
+      const name = fields.label('origin name', 1, maxNodeNameBytes);
       this.#origins.learn(number, new Origin(name, fields.integer('origin epoch', 1)));
     }
   }

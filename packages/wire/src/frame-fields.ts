@@ -5,6 +5,7 @@
  *  1. Fields behind those that are asked for are ignored: a newer peer may say more.
  */
 
+import { hasControl } from '@grapevine/core';
 import { malformed } from './malformed.ts';
 
 export class FrameFields {
@@ -43,6 +44,13 @@ export class FrameFields {
     const value = this.#next();
     if (typeof value === 'string' && value.length >= least && Buffer.byteLength(value) <= most) return value;
     throw this.#wrong(name, `a text of ${least} to ${most} bytes`);
+  }
+
+  /** A text without control characters. @param most bytes in UTF-8 */
+  label(name: string, least: number, most: number): string {
+    const value = this.text(name, least, most);
+    if (!hasControl(value)) return value;
+    throw this.#wrong(name, 'a text without control characters');
   }
 
   binary(name: string): Buffer {

@@ -11,8 +11,9 @@
  *
  * Source: docs/wire.md.
  */
+import { hasControl } from '@grapevine/core';
 import { skipValue } from './well-formed.ts';
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/index-no-eval';
 
 /** The versions of the protocol that one node speaks, both ends included. */
 export interface VersionRange {
@@ -143,7 +144,7 @@ function isCount(value: unknown): value is number {
 
 /** Control characters are refused because these strings end in logs and in terminals. */
 function isLabel(value: unknown, maxBytes: number): value is string {
-  return typeof value === 'string' && value !== '' && !/\p{Cc}/u.test(value) && Buffer.byteLength(value) <= maxBytes;
+  return typeof value === 'string' && value !== '' && !hasControl(value) && Buffer.byteLength(value) <= maxBytes;
 }
 
 function labelRule(maxBytes: number): string {

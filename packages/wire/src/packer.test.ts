@@ -1,5 +1,5 @@
 /** Frames are written by hand where that is fast, and in the very bytes that msgpackr would write. */
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { packFrame, packToView, unpackFrame } from './packer.ts';
 import { Column } from './varint.ts';
@@ -70,4 +70,12 @@ describe('a frame', () => {
     expect(unpackFrame(one)).toEqual([1, Buffer.from('one')]);
     expect(unpackFrame(two)).toEqual([2, Buffer.alloc(5000, 2)]);
   });
+});
+
+test('a record that got past the check would be read without making a function of its keys', () => {
+  const made = jest.spyOn(globalThis, 'Function');
+  const records = [0xd4, 0x72, 0x40, 0x91, 0xa1, 0x61, 1, ...[2, 3, 4, 5, 6].flatMap((value) => [0x40, value])];
+  expect(unpackFrame(Uint8Array.from([0x96, ...records]))).toEqual([1, 2, 3, 4, 5, 6].map((a) => ({ a })));
+  expect(made).not.toHaveBeenCalled();
+  made.mockRestore();
 });

@@ -11,7 +11,6 @@
  * Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", 1987, section 1.3.
  */
 
-import { GossipError } from '../errors.ts';
 import type { Direction, ExchangeMessage, Message } from '../messages.ts';
 import {
   fillOptions,
@@ -24,13 +23,13 @@ import {
 } from '../options.ts';
 import { Intake } from '../intake.ts';
 import type { Environment, Machine, NodeLimits, Peer, Protocol, Received } from '../protocol.ts';
-import type { Replica } from '../replica.ts';
 import type { Verdict } from '../replica/verdict.ts';
 import type { Update } from '../update.ts';
 import { Exchange } from './exchange.ts';
 import { Expiry } from './expiry.ts';
 import { CYCLE, Pace } from './pace.ts';
 import { Sessions } from './sessions.ts';
+import { Turn } from './turn.ts';
 
 export interface EntropyOptions {
   /**
@@ -124,15 +123,6 @@ export function patienceMs(deltaMs: number): number {
   return Math.max(4 * deltaMs, 5000);
 }
 
-/** What a node says that slept too long. */
-export function slept({ forgetAfterMs }: Replica): GossipError {
-  return new GossipError(
-    'SLEPT_TOO_LONG',
-    `This process slept longer than forgetAfter (${forgetAfterMs} ms), or its clock was set ahead by as much. It may hold what others have forgotten, so it rejoins empty and is filled by its peers. If processes do sleep that long, raise forgetAfter on every node.`,
-    { stateChanged: true, context: { forgetAfterMs } },
-  );
-}
-
 class EntropyMachine implements Machine {
   readonly #environment: Environment;
   readonly #options: EntropyOptions;
@@ -141,6 +131,7 @@ class EntropyMachine implements Machine {
   readonly #expiry: Expiry;
   readonly #pace: Pace;
   readonly #sessions: Sessions;
+  readonly #turn: Turn;
 
   constructor(environment: Environment, options: EntropyOptions) {
     this.#environment = environment;
@@ -154,6 +145,12 @@ class EntropyMachine implements Machine {
     this.#expiry = new Expiry(environment);
     this.#pace = new Pace(environment, options.delta);
     this.#sessions = new Sessions(environment);
+    this.#turn = new Turn(environment, {
+      intake: this.#intake,
+      exchange: this.#exchange,
+      expiry: this.#expiry,
+      pace: this.#pace,
+    });
   }
 
   get backlog(): number {
@@ -170,22 +167,22 @@ class EntropyMachine implements Machine {
   }
 
   add(_updates: readonly Update[], nowMs: number): void {
-    this.#settle(nowMs);
+    this.#turn.settle(nowMs);
   }
 
   receive(batch: readonly Received[], nowMs: number): void {
-    this.#wake(nowMs);
+    this.#turn.wake(nowMs);
     for (const { from, message } of batch) if (isExchangeMessage(message)) this.#exchange.receive(from, message, nowMs);
-    this.#settle(nowMs);
+    this.#turn.settle(nowMs);
   }
 
   judged(offer: number, verdict: Verdict, nowMs: number): void {
     this.#intake.judged(offer, verdict, nowMs);
-    this.#settle(nowMs);
+    this.#turn.settle(nowMs);
   }
 
   tick(timer: string, nowMs: number): void {
-    this.#wake(nowMs);
+    this.#turn.wake(nowMs);
     if (timer === CYCLE) return this.#cycle(nowMs);
     this.#expiry.tick(nowMs);
     this.#pace.stir();
@@ -197,14 +194,14 @@ class EntropyMachine implements Machine {
 
   collect(nowMs: number): void {
     const { replica } = this.#environment;
-    this.#wake(nowMs);
+    this.#turn.wake(nowMs);
     replica.expire(nowMs);
     replica.collectTombstones(this.#options.tombstoneTtl, nowMs);
     replica.forgetOrigins((name) => this.#sessions.inView(name), nowMs);
     this.#exchange.makeRoom();
     const due = replica.release(nowMs);
     if (due.length > 0) this.#intake.receive(due, nowMs, () => undefined);
-    this.#settle(nowMs);
+    this.#turn.settle(nowMs);
   }
 
   viewChanged(names: ReadonlySet<string>, beyond: number): void {
@@ -219,20 +216,5 @@ class EntropyMachine implements Machine {
       arrived.filter((name) => this.#environment.self < name),
       nowMs,
     );
-  }
-
-  /** After whatever may have changed the replica. */
-  #settle(nowMs: number): void {
-    this.#expiry.schedule(nowMs);
-    this.#pace.stir();
-  }
-
-  /** Before anything is heard or said: what slept too long must neither take up old claims nor spread what it held. */
-  #wake(nowMs: number): void {
-    const { replica, effects } = this.#environment;
-    if (!replica.wake(nowMs)) return;
-    this.#intake.abandon();
-    this.#exchange.abandon();
-    effects.report(slept(replica));
   }
 }

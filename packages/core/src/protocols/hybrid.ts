@@ -15,7 +15,7 @@ import { throwViolations, type Violation } from '../options.ts';
 import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
 import type { Verdict } from '../replica/verdict.ts';
 import type { Update } from '../update.ts';
-import { forgottenTombstones, isExchangeMessage, patienceMs, slept } from './entropy.ts';
+import { forgottenTombstones, isExchangeMessage, patienceMs } from './entropy.ts';
 import { Epidemic, type EpidemicStatus } from './epidemic.ts';
 import { Exchange } from './exchange.ts';
 import { Expiry } from './expiry.ts';
@@ -24,6 +24,7 @@ import { Mail } from './mail.ts';
 import { CYCLE, Pace } from './pace.ts';
 import { isRumorMessage } from './rumor.ts';
 import { Sessions } from './sessions.ts';
+import { Turn } from './turn.ts';
 
 /** While news keeps coming in, one cycle of so many compares. */
 const BUSY_CYCLES = 4;
@@ -55,6 +56,7 @@ class HybridMachine implements Machine {
   readonly #mail: Mail;
   readonly #epidemic: Epidemic;
   readonly #exchange: Exchange;
+  readonly #turn: Turn;
   /** What came in during this cycle, and during the one before. */
   #recent: readonly [Journal, Journal] = [new Journal(), new Journal()];
 
@@ -89,6 +91,12 @@ class HybridMachine implements Machine {
       },
       () => this.#recent,
     );
+    this.#turn = new Turn(environment, {
+      intake: this.#intake,
+      exchange: this.#exchange,
+      expiry: this.#expiry,
+      pace: this.#pace,
+    });
   }
 
   get backlog(): number {
@@ -116,25 +124,25 @@ class HybridMachine implements Machine {
   add(updates: readonly Update[], nowMs: number): void {
     if (this.#options.mail === 0) this.#epidemic.infect(updates, 'write', nowMs);
     else this.#mail.add(updates, this.#sessions.names, nowMs);
-    this.#settle(nowMs);
+    this.#turn.settle(nowMs);
   }
 
   receive(batch: readonly Received[], nowMs: number): void {
-    this.#wake(nowMs);
+    this.#turn.wake(nowMs);
     const rumors = batch.filter(({ message }) => isRumorMessage(message));
     if (rumors.length > 0) this.#epidemic.receive(rumors, nowMs);
     for (const { from, message } of batch) if (isExchangeMessage(message)) this.#exchange.receive(from, message, nowMs);
-    this.#settle(nowMs);
+    this.#turn.settle(nowMs);
   }
 
   judged(offer: number, verdict: Verdict, nowMs: number): void {
     this.#intake.judged(offer, verdict, nowMs);
     this.#epidemic.proceed(nowMs);
-    this.#settle(nowMs);
+    this.#turn.settle(nowMs);
   }
 
   tick(timer: string, nowMs: number): void {
-    this.#wake(nowMs);
+    this.#turn.wake(nowMs);
     if (timer === CYCLE) return this.#cycle(nowMs);
     if (timer === 'expiry') this.#expiry.tick(nowMs);
     else if (timer === 'mail') this.#mail.tick(this.#sessions.names, nowMs);
@@ -145,7 +153,7 @@ class HybridMachine implements Machine {
   collect(nowMs: number): void {
     const { replica } = this.#environment;
     const { rumor, entropy } = this.#options;
-    this.#wake(nowMs);
+    this.#turn.wake(nowMs);
     replica.expire(nowMs);
     if (entropy.gc !== false) replica.collectTombstones(entropy.tombstoneTtl, nowMs);
     if (rumor.gc !== false) this.#epidemic.collect(nowMs);
@@ -156,7 +164,7 @@ class HybridMachine implements Machine {
       this.#intake.receive(due, nowMs, ({ kept }, storedMs) => this.#epidemic.infect(kept, 'relay-eager', storedMs));
       this.#epidemic.proceed(nowMs);
     }
-    this.#settle(nowMs);
+    this.#turn.settle(nowMs);
   }
 
   viewChanged(names: ReadonlySet<string>, beyond: number): void {
@@ -172,21 +180,6 @@ class HybridMachine implements Machine {
       arrived.filter((name) => this.#environment.self < name),
       nowMs,
     );
-  }
-
-  /** After whatever may have changed the replica. */
-  #settle(nowMs: number): void {
-    this.#expiry.schedule(nowMs);
-    this.#pace.stir();
-  }
-
-  /** Before anything is heard or said: what slept too long must neither take up old claims nor spread what it held. */
-  #wake(nowMs: number): void {
-    const { replica, effects } = this.#environment;
-    if (!replica.wake(nowMs)) return;
-    this.#intake.abandon();
-    this.#exchange.abandon();
-    effects.report(slept(replica));
   }
 
   /**

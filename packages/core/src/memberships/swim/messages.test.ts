@@ -89,6 +89,7 @@ describe('what SWIM nodes say to each other', () => {
   test.each([
     ['no name', { 0: '' }],
     ['a name that no hello bears', { 0: 'x'.repeat(129) }],
+    ['a name that moves a cursor', { 0: '\u001b[2J' }],
     ['a negative epoch', { 1: -1 }],
     ['half an incarnation', { 2: 0.5 }],
     ['an incarnation beyond what can be counted', { 2: 2 ** 53 }],
@@ -96,11 +97,13 @@ describe('what SWIM nodes say to each other', () => {
     ['a state by name', { 3: 'alive' }],
     ['a state that is a property of arrays', { 3: 'length' }],
     ['an empty URL', { 4: '' }],
+    ['a URL that ends a line', { 4: 'ws://a\n' }],
     ['a URL without end', { 4: 'x'.repeat(2049) }],
     ['no meta', { 5: null }],
     ['meta without end', { 5: { a: 'x'.repeat(600) } }],
     ['no accusers', { 6: null }],
     ['a nameless accuser', { 6: [''] }],
+    ['an accuser whose name moves a cursor', { 6: ['a\u009b'] }],
     ['accusers without end', { 6: Array.from({ length: MAX_ACCUSERS + 1 }, (_, i) => `n${i}`) }],
   ])('a record with %s is none', (_, change) => {
     for (const frame of [

@@ -10,6 +10,7 @@
  */
 
 import type { MemberState, Meta } from '../../membership.ts';
+import { hasControl } from '../../printable.ts';
 import { isMeta } from './meta.ts';
 
 /** What is said of one node. */
@@ -107,11 +108,13 @@ function isRecord(value: unknown): boolean {
 }
 
 function isName(value: unknown): value is string {
-  return typeof value === 'string' && value.length > 0 && value.length <= MAX_NAME;
+  return typeof value === 'string' && value.length > 0 && value.length <= MAX_NAME && !hasControl(value);
 }
 
 function isUrl(value: unknown): boolean {
-  return value === null || (typeof value === 'string' && value.length > 0 && value.length <= MAX_URL);
+  return (
+    value === null || (typeof value === 'string' && value.length > 0 && value.length <= MAX_URL && !hasControl(value))
+  );
 }
 
 function isCount(value: unknown): value is number {
