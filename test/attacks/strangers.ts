@@ -24,6 +24,8 @@ export interface StrangerOptions {
   readonly from?: string | undefined;
   /** Of the TLS connection, for `wss:`. */
   readonly tls?: ConnectionOptions;
+  /** Whether it answers pings. @default true */
+  readonly autoPong?: boolean;
 }
 
 /** One who dials. */
@@ -40,12 +42,13 @@ export class Stranger {
   /** The TCP connection below. */
   readonly stream: Socket;
 
-  constructor(url: string, { from, tls = {} }: StrangerOptions = {}) {
+  constructor(url: string, { from, tls = {}, autoPong = true }: StrangerOptions = {}) {
     const { hostname: host, port, protocol } = new URL(url);
     const stream = connectTcp({ host, port: Number(port), ...(from === undefined ? {} : { localAddress: from }) });
     this.stream = stream.setNoDelay(true);
     this.socket = new WebSocket(`${url}/grapevine`, subprotocol, {
       perMessageDeflate: false,
+      autoPong,
       createConnection: () =>
         protocol === 'wss:' ? connectTls({ rejectUnauthorized: false, ...tls, socket: stream }) : stream,
     });
@@ -74,12 +77,30 @@ export class Stranger {
     }
   }
 
+  /** Says hello with these words, and proves itself by this key, correctly. @returns both frames */
+  async prove(hello: Hello, by: KeyObject): Promise<readonly Uint8Array[]> {
+    const dialler = this.greet(hello);
+    await this.frames(1);
+    const proof = proofOf(by, 'dialler', { dialler, acceptor: this.heard[0] as Buffer });
+    this.socket.send(proof);
+    return [dialler, proof];
+  }
+
   /** Says hello. @returns the frame */
   greet(hello: Hello): Uint8Array {
     const said = encodeHello(hello);
     this.socket.send(said);
     return said;
   }
+}
+
+export interface OnTheWayOptions {
+  /** Where to stand. @default a free port */
+  readonly port?: number;
+  /** Of the connections to those beyond. */
+  readonly options?: StrangerOptions;
+  /** Told of every connection to those beyond. */
+  readonly met?: (far: Stranger) => void;
 }
 
 /** All strangers of one test or one attack. */
@@ -96,18 +117,16 @@ export class Strangers {
   /** Says hello with these words, and proves itself by this key, correctly. */
   async speak(url: string, hello: Hello, by: KeyObject, options?: StrangerOptions): Promise<Stranger> {
     const stranger = await this.dial(url, options);
-    const dialler = stranger.greet(hello);
-    await stranger.frames(1);
-    stranger.socket.send(proofOf(by, 'dialler', { dialler, acceptor: stranger.heard[0] as Buffer }));
+    await stranger.prove(hello, by);
     return stranger;
   }
 
-  /** Listens, and says what the caller has it say. @returns its URL */
-  async serve(connected: (socket: WebSocket) => void): Promise<string> {
-    const server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => subprotocol });
-    server.on('connection', (socket) => {
+  /** Listens, and says what the caller has it say. @param port @default a free one @returns its URL */
+  async serve(connected: (socket: WebSocket, stream: Socket) => void, port: number = 0): Promise<string> {
+    const server = new WebSocketServer({ port, host: '127.0.0.1', handleProtocols: () => subprotocol });
+    server.on('connection', (socket, { socket: stream }) => {
       socket.on('error', () => {});
-      connected(socket);
+      connected(socket, stream);
     });
     this.#ends.push(async () => {
       for (const socket of server.clients) socket.terminate();
@@ -121,10 +140,10 @@ export class Strangers {
   onTheWay(
     url: string,
     change: (way: Way, index: number, frame: Buffer) => readonly Uint8Array[],
-    met: (far: Stranger) => void = () => {},
+    { port = 0, options, met = (): void => {} }: OnTheWayOptions = {},
   ): Promise<string> {
     return this.serve((near) => {
-      const stranger = new Stranger(url);
+      const stranger = new Stranger(url, options);
       const far = stranger.socket;
       const opened = once(far, 'open').catch(() => {});
       const pass = (from: WebSocket, to: WebSocket, way: Way): void => {
@@ -141,7 +160,7 @@ export class Strangers {
       pass(far, near, 'fro');
       this.#ends.push(() => far.terminate());
       met(stranger);
-    });
+    }, port);
   }
 
   async end(): Promise<void> {

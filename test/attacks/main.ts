@@ -1,0 +1,41 @@
+/**
+ * The attacks, measured: each row runs against a company of its own, and all together write their tables of docs/operations.md.
+ *
+ * Run from the top of the repository by `npm run attacks`.
+ */
+import { join, resolve } from 'node:path';
+import { provenanceOf } from '../bench/page.ts';
+import { afterProof, beforeProof } from './catalogue.ts';
+import { type Finding, measure } from './measure.ts';
+import { cellsOf, mostTimes, render, writePage } from './page.ts';
+import { settingsFrom } from './settings.ts';
+
+const parts = [
+  { title: '**Before they have proven themselves:**', rows: beforeProof },
+  { title: '**Proven members that are up to no good:**', rows: afterProof },
+];
+const rows = [...beforeProof, ...afterProof];
+const { only, all, seconds, rounds, seed, json, profile } = settingsFrom(
+  process.argv.slice(2),
+  rows.map(({ id }) => id),
+);
+const provenance = provenanceOf({ runs: rounds, seed });
+const findings = new Map<string, Finding>();
+const failures: string[] = [];
+for (const row of rows) {
+  if (!only.includes(row.id)) continue;
+  const finding = await measure(row, { windowMs: 1000 * seconds, rounds, seed, profileFolder: profile });
+  findings.set(row.id, finding);
+  console.log(json ? JSON.stringify(finding) : `${row.id}: ${cellsOf(row, finding).slice(1).join(' | ')}`);
+  failures.push(...finding.problems.map((problem) => `${row.id}: ${problem}`));
+  const ratio = finding.attacked.p50 / finding.quiet.p50;
+  if (!json && !(ratio <= mostTimes)) console.log(`${row.id}: the latency of honest nodes is ${ratio} times the quiet one`);
+}
+if (failures.length > 0) {
+  console.error(failures.join('\n'));
+  process.exitCode = 1;
+} else if (!json) {
+  const text = render(parts, findings, `${provenance} · windows of ${seconds} s`);
+  if (all) writePage(join(resolve(), 'docs', 'operations.md'), text);
+  else console.log(`\n${text}`);
+}
