@@ -5,8 +5,10 @@ import { trickle } from './before-proof.ts';
 import { Member } from './member.ts';
 import type { Stranger } from './strangers.ts';
 
-const join = ({ strangers, target, key, from }: Scene, options: { readonly autoPong?: boolean } = {}): Promise<Member> =>
-  Member.join(strangers, target.url, { name: 'mallory', key, options: { ...from, ...options } });
+const join = (
+  { strangers, target, key, from }: Scene,
+  options: { readonly autoPong?: boolean } = {},
+): Promise<Member> => Member.join(strangers, target.url, { name: 'mallory', key, options: { ...from, ...options } });
 
 /** Comes in, says one thing, and is thrown out. */
 const said = (abreast: number, bytes: Uint8Array, how: 'frame' | 'raw' = 'frame'): Attack => ({
@@ -29,8 +31,7 @@ const hugeArray = Buffer.from('ddffffffff', 'hex');
 const stampNow = (): number => (Date.now() - STAMP_EPOCH_MS) * 4096;
 const many = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
 /** MessagePack's binary of so many bytes. */
-const valueOf = (bytes: number): string =>
-  `\xc5${String.fromCharCode(bytes >> 8, bytes & 255)}${'x'.repeat(bytes)}`;
+const valueOf = (bytes: number): string => `\xc5${String.fromCharCode(bytes >> 8, bytes & 255)}${'x'.repeat(bytes)}`;
 
 /** Comes in once, and says on and on. */
 const flood = (make: () => (member: Member) => Message, prepare?: (member: Member) => Promise<void>): Attack => ({

@@ -14,8 +14,7 @@ async function greet({ strangers, target, from }: Scene, hello: Hello): Promise<
 
 const wrongKey: Attack = {
   abreast: 4,
-  come: ({ strangers, target, from }) =>
-    strangers.speak(target.url, aHello(), createSecretKey(randomBytes(32)), from),
+  come: ({ strangers, target, from }) => strangers.speak(target.url, aHello(), createSecretKey(randomBytes(32)), from),
 };
 
 const noKey: Attack = {
@@ -108,7 +107,7 @@ const reflected: Attack = {
   },
 };
 
-/** Stands between an honest node that dials and the victim, and says of the dialler that it speaks an older version too. */
+/** Stands between an honest node that dials and the victim, and says of the dialler that it speaks another version too. */
 const downgraded: Attack = {
   abreast: 0,
   wait: async (scene, met) => {
@@ -118,7 +117,7 @@ const downgraded: Attack = {
       (way, index, frame) => {
         if (way !== 'to' || index !== 0) return [frame];
         const hello = helloIn(frame);
-        return [encodeHello({ ...hello, versions: { min: 0, max: hello.versions.max } })];
+        return [encodeHello({ ...hello, versions: { ...hello.versions, max: hello.versions.max + 1 } })];
       },
       { port: portOf(target), options: from, met: (far) => met(outcome(far, scene)) },
     );
@@ -168,8 +167,7 @@ const slowHello: Attack = {
 /** Shows a certificate that is not taken. */
 const badCertificate: Attack = {
   abreast: 2,
-  come: ({ strangers, target, from }) =>
-    strangers.dial(target.url, { ...from, tls: target.credentials ?? {} }),
+  come: ({ strangers, target, from }) => strangers.dial(target.url, { ...from, tls: target.credentials ?? {} }),
 };
 
 /** Shows a good certificate, and bears the name of another node: there are no keys, and names are checked. */

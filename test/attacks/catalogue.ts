@@ -15,15 +15,19 @@ export interface Row {
   readonly saw: RegExp;
   /** Codes in the victim's log at its default level: these and no others. */
   readonly logs: readonly string[];
+  /** Codes that may be in it besides, for what is no part of the attack. */
+  readonly mayLog?: readonly string[];
   /** Of the victim alone, beside its name, keys and so on: what makes the bound in question near. */
   readonly victim?: Partial<NodeOptions>;
   /** What all nodes are secured with. @default a key */
   readonly security?: 'a key' | 'an older key too' | 'a key after rotation' | 'certificates';
   /** Which certificate the attacker shows. @default none */
   readonly certificate?: 'of another authority' | 'expired' | 'of his own name' | 'none';
-  /** Who is led to the attacker: then all have a list of their peers in place of seeds. @default nobody */
+  /** Who is led to the attacker. @default nobody */
   readonly baited?: 'victim' | 'honest';
-  /** Whether the attacker is a member for long: then all have a list of their peers too, and what is measured is a second. */
+  /** By what nodes find each other. SWIM soon takes one for dead that does not answer, and lets go of it. @default seeds */
+  readonly members?: 'seeds' | 'a list';
+  /** Whether what is measured is a second of it, not a connection. */
   readonly lasting?: boolean;
   /** How long at least an attack must go on for it to show, in milliseconds. */
   readonly atLeastMs?: number;
@@ -126,7 +130,10 @@ export const beforeProof: readonly Row[] = [
     sees: 'our hello and our proof, then close 4406',
     saw: /^4406$/,
     logs: ['KEY_MISMATCH'],
+    // Between attacks nobody listens where it dials.
+    mayLog: ['PEER_UNREACHABLE'],
     baited: 'victim',
+    members: 'a list',
     test: [strangers, 'and returns the proof as its own is refused'],
   },
   {
@@ -136,6 +143,7 @@ export const beforeProof: readonly Row[] = [
     saw: /^4406$/,
     logs: ['KEY_MISMATCH'],
     baited: 'honest',
+    members: 'a list',
     test: [strangers, 'who changes %s that one side says of itself is found out'],
   },
   {
@@ -174,10 +182,7 @@ export const beforeProof: readonly Row[] = [
     saw: /^4408$/,
     logs: ['HELLO_TIMEOUT'],
     atLeastMs: 7000,
-    test: [
-      strangers,
-      'and never finishes is let go in time, whichever part it owes, and keeps nobody out meanwhile',
-    ],
+    test: [strangers, 'and never finishes is let go in time, whichever part it owes, and keeps nobody out meanwhile'],
   },
   {
     id: 'slow-hello',
@@ -217,39 +222,46 @@ export const afterProof: readonly Row[] = [
   },
   {
     id: 'invented-origins',
-    who: 'invents origins, as many as he can',
-    sees: 'he is read more slowly',
-    saw: /^stopped$/,
-    logs: [],
-    lasting: true,
+    who: 'invents a million origins',
+    sees: 'close 4400 after 65,536 origins',
+    saw: /^4400$/,
+    logs: ['FRAME_MALFORMED', 'STORE_FULL'],
+    // He lets go of the last connection with much of what he wrote still under way.
+    mayLog: ['CONNECTION_LOST'],
+    members: 'a list',
     test: [members, 'a million invented origins'],
   },
   {
     id: 'flood-of-updates',
     who: 'floods with updates',
-    sees: 'he is read more slowly',
+    sees: 'he is read more slowly (`maxUpdatesPerSecond`, `maxBytesPerSecond`)',
     saw: /^stopped$/,
     logs: [],
+    mayLog: ['CONNECTION_LOST'],
     lasting: true,
+    members: 'a list',
     test: [bounds, 'is not read while its allowance is used up, loses nothing, and is visible'],
   },
   {
     id: 'flood-of-asks',
-    who: 'floods with asks for a megabyte',
-    sees: 'he is read more slowly',
-    saw: /^stopped$/,
-    logs: [],
+    who: 'floods with asks for a megabyte, and reads as fast as he can',
+    sees: 'a megabyte for each; close 4429 when 16 MiB wait for him',
+    saw: /^4429$/,
+    logs: ['TOO_SLOW'],
+    mayLog: ['CONNECTION_LOST'],
     lasting: true,
+    members: 'a list',
     test: [bounds, 'with asks is held in the same way: what it asks for counts'],
   },
   {
     id: 'slow-reader',
-    who: 'asks, and reads no answer',
-    sees: 'close 4429',
+    who: 'asks, and reads no answer (`stallTimeout` is 3000 here)',
+    sees: 'the end after `stallTimeout`; close 4429, if he still reads what came before it',
     saw: /^(4429|end|ECONNRESET|EPIPE)$/,
     logs: ['TOO_SLOW'],
+    mayLog: ['CONNECTION_LOST'],
     victim: { stallTimeout: 3000 },
-    lasting: true,
+    members: 'a list',
     atLeastMs: 7000,
     test: [limits, 'is cut off after stallTimeoutMs as TOO_SLOW, and until then what waits is told'],
   },
@@ -260,7 +272,7 @@ export const afterProof: readonly Row[] = [
     saw: /^4410$/,
     logs: ['SILENT'],
     victim: { pingIntervalMs: 1000 },
-    lasting: true,
+    members: 'a list',
     atLeastMs: 7000,
     test: [limits, 'is silent, however long its frame is on its way'],
   },

@@ -25,7 +25,7 @@ const EAGER = { redialMinMs: 50, redialMaxMs: 100 };
 export type Node = Remote<NodeCommands>;
 
 export interface CompanyOptions {
-  /** Has the victim write a profile of its CPU time, when it ends, to this folder. */
+  /** Has every node write a profile of its CPU time, when it ends, to this folder. */
   readonly profileFolder?: string | undefined;
 }
 
@@ -39,10 +39,13 @@ export class Company {
 
   private constructor(row: Row, { profileFolder }: CompanyOptions) {
     this.#row = row;
-    const script = join(import.meta.dirname, 'node.js');
-    const execArgv = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
-    this.victim = new Remote({ name: 'victim', script, execArgv });
-    this.honest = Array.from({ length: HONEST }, (_, index) => new Remote({ name: `h${index + 1}`, script }));
+    const node = (name: string): Node => {
+      const prof = ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${row.id}.${name}.cpuprofile`];
+      const execArgv = profileFolder === undefined ? [] : prof;
+      return new Remote({ name, script: join(import.meta.dirname, 'node.js'), execArgv });
+    };
+    this.victim = node('victim');
+    this.honest = Array.from({ length: HONEST }, (_, index) => node(`h${index + 1}`));
     this.attacker = new Remote({
       name: 'attacker',
       script: join(import.meta.dirname, 'attacker.js'),
@@ -70,12 +73,11 @@ export class Company {
   }
 
   async #gather(): Promise<void> {
-    const { baited, lasting, security, certificate = 'none', victim: ofTheVictim } = this.#row;
+    const { baited, members, security, certificate = 'none', victim: ofTheVictim } = this.#row;
     const { current, older } = this.#keys;
     const authority = new Authority();
     const bait = baited === undefined ? null : await this.attacker.call('bait');
     const urls: string[] = [];
-    const hasList = baited !== undefined || lasting === true;
     for (const node of this.nodes) {
       const isVictim = node === this.victim;
       const isBaited = bait !== null && (isVictim ? baited === 'victim' : baited === 'honest' && node.name === 'h3');
@@ -83,7 +85,7 @@ export class Company {
       const setup: NodeSetup = {
         name: node.name,
         listen: { port: 0 },
-        ...(hasList ? { peers: dialled } : { seeds: dialled }),
+        ...(members === 'a list' ? { peers: dialled } : { seeds: dialled }),
         security: security === 'certificates' ? this.#certified(authority, node.name) : { keys: this.#first() },
         ...(isVictim ? ofTheVictim : {}),
         ...(isBaited ? EAGER : {}),

@@ -26,16 +26,20 @@ for (const row of rows) {
   if (!only.includes(row.id)) continue;
   const finding = await measure(row, { windowMs: 1000 * seconds, rounds, seed, profileFolder: profile });
   findings.set(row.id, finding);
-  console.log(json ? JSON.stringify(finding) : `${row.id}: ${cellsOf(row, finding).slice(1).join(' | ')}`);
+  print(json ? JSON.stringify(finding) : `${row.id}: ${cellsOf(row, finding).slice(1).join(' | ')}`);
   failures.push(...finding.problems.map((problem) => `${row.id}: ${problem}`));
   const ratio = finding.attacked.p50 / finding.quiet.p50;
-  if (!json && !(ratio <= mostTimes)) console.log(`${row.id}: the latency of honest nodes is ${ratio} times the quiet one`);
+  if (!json && !(ratio <= mostTimes)) print(`${row.id}: the latency of honest nodes is ${ratio} times the quiet one`);
 }
 if (failures.length > 0) {
-  console.error(failures.join('\n'));
+  process.stderr.write(`${failures.join('\n')}\n`);
   process.exitCode = 1;
 } else if (!json) {
   const text = render(parts, findings, `${provenance} · windows of ${seconds} s`);
   if (all) writePage(join(resolve(), 'docs', 'operations.md'), text);
-  else console.log(`\n${text}`);
+  else print(`\n${text}`);
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }

@@ -191,7 +191,9 @@ function findingOf(row: Row, { quiet, attacked, attempts, inWindows, log }: Meas
       ...Object.keys(saw)
         .filter((what) => what !== 'stopped' && !row.saw.test(what))
         .map((what) => `he saw ${what}, ${saw[what]} times: ${attempts.find((each) => each.saw === what)?.sentence}`),
-      ...codes.filter((code) => !row.logs.includes(code)).map((code) => `${code} was logged`),
+      ...codes
+        .filter((code) => !row.logs.includes(code) && row.mayLog?.includes(code) !== true)
+        .map((code) => `${code} was logged`),
       ...row.logs.filter((code) => !codes.includes(code)).map((code) => `${code} was not logged`),
       ...strange.map((line) => `the victim wrote: ${line}`),
     ],

@@ -30,9 +30,7 @@ export class Member {
     const stranger = await strangers.speak(url, hello, key, options);
     await stranger.frames(2);
     stranger.socket.send(new Uint8Array());
-    stranger.socket.send(
-      encodeChannel({ channel, instance: 'grapevine', protocol: 'hybrid', newestEpochOfYou: 0 }),
-    );
+    stranger.socket.send(encodeChannel({ channel, instance: 'grapevine', protocol: 'hybrid', newestEpochOfYou: 0 }));
     return new Member(stranger);
   }
 

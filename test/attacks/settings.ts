@@ -14,7 +14,7 @@ export interface Settings {
   readonly seed: number;
   /** Print what was found as JSON, a line a row, and nothing else. */
   readonly json: boolean;
-  /** Where to write profiles of the victims. */
+  /** Where to write profiles of the nodes. */
   readonly profile: string | undefined;
 }
 
@@ -24,7 +24,7 @@ export const usage = `npm run attacks -- [options]
   --rounds 2                how often each is attacked, between quiet windows
   --seed 1                  of everything random
   --json                    print what was found as JSON, a line a row; the page is left alone
-  --profile folder          have victims write profiles of their CPU time there`;
+  --profile folder          have nodes write profiles of their CPU time there`;
 
 export function settingsFrom(args: readonly string[], known: readonly string[]): Settings {
   const { values } = parseArgs({

@@ -5,7 +5,7 @@
  * by byte, or stands on the way between two nodes and changes what they say.
  */
 
-import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Hello, encodeHello } from '@grapevine/wire';
 import type { WebSocket } from 'ws';
