@@ -60,7 +60,7 @@ export async function outcome(stranger: Stranger, scene: Scene): Promise<Attempt
   const { stream, socket } = stranger;
   if (how === undefined) {
     socket.close(1000);
-    await Promise.race([stranger.closed, new Promise((resolve) => void setTimeout(resolve, 200))]);
+    await Promise.race([stranger.closed, new Promise((resolve) => void setTimeout(resolve, 2000))]);
     socket.terminate();
   }
   const [code = '', ...words] = (how ?? 'stopped').split(' ');

@@ -65,7 +65,10 @@ function overheard(scene: Scene): Promise<readonly Uint8Array[]> {
   if (known !== undefined) return known;
   const made = (async (): Promise<readonly Uint8Array[]> => {
     const stranger = await strangers.dial(target.url, from);
-    const said = await stranger.prove(aHello({ name: 'overheard', epoch: nextEpoch() }), key);
+    const said = await stranger.prove(
+      aHello({ name: 'overheard', epoch: nextEpoch(), capabilities: ['observer'] }),
+      key,
+    );
     const commit = new Uint8Array();
     await stranger.frames(2);
     stranger.socket.send(commit);

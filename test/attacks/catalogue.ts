@@ -41,6 +41,9 @@ const limits = 'packages/transport/src/limits.test.ts';
 const bounds = 'actors/src/bounds.test.ts';
 const members = 'test/security/members.test.ts';
 
+/** At the end of an attack he lets go of his last connection, perhaps with much of what he wrote still under way. */
+const letsGo = ['CONNECTION_LOST'];
+
 export const beforeProof: readonly Row[] = [
   {
     id: 'wrong-key',
@@ -64,6 +67,7 @@ export const beforeProof: readonly Row[] = [
     sees: 'he is let in',
     saw: /^1000$/,
     logs: [],
+    mayLog: letsGo,
     security: 'an older key too',
     test: ['test/security/rotation.test.ts', 'keys are rotated under load'],
   },
@@ -202,6 +206,7 @@ export const afterProof: readonly Row[] = [
     sees: 'close 1009 after its first bytes',
     saw: /^1009$/,
     logs: ['FRAME_TOO_LARGE'],
+    mayLog: letsGo,
     test: [members, 'a frame that is too large'],
   },
   {
@@ -210,6 +215,7 @@ export const afterProof: readonly Row[] = [
     sees: 'close 4400',
     saw: /^4400$/,
     logs: ['FRAME_MALFORMED'],
+    mayLog: letsGo,
     test: [members, 'a nesting bomb'],
   },
   {
@@ -218,6 +224,7 @@ export const afterProof: readonly Row[] = [
     sees: 'close 4400',
     saw: /^4400$/,
     logs: ['FRAME_MALFORMED'],
+    mayLog: letsGo,
     test: [members, 'a declared array of 2^32 elements'],
   },
   {
@@ -226,8 +233,7 @@ export const afterProof: readonly Row[] = [
     sees: 'close 4400 after 65,536 origins',
     saw: /^4400$/,
     logs: ['FRAME_MALFORMED', 'STORE_FULL'],
-    // He lets go of the last connection with much of what he wrote still under way.
-    mayLog: ['CONNECTION_LOST'],
+    mayLog: letsGo,
     members: 'a list',
     test: [members, 'a million invented origins'],
   },
@@ -237,7 +243,7 @@ export const afterProof: readonly Row[] = [
     sees: 'he is read more slowly (`maxUpdatesPerSecond`, `maxBytesPerSecond`)',
     saw: /^stopped$/,
     logs: [],
-    mayLog: ['CONNECTION_LOST'],
+    mayLog: letsGo,
     lasting: true,
     members: 'a list',
     test: [bounds, 'is not read while its allowance is used up, loses nothing, and is visible'],
@@ -248,7 +254,7 @@ export const afterProof: readonly Row[] = [
     sees: 'a megabyte for each; close 4429 when 16 MiB wait for him',
     saw: /^4429$/,
     logs: ['TOO_SLOW'],
-    mayLog: ['CONNECTION_LOST'],
+    mayLog: letsGo,
     lasting: true,
     members: 'a list',
     test: [bounds, 'with asks is held in the same way: what it asks for counts'],
@@ -259,7 +265,7 @@ export const afterProof: readonly Row[] = [
     sees: 'the end after `stallTimeout`; close 4429, if he still reads what came before it',
     saw: /^(4429|end|ECONNRESET|EPIPE)$/,
     logs: ['TOO_SLOW'],
-    mayLog: ['CONNECTION_LOST'],
+    mayLog: letsGo,
     victim: { stallTimeout: 3000 },
     members: 'a list',
     atLeastMs: 7000,
@@ -271,6 +277,7 @@ export const afterProof: readonly Row[] = [
     sees: 'close 4410 after three times `pingIntervalMs`',
     saw: /^4410$/,
     logs: ['SILENT'],
+    mayLog: letsGo,
     victim: { pingIntervalMs: 1000 },
     members: 'a list',
     atLeastMs: 7000,

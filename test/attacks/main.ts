@@ -22,6 +22,7 @@ const { only, all, seconds, rounds, seed, json, profile } = settingsFrom(
 const provenance = provenanceOf({ runs: rounds, seed });
 const findings = new Map<string, Finding>();
 const failures: string[] = [];
+const missed: string[] = [];
 for (const row of rows) {
   if (!only.includes(row.id)) continue;
   const finding = await measure(row, { windowMs: 1000 * seconds, rounds, seed, profileFolder: profile });
@@ -29,16 +30,16 @@ for (const row of rows) {
   print(json ? JSON.stringify(finding) : `${row.id}: ${cellsOf(row, finding).slice(1).join(' | ')}`);
   failures.push(...finding.problems.map((problem) => `${row.id}: ${problem}`));
   const ratio = finding.attacked.p50 / finding.quiet.p50;
-  if (!json && !(ratio <= mostTimes)) print(`${row.id}: the latency of honest nodes is ${ratio} times the quiet one`);
+  if (!(ratio <= mostTimes)) missed.push(`${row.id}: honest nodes are ${ratio} times as slow as in peace`);
 }
-if (failures.length > 0) {
-  process.stderr.write(`${failures.join('\n')}\n`);
-  process.exitCode = 1;
-} else if (!json) {
+if (failures.length === 0 && !json) {
   const text = render(parts, findings, `${provenance} · windows of ${seconds} s`);
   if (all) writePage(join(resolve(), 'docs', 'operations.md'), text);
   else print(`\n${text}`);
 }
+// A missed bound is a result, and stands on the page; what differs from the catalogue is none.
+for (const line of [...failures, ...(json ? [] : missed)]) process.stderr.write(`${line}\n`);
+if (failures.length > 0) process.exitCode = 1;
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);

@@ -39,9 +39,14 @@ export function render(parts: readonly Part[], findings: ReadonlyMap<string, Fin
       const finding = findings.get(row.id);
       return finding === undefined ? [] : [cellsOf(row, finding)];
     });
-    return cells.length === 0 ? '' : `${title}\n\n${table(head, cells)}`;
+    return cells.length === 0 ? '' : `${title}\n\n${words(table(head, cells))}`;
   });
   return [...texts.filter((text) => text !== ''), `<sub>${provenance}</sub>`].join('\n\n');
+}
+
+/** The first three columns are words, and begin on the left. */
+function words(text: string): string {
+  return text.replace('| --- | ---: | ---: |', '| --- | --- | --- |');
 }
 
 export function cellsOf(row: Row, finding: Finding): string[] {

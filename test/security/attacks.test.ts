@@ -24,7 +24,11 @@ test('a row before the proof, one after it, and one under TLS are as the catalog
   const lines = output.trim().split('\n');
   const findings = new Map(lines.map((line) => JSON.parse(line) as Finding).map((finding) => [finding.id, finding]));
   expect([...findings.keys()].sort()).toEqual([...only].sort());
-  for (const { problems, logLines } of findings.values()) expect([problems, logLines]).toEqual([[], 1]);
+  for (const { problems, logLines } of findings.values()) {
+    expect(problems).toEqual([]);
+    // However often it came; one more where the attacker let go in the middle of it.
+    expect([1, 2]).toContain(logLines);
+  }
   // The answer of HTTP, a hello of some 100 bytes, and a close with its sentence; what was said is as plain.
   const { saw, bytesIn, bytesOut } = findings.get('wrong-key') as Finding;
   expect(saw['4406']).toBeGreaterThan(0);

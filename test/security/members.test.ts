@@ -148,7 +148,7 @@ describe('a member that sends', () => {
     expect(refused).toBeGreaterThan(500_000);
     expect(new Set(codes(pair))).toEqual(new Set(['STORE_FULL', 'FRAME_MALFORMED']));
     expect(pair.log).toHaveLength(2);
-  });
+  }, 180_000);
 });
 
 describe('a member that floods', () => {
