@@ -3,7 +3,7 @@
  *
  * Invariants
  *  1. Every id that an honest node wrote arrives at every node, attack or not; one that does not fails the row.
- *  2. What an attack costs is what the victim spent beyond the quiet windows around it.
+ *  2. An attack is held against the calmest of the quiet windows around it: what comes after one may still feel it.
  *  3. What the attacker saw and what the victim logged is what the catalogue says, or the row fails.
  */
 import { seededRandom } from '@grapevine/core';
@@ -174,7 +174,8 @@ function findingOf(row: Row, { quiet, attacked, attempts, inWindows, log }: Meas
   for (const { saw: what } of attempts) saw[what] = (saw[what] ?? 0) + 1;
   const { codes, lines, strange } = readLog(log);
   const attackedMs = sum(attacked, 'durationMs');
-  const beyondMs = sum(attacked, 'cpuMs') - (sum(quiet, 'cpuMs') / sum(quiet, 'durationMs')) * attackedMs;
+  const spentInPeace = Math.min(...quiet.map(({ cpuMs, durationMs }) => cpuMs / durationMs));
+  const beyondMs = sum(attacked, 'cpuMs') - spentInPeace * attackedMs;
   // What lasts ends by his own hand, after the window.
   const counted = row.lasting === true ? attempts : inWindows;
   const isExpected = ({ saw: what }: Attempt): boolean => row.saw.test(what);
@@ -195,9 +196,9 @@ function findingOf(row: Row, { quiet, attacked, attempts, inWindows, log }: Meas
     bytesOut: row.lasting === true ? rate('bytesOut') : middle('bytesOut'),
     heldMs: middle('heldMs'),
     cpuMs: beyondMs / (row.lasting === true ? seconds : inWindows.length),
-    quiet: latencyOf(quiet, 'latencies'),
+    quiet: calmest(quiet, 'latencies'),
     attacked: latencyOf(attacked, 'latencies'),
-    quietAtVictim: latencyOf(quiet, 'latenciesAtVictim'),
+    quietAtVictim: calmest(quiet, 'latenciesAtVictim'),
     attackedAtVictim: latencyOf(attacked, 'latenciesAtVictim'),
     problems: [
       ...(typical.length === 0 ? ['no attempt ended as expected'] : []),
@@ -220,6 +221,12 @@ function sum(windows: readonly Window[], figure: 'cpuMs' | 'durationMs'): number
 function latencyOf(windows: readonly Window[], figure: 'latencies' | 'latenciesAtVictim'): Latency {
   const all = windows.flatMap((window) => window[figure]);
   return { p50: percentile(all, 0.5), p99: percentile(all, 0.99) };
+}
+
+/** That of the window with the lowest median. */
+function calmest(windows: readonly Window[], figure: 'latencies' | 'latenciesAtVictim'): Latency {
+  const each = windows.map((window) => latencyOf([window], figure));
+  return each.reduce((best, other) => (other.p50 < best.p50 ? other : best));
 }
 
 /** What pino wrote: a code of each error, or the message where there is none. */

@@ -70,7 +70,7 @@ export function cellsOf(row: Row, finding: Finding): string[] {
 }
 
 function times(quiet: Latency, attacked: Latency, which: keyof Latency, isBound = false): string {
-  const ratio = attacked[which] / quiet[which];
+  const ratio = Number((attacked[which] / quiet[which]).toPrecision(3));
   const text = `× ${figure(ratio)} (${figure(attacked[which])} ms)`;
   return isBound && !(ratio <= mostTimes) ? `**${text}**` : text;
 }
