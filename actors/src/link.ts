@@ -116,7 +116,7 @@ class Link implements Behaviour<LinkMessage> {
           ...(error === undefined ? {} : { err: error }),
         };
         if (error === undefined) this.#self.logger.info(fields, `connection closed: ${reason}`);
-        else this.#self.logger.warn(fields, `connection lost: ${reason || error.message}`);
+        else this.#complain(error, fields, `connection lost: ${reason || error.message}`);
         this.#deliver();
         this.#self.exit();
         return;
@@ -231,13 +231,18 @@ class Link implements Behaviour<LinkMessage> {
       if (incoming !== null) this.#take(incoming, frame.length);
     } catch (error) {
       if (!isGossipError(error) || error.fault !== 'peer') throw error;
-      this.#self.logger.warn(
-        { err: error, peer: this.#peer },
-        `'${this.#peer}' sent what cannot be taken: ${error.message}`,
-      );
+      const fields = { node: this.#node.options.name, peer: this.#peer, err: error };
+      this.#complain(error, fields, `'${this.#peer}' sent what cannot be taken: ${error.message}`);
       this.#closed = true;
       this.#line.session.close(closeCodes.FRAME_MALFORMED, error.message);
     }
+  }
+
+  /** As a warning; the same again, as the peer comes again, is for who looks closely. */
+  #complain({ code }: GossipError, fields: object, text: string): void {
+    const { logger } = this.#self;
+    if (this.#node.losses.isNew(`${code} ${this.#peer}`, performance.now())) logger.warn(fields, text);
+    else logger.debug(fields, text);
   }
 
   /** @throws GossipError FRAME_MALFORMED */

@@ -27,6 +27,7 @@ import type { NodeMessage } from './messages.ts';
 import type { ResolvedNodeOptions } from './options.ts';
 import type { Party } from './party.ts';
 import { FEW_NUMBERS } from './outbox.ts';
+import { Repeats } from './repeats.ts';
 import { StateFile } from './state-file.ts';
 import type { TransportMessage } from './transport-messages.ts';
 
@@ -69,6 +70,8 @@ export class Node {
   /** Keys and certificates of now: they may be replaced while the node runs. */
   security: ResolvedSecurity;
   readonly stateFile: StateFile | null;
+  /** What was said of connections that ended in an error. */
+  readonly losses: Repeats = new Repeats();
   /** Where others dial this node; `null` until it listens. */
   url: string | null = null;
   /** The port that was free when 0 was asked for. */

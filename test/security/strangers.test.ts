@@ -5,21 +5,20 @@
  * by byte, or stands on the way between two nodes and changes what they say.
  */
 
-import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { type Hello, decodeHello, encodeHello, protocolVersions } from '@grapevine/wire';
-import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { type Hello, encodeHello } from '@grapevine/wire';
+import type { WebSocket } from 'ws';
 
 import { closeCodes, createWebSocketTransport } from '../../packages/transport/src/index.ts';
 import { type Probe, Scene, until } from '../../packages/transport/src/conformance.ts';
+import { aHello, bytesOf, helloIn, Strangers, type Way } from '../attacks/strangers.ts';
 import { digestOf, prove } from '../../packages/transport/src/proof.ts';
 
 const key = createSecretKey(randomBytes(32));
 const security = { keys: [key] };
 
-type Way = 'to' | 'fro';
-
-const ended: (() => Promise<void> | void)[] = [];
+const strangers = new Strangers();
 let scene: Scene;
 const aScene = (): Scene =>
   (scene = new Scene({
@@ -30,97 +29,10 @@ const aScene = (): Scene =>
   }));
 
 afterEach(async () => {
-  for (const end of ended.splice(0)) await end();
+  await strangers.end();
   const violations = await scene.end();
   if (violations.length > 0) throw new Error(violations.join('; '));
 });
-
-function bytesOf(data: RawData): Buffer {
-  return Buffer.from(data as Buffer);
-}
-
-/** A stranger who dials; what it hears is kept. */
-class Stranger {
-  readonly heard: Buffer[] = [];
-  readonly closed: Promise<string>;
-  readonly socket: WebSocket;
-
-  constructor(url: string) {
-    this.socket = new WebSocket(`${url}/grapevine`, 'grapevine.1', { perMessageDeflate: false });
-    this.socket.on('message', (data) => this.heard.push(bytesOf(data)));
-    this.socket.on('error', () => {});
-    this.closed = new Promise((resolve) => {
-      this.socket.on('close', (code, reason) => resolve(`${code} ${reason.toString()}`));
-    });
-    ended.push(() => this.socket.terminate());
-  }
-
-  async open(): Promise<this> {
-    await new Promise((resolve) => void this.socket.on('open', resolve));
-    return this;
-  }
-
-  async frames(count: number): Promise<void> {
-    await until(`${count} frames for the stranger`, () => this.heard.length >= count);
-  }
-}
-
-/** A server that speaks WebSocket and says what the test has it say. */
-async function aServer(connected: (socket: WebSocket) => void): Promise<string> {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'grapevine.1' });
-  await new Promise((resolve) => void server.on('listening', resolve));
-  server.on('connection', connected);
-  ended.push(() => {
-    for (const socket of server.clients) socket.terminate();
-    return new Promise((resolve) => server.close(() => resolve()));
-  });
-  return `ws://127.0.0.1:${(server.address() as { readonly port: number }).port}`;
-}
-
-/** Stands on the way to `url`: every frame goes through `change`, which answers what is passed on in its place. */
-function onTheWay(
-  url: string,
-  change: (way: Way, index: number, frame: Buffer) => readonly Uint8Array[],
-): Promise<string> {
-  return aServer((near) => {
-    const far = new WebSocket(`${url}/grapevine`, 'grapevine.1', { perMessageDeflate: false });
-    const opened = new Promise((resolve) => void far.on('open', resolve));
-    const pass = (from: WebSocket, to: WebSocket, way: Way): void => {
-      let index = 0;
-      from.on('message', (data) => {
-        const frames = change(way, index++, bytesOf(data));
-        void opened.then(() => frames.forEach((frame) => to.send(frame)));
-      });
-      from.on('error', () => {});
-      from.on('close', (code, reason) => {
-        void opened.then(() => (code >= 4000 || code === 1000 ? to.close(code, reason) : to.terminate()));
-      });
-    };
-    pass(near, far, 'to');
-    pass(far, near, 'fro');
-    ended.push(() => far.terminate());
-  });
-}
-
-function aHello(change: Partial<Hello> = {}): Hello {
-  const nonce = Uint8Array.from(randomBytes(32));
-  return {
-    versions: protocolVersions,
-    cluster: 'default',
-    name: 'stranger',
-    epoch: 1,
-    url: null,
-    capabilities: [],
-    nonce,
-    ...change,
-  };
-}
-
-function helloIn(frame: Uint8Array): Hello {
-  const decoded = decodeHello(frame);
-  if ('problem' in decoded) throw new Error(decoded.problem);
-  return decoded.hello;
-}
 
 const mismatch = `${closeCodes.KEY_MISMATCH} the dialler proves no key that is listed: compare security.keys`;
 
@@ -139,21 +51,10 @@ function isUnharmed({ a, b }: { readonly a: Probe; readonly b: Probe }): void {
   expect([[...a.transport.sessions()].length, a.session().peer.epoch]).toEqual([1, 7]);
 }
 
-/** Says hello with these words, and proves itself by this key, correctly. */
-async function speak(url: string, hello: Hello, by: KeyObject): Promise<Stranger> {
-  const stranger = await new Stranger(url).open();
-  const said = encodeHello(hello);
-  stranger.socket.send(said);
-  await stranger.frames(1);
-  const acceptor = digestOf(stranger.heard[0] as Buffer);
-  stranger.socket.send(prove(by, 'dialler', { dialler: digestOf(said), acceptor, version: 1, binding: null }));
-  return stranger;
-}
-
 describe('a stranger who dials', () => {
   test('and has the key is a node: so this test speaks as nodes do', async () => {
     const { a } = await aPair();
-    const stranger = await speak(a.url, aHello(), key);
+    const stranger = await strangers.speak(a.url, aHello(), key);
     await stranger.frames(2);
     stranger.socket.send(new Uint8Array());
     await until('a session', () => a.log.includes('opened stranger'));
@@ -164,7 +65,11 @@ describe('a stranger who dials', () => {
 
   test('with a wrong key is refused, and hears nothing that a key was used for', async () => {
     const pair = await aPair();
-    const stranger = await speak(pair.a.url, aHello({ name: 'b', epoch: 9 }), createSecretKey(randomBytes(32)));
+    const stranger = await strangers.speak(
+      pair.a.url,
+      aHello({ name: 'b', epoch: 9 }),
+      createSecretKey(randomBytes(32)),
+    );
     expect(await stranger.closed).toBe(mismatch);
     expect(stranger.heard).toHaveLength(1);
     expect(helloIn(stranger.heard[0] as Buffer).name).toBe('a');
@@ -174,7 +79,7 @@ describe('a stranger who dials', () => {
 
   test('without a nonce is refused, and hears nothing at all', async () => {
     const pair = await aPair();
-    const stranger = await new Stranger(pair.a.url).open();
+    const stranger = await strangers.dial(pair.a.url);
     const { nonce: _, ...bare } = aHello({ name: 'b', epoch: 9 });
     stranger.socket.send(encodeHello(bare));
     expect(await stranger.closed).toMatch(new RegExp(`^${closeCodes.KEY_REQUIRED} the dialled node has keys`));
@@ -188,7 +93,7 @@ describe('a stranger who dials', () => {
     ['a longer proof', (proof: Uint8Array): Uint8Array => Buffer.concat([proof, Buffer.of(0)])],
   ])('and proves itself with %s is refused as malformed', async (_what, of) => {
     const pair = await aPair();
-    const stranger = await new Stranger(pair.a.url).open();
+    const stranger = await strangers.dial(pair.a.url);
     stranger.socket.send(encodeHello(aHello()));
     await stranger.frames(1);
     stranger.socket.send(of(randomBytes(32)));
@@ -198,7 +103,7 @@ describe('a stranger who dials', () => {
 
   test('and hurries, with the commit before the answer, is refused', async () => {
     const pair = await aPair();
-    const stranger = await new Stranger(pair.a.url).open();
+    const stranger = await strangers.dial(pair.a.url);
     stranger.socket.send(encodeHello(aHello({ name: 'b', epoch: 9 })));
     stranger.socket.send(new Uint8Array());
     stranger.socket.send(Buffer.from('gossip'));
@@ -210,14 +115,14 @@ describe('a stranger who dials', () => {
   test('and repeats what a node once said is refused: a hello and a proof are good for one connection', async () => {
     const { a } = await aPair();
     const said: Buffer[] = [];
-    const way = await onTheWay(a.url, (direction, _index, frame) => {
+    const way = await strangers.onTheWay(a.url, (direction, _index, frame) => {
       if (direction === 'to') said.push(frame);
       return [frame];
     });
     const c = await scene.node('c', { listen: null });
     c.transport.connect(way);
     await until('a session that was overheard', () => a.log.includes('opened c') && said.length >= 3);
-    const replaying = await new Stranger(a.url).open();
+    const replaying = await strangers.dial(a.url);
     for (const frame of said) replaying.socket.send(frame);
     expect(await replaying.closed).toBe(mismatch);
     expect(a.log).toEqual(['opened b', 'opened c']);
@@ -228,11 +133,11 @@ describe('a stranger who dials', () => {
     // The node is made to dial, and says as dialler and hears as acceptor of what it just said itself.
     const there: WebSocket[] = [];
     const hellos: Buffer[] = [];
-    const url = await aServer((socket) => {
+    const url = await strangers.serve((socket) => {
       there.push(socket);
       socket.on('message', (data) => hellos.push(bytesOf(data)));
     });
-    const reflecting = await new Stranger(pair.a.url).open();
+    const reflecting = await strangers.dial(pair.a.url);
     pair.a.transport.connect(url);
     await until('the dial', () => hellos.length === 1);
     // The stranger says as its own what the node said as dialler, and gives it what it answers.
@@ -248,7 +153,7 @@ describe('a stranger who dials', () => {
 
   test('of another cluster is refused by its label, with the right key or not', async () => {
     const pair = await aPair();
-    const stranger = await new Stranger(pair.a.url).open();
+    const stranger = await strangers.dial(pair.a.url);
     stranger.socket.send(encodeHello(aHello({ cluster: 'another' })));
     expect(await stranger.closed).toMatch(new RegExp(`^${closeCodes.WRONG_CLUSTER} "another" meets "default"`));
     expect(stranger.heard).toEqual([]);
@@ -258,11 +163,11 @@ describe('a stranger who dials', () => {
   test('and never finishes is let go in time, whichever part it owes, and keeps nobody out meanwhile', async () => {
     const stage = aScene();
     const a = await stage.node('a', { handshakeTimeoutMs: 400 });
-    const silent = await new Stranger(a.url).open();
-    const unproven = await new Stranger(a.url).open();
+    const silent = await strangers.dial(a.url);
+    const unproven = await strangers.dial(a.url);
     unproven.socket.send(encodeHello(aHello({ name: 'b', epoch: 9 })));
     await unproven.frames(1);
-    const uncommitted = await speak(a.url, aHello({ name: 'c', epoch: 9 }), key);
+    const uncommitted = await strangers.speak(a.url, aHello({ name: 'c', epoch: 9 }), key);
     await uncommitted.frames(2);
     const b = await stage.node('b', { epoch: 7 });
     const all = Promise.all([silent.closed, unproven.closed, uncommitted.closed]);
@@ -277,9 +182,9 @@ describe('a stranger who dials', () => {
 
   test('and bears the name of a living node, with the key of the cluster, is refused as today', async () => {
     const pair = await aPair();
-    const older = await speak(pair.a.url, aHello({ name: 'b', epoch: 6 }), key);
+    const older = await strangers.speak(pair.a.url, aHello({ name: 'b', epoch: 6 }), key);
     expect(await older.closed).toMatch(new RegExp(`^${closeCodes.NAME_TAKEN} `));
-    const newer = await speak(pair.a.url, aHello({ name: 'b', epoch: 8 }), key);
+    const newer = await strangers.speak(pair.a.url, aHello({ name: 'b', epoch: 8 }), key);
     expect(await newer.closed).toMatch(new RegExp(`^${closeCodes.NAME_TAKEN} a living node bears this name`));
     isUnharmed(pair);
   });
@@ -287,7 +192,7 @@ describe('a stranger who dials', () => {
 
 describe('a stranger who is dialled', () => {
   const dialled = async (say: (socket: WebSocket, heard: readonly Buffer[]) => void): Promise<Probe> => {
-    const url = await aServer((socket) => {
+    const url = await strangers.serve((socket) => {
       const heard: Buffer[] = [];
       socket.on('message', (data) => {
         heard.push(bytesOf(data));
@@ -383,7 +288,7 @@ describe('a stranger on the way', () => {
       const versions = { min: 1, max: 2 };
       const a = await stage.node('a', { versions, handshakeTimeoutMs: 2000 });
       const b = await stage.node('b', { versions });
-      b.transport.connect(await onTheWay(a.url, rewrite(way, change)));
+      b.transport.connect(await strangers.onTheWay(a.url, rewrite(way, change)));
       await until('both know', () => a.refusals.length === 1 && b.refusals.length === 1);
       expect(a.refusals).toMatchObject([{ by: 'us', peer: null, error: { code: 'KEY_MISMATCH' } }]);
       expect(b.refusals).toMatchObject([{ by: 'peer', peer: null, error: { code: 'KEY_MISMATCH' } }]);
@@ -403,7 +308,7 @@ describe('a stranger on the way', () => {
       more[0] = (more[0] as number) + 1;
       return [more];
     };
-    b.transport.connect(await onTheWay(a.url, longer));
+    b.transport.connect(await strangers.onTheWay(a.url, longer));
     await until('both know', () => a.refusals.length === 1 && b.refusals.length === 1);
     expect(a.refusals).toMatchObject([{ by: 'us', error: { code: 'KEY_MISMATCH' } }]);
   });
@@ -412,7 +317,7 @@ describe('a stranger on the way', () => {
     const stage = aScene();
     const a = await stage.node('a');
     const b = await stage.node('b');
-    b.transport.connect(await onTheWay(a.url, (_way, _index, frame) => [frame]));
+    b.transport.connect(await strangers.onTheWay(a.url, (_way, _index, frame) => [frame]));
     await until('a session', () => a.log.length === 1 && b.log.length === 2);
     expect(a.log).toEqual(['opened b']);
   });
@@ -428,7 +333,7 @@ describe('a key that is withdrawn', () => {
     const a = await stage.node('a', { security: { keys: [next, old] } });
     const b = await stage.node('b', { security: { keys: [old, next] } });
     const waiting: Buffer[] = [];
-    const way = await onTheWay(a.url, (direction, index, frame) => {
+    const way = await strangers.onTheWay(a.url, (direction, index, frame) => {
       if (direction !== 'to' || index !== held) return [frame];
       waiting.push(frame);
       expect(a.transport.rotateKeys([next])).toBe(0);
@@ -447,7 +352,7 @@ describe('a key that is withdrawn', () => {
 
 test('a proof can be made by whoever has read docs/wire.md', async () => {
   const { a } = await aPair();
-  const stranger = await new Stranger(a.url).open();
+  const stranger = await strangers.dial(a.url);
   const said = encodeHello(aHello());
   stranger.socket.send(said);
   await stranger.frames(1);

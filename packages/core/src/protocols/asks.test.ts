@@ -251,6 +251,19 @@ describe('with `askDelay`', () => {
     expect(asker.asked()).toEqual([['b', { far: [1, 5] }]]);
   });
 
+  test('mail of very many origins is not all remembered: the first to be heard are asked for early', () => {
+    const asker = anAsker({ askDelay: 20 });
+    asker.announce('b', [...dots(far, 1, 5), ...dots(near, 1, 1)]);
+    asker.asks.mailed(far, T0 + 10);
+    asker.asks.mailed(near, T0 + 10);
+    for (let i = 0; i < 1022; i++) asker.asks.mailed(new Origin(`o${i}`, 1), T0 + 15);
+    // Heard again, it is not the first any more.
+    asker.asks.mailed(near, T0 + 15);
+    asker.asks.mailed(new Origin('one more', 1), T0 + 15);
+    asker.asks.tick('ask', T0 + 20);
+    expect(asker.asked()).toEqual([['b', { far: [1, 5] }]]);
+  });
+
   test('a dot is not asked of a peer that has gone meanwhile', () => {
     const asker = anAsker({ askDelay: 20 });
     asker.announce('b', dots(far, 1, 5));

@@ -31,7 +31,7 @@ const OFFER_ROOM = 65_536;
 const DELAYED_LIMIT = 4096;
 /** What they take together. */
 const DELAYED_ROOM = 65_536;
-/** Origins whose last mail is noted before the old ones are swept out. */
+/** Origins whose last mail is noted: of more the first to be heard is forgotten, and may be asked for too early. */
 const MAILED_LIMIT = 1024;
 const SHORTEST_PATIENCE_MS = 500;
 const TIMER = 'ask';
@@ -71,7 +71,7 @@ export class Asks {
   #delayed: Delayed[] = [];
   /** Of all that is delayed together. */
   #delayedRoom = 0;
-  /** When mail of an origin last came, by its key. */
+  /** When mail of an origin last came, by its key: the longest ago first. */
   readonly #mailedMs = new Map<string, number>();
   /** For when the timer is set. */
   #timerMs = Infinity;
@@ -107,9 +107,13 @@ export class Asks {
   /** Direct mail of an origin came: more is probably on its way. */
   mailed(origin: Origin, nowMs: number): void {
     if (this.#delayMs === 0) return;
-    this.#mailedMs.set(origin.key, nowMs);
-    if (this.#mailedMs.size > MAILED_LIMIT)
-      for (const [key, atMs] of this.#mailedMs) if (atMs <= nowMs - this.#delayMs) this.#mailedMs.delete(key);
+    const { key } = origin;
+    if (this.#mailedMs.get(key) === nowMs) return;
+    this.#mailedMs.delete(key);
+    this.#mailedMs.set(key, nowMs);
+    if (this.#mailedMs.size <= MAILED_LIMIT) return;
+    const [oldest] = this.#mailedMs.keys();
+    this.#mailedMs.delete(oldest as string);
   }
 
   /** A peer answered with these. */
