@@ -34,7 +34,7 @@ export interface LiarDetails {
 /** The share of frames that are changed before they are sent. */
 const MUTATED = 0.1;
 /** The share of frames that would end the session and are said nevertheless: a session costs as much as many frames. */
-const FATAL = 0.2;
+const FATAL = 0.1;
 const BATCH = 32;
 /** After so many frames he has enough of a session, on average. */
 const TIRED_AFTER = 400;
@@ -210,7 +210,7 @@ class Talk {
 
   #changed(frame: Uint8Array): Uint8Array {
     const dice = this.#dice;
-    if (!dice.chance(MUTATED) || frame.length === 0) return frame;
+    if (!dice.chance(tellsNumbers(frame) ? MUTATED / 10 : MUTATED) || frame.length === 0) return frame;
     return mutated(frame, dice, this.#said.length > 0 ? dice.pick(this.#said) : frame);
   }
 
@@ -274,9 +274,10 @@ class Talk {
   }
 }
 
-/** A malformed list of numbers may have been learned in part, here as there: then it must be said. */
+/** Whether it may be a list of numbers. One that is malformed may have been learned in part by the model: it must be said. */
 function tellsNumbers(frame: Uint8Array): boolean {
-  return frame[1] === 3 || frame[1] === 4;
+  const [head = 0, kind = 0] = frame;
+  return !(head >= 0x90 && head < 0xa0 && kind >= 16 && kind < 0x80);
 }
 
 /** Nothing for what cannot be said at all. */

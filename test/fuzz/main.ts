@@ -29,13 +29,13 @@ function argumentsOr2(): FuzzArguments | undefined {
   }
 }
 
-function tableOf({ frames, sessions, seconds, ends, logged, heapBytes, peakHeapBytes, peakRssBytes }: Report): string {
+function tableOf({ frames, sessions, seconds, cpuSeconds, ends, logged, heapBytes, peakHeapBytes, peakRssBytes }: Report): string {
   const [before, after] = heapBytes;
   const change = ((100 * (after - before)) / before).toFixed(1);
   return `
 frames read        ${frames}
 sessions           ${sessions}
-time               ${seconds.toFixed(1)} s, ${Math.round(frames / seconds)} frames a second
+time               ${seconds.toFixed(1)} s, ${Math.round(frames / seconds)} frames a second; ${cpuSeconds.toFixed(1)} s of the processor
 ends               ${countsOf(ends)}
 logged             ${countsOf(logged)}
 heap               ${mebi(before)} MiB after the warm-up, ${mebi(after)} MiB at the end (${change} %), ${mebi(peakHeapBytes)} MiB at most

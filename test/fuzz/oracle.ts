@@ -17,6 +17,8 @@ export class Oracle {
   readonly ends = new Map<string, number>();
   /** How often nodes logged what, at level `warn` or above. */
   readonly logged = new Map<string, number>();
+  /** What was said the first time. */
+  readonly samples = new Map<string, string>();
   readonly #prototypes = prototypes.map((prototype) => Reflect.ownKeys(prototype).length);
   peakRssBytes = 0;
   peakHeapBytes = 0;
@@ -40,6 +42,7 @@ export class Oracle {
     const note = (fields: object, message: string): void => {
       const { code = message.replace(/[^a-z ].*/i, '') } = ((fields as { err?: unknown }).err ?? {}) as { code?: string };
       add(this.logged, code);
+      if (!this.samples.has(code)) this.samples.set(code, `${node}: ${message}`);
     };
     return {
       debug() {},
@@ -91,16 +94,21 @@ const prototypes: readonly object[] = [
   Uint8Array.prototype,
 ];
 
-/** What is in use after a collection, in bytes. */
+/** What stays in use, in bytes: the least of several looks, each after a collection, while the nodes go on. */
 export async function heapInUse(): Promise<number> {
   const { gc } = globalThis as { gc?: () => void };
   if (gc === undefined) throw new Error('Run it by node --expose-gc.');
-  for (let i = 0; i < 3; i++) {
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < LOOKS; i++) {
+    await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOOKS_MS));
     gc();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    least = Math.min(least, process.memoryUsage().heapUsed);
   }
-  return process.memoryUsage().heapUsed;
+  return least;
 }
+
+const LOOKS = 12;
+const BETWEEN_LOOKS_MS = 250;
 
 function add(counts: Map<string, number>, what: string): void {
   counts.set(what, (counts.get(what) ?? 0) + 1);

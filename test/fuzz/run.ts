@@ -27,6 +27,8 @@ export interface Report {
   readonly frames: number;
   readonly sessions: number;
   readonly seconds: number;
+  /** Of the processor, all threads together. */
+  readonly cpuSeconds: number;
   readonly ends: ReadonlyMap<string, number>;
   readonly logged: ReadonlyMap<string, number>;
   /** After the warm-up and at the end, after a collection, with no liar connected. */
@@ -101,6 +103,7 @@ export async function run(options: RunOptions): Promise<Report> {
   print(`${seconds().toFixed(0)} s: warm after ${frames} frames, ${mebi(before)} MiB in use`);
   await talkUntil(options.frames, 1);
   const talked = seconds();
+  const { user, system } = process.cpuUsage();
   const after = await heapInUse();
   if (Math.abs(after - before) > HEAP_TOLERANCE * before)
     oracle.fail(`${mebi(before)} MiB were in use before, ${mebi(after)} MiB after`);
@@ -114,12 +117,14 @@ export async function run(options: RunOptions): Promise<Report> {
   clearInterval(progress);
   await Promise.all(scenes.map((scene) => scene.close()));
   await dog.stop();
+  for (const [code, text] of oracle.samples) print(`${code}: ${text}`);
   const { failures, ends, logged, peakHeapBytes, peakRssBytes } = oracle;
   return {
     failures,
     frames,
     sessions: sessions(),
     seconds: talked,
+    cpuSeconds: (user + system) / 1e6,
     ends,
     logged,
     heapBytes: [before, after],

@@ -28,10 +28,10 @@ export interface SceneOptions {
 
 /** What every node runs. Liars take part in the first three. */
 export const protocols: Readonly<Record<string, Protocol>> = {
-  flags: hybrid({ delta: 100, gc: 200, tombstoneTtl: 2000, ttl: 2000 }),
-  news: rumor({ delta: 100, gc: 200, ttl: 2000 }),
-  state: entropy({ delta: 100, gc: 200, tombstoneTtl: 2000 }),
-  quiet: hybrid({ delta: 100, gc: 200, tombstoneTtl: 2000, ttl: 2000 }),
+  flags: hybrid({ delta: 250, gc: 200, tombstoneTtl: 2000, ttl: 2000 }),
+  news: rumor({ delta: 250, gc: 200, ttl: 2000 }),
+  state: entropy({ delta: 250, gc: 200, tombstoneTtl: 2000 }),
+  quiet: hybrid({ delta: 250, gc: 200, tombstoneTtl: 2000, ttl: 2000 }),
 };
 /** Small, so that they are reached. */
 const bounds = { maxIds: 2000, maxBytes: 512 * 1024, maxOrigins: 256 } as const;
@@ -39,7 +39,7 @@ const bounds = { maxIds: 2000, maxBytes: 512 * 1024, maxOrigins: 256 } as const;
 const converging = ['flags', 'state', 'quiet'] as const;
 
 const beginMs = Date.UTC(2026, 0, 1);
-const writeEveryMs = 100;
+const writeEveryMs = 250;
 const idsOfEach = 40;
 /** Machines may be busy. */
 const patienceMs = 90_000;
