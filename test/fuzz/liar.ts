@@ -131,7 +131,9 @@ export class Liar {
     }
     const end = oracle.ended(this.#end, 'node');
     if (outcome === 'goes on' && end === 'FRAME_MALFORMED')
-      oracle.fail(`${this.#details.name} was cut off for a frame that is none to be cut off for: ${reasonOf(this.#end)}`);
+      oracle.fail(
+        `${this.#details.name} was cut off for a frame that is none to be cut off for: ${reasonOf(this.#end)}`,
+      );
   }
 
   /** @returns what shall come of what was sent */
@@ -146,7 +148,9 @@ export class Liar {
       const taken = await turns(() => this.#end !== null || session.queuedBytes === 0, PATIENCE_TURNS);
       if (last.expected === 'ends') {
         if (await turns(() => this.#end !== null, PATIENCE_TURNS)) return 'ends';
-        this.#details.oracle.fail(`${this.#details.name} was not cut off for ${Buffer.from(last.frame).toString('hex')}`);
+        this.#details.oracle.fail(
+          `${this.#details.name} was not cut off for ${Buffer.from(last.frame).toString('hex')}`,
+        );
       }
       if (!taken) return 'is not read any more';
       if (talk.isUnsure) return 'unsure';
@@ -217,7 +221,17 @@ class Talk {
   /** Puts at least one frame where the next is taken from. */
   #say(): void {
     const dice = this.#dice;
-    switch (dice.weighted([[85, 'speak'], [8, 'repeat'], [2, 'swap'], [3, 'corpus'], [0.3, 'odd'], [0.5, 'bytes'], [1, 'channel']] as const)) {
+    switch (
+      dice.weighted([
+        [85, 'speak'],
+        [8, 'repeat'],
+        [2, 'swap'],
+        [3, 'corpus'],
+        [0.3, 'odd'],
+        [0.5, 'bytes'],
+        [1, 'channel'],
+      ] as const)
+    ) {
       case 'repeat':
         if (this.#said.length > 0) for (let i = dice.below(3); i >= 0; i--) this.#waiting.push(dice.pick(this.#said));
         else this.#speak();
@@ -261,7 +275,12 @@ class Talk {
 
   #speak(): void {
     const dice = this.#dice;
-    const instance = dice.weighted([[4, 'flags'], [3, 'news'], [3, 'state'], [2, '$membership']] as const);
+    const instance = dice.weighted([
+      [4, 'flags'],
+      [3, 'news'],
+      [3, 'state'],
+      [2, '$membership'],
+    ] as const);
     const message =
       instance === '$membership'
         ? this.#speaker.membership()

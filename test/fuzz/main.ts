@@ -29,12 +29,25 @@ function argumentsOr2(): FuzzArguments | undefined {
   }
 }
 
-function tableOf({ frames, sessions, seconds, cpuSeconds, ends, logged, heapBytes, peakHeapBytes, peakRssBytes }: Report): string {
+function tableOf({
+  frames,
+  sessions,
+  calls,
+  callFrames,
+  seconds,
+  cpuSeconds,
+  ends,
+  logged,
+  heapBytes,
+  peakHeapBytes,
+  peakRssBytes,
+}: Report): string {
   const [before, after] = heapBytes;
   const change = ((100 * (after - before)) / before).toFixed(1);
   return `
 frames read        ${frames}
 sessions           ${sessions}
+calls of strangers ${calls}, with ${callFrames} frames before a session
 time               ${seconds.toFixed(1)} s, ${Math.round(frames / seconds)} frames a second; ${cpuSeconds.toFixed(1)} s of the processor
 ends               ${countsOf(ends)}
 logged             ${countsOf(logged)}

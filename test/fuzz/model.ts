@@ -16,7 +16,9 @@ const membership = swim();
 
 /** By the names of an instance and of its protocol: what a node takes in it. */
 const acceptors = new Map<string, (message: Message) => boolean>([
-  ...Object.entries(protocols).map(([instance, protocol]) => [`${instance} ${protocol.name}`, protocol.accepts] as const),
+  ...Object.entries(protocols).map(
+    ([instance, protocol]) => [`${instance} ${protocol.name}`, protocol.accepts] as const,
+  ),
   [`$membership ${membership.name}`, (message) => message.type === 'custom' && membership.accepts(message.body)],
 ]);
 

@@ -120,7 +120,11 @@ const changeColumn = withFields((fields, dice) => {
       break;
     default:
       // A form that is longer than it need be, or without an end.
-      parts[part] = dice.pick([Buffer.from('8000', 'hex'), Buffer.alloc(9, 0x80), Buffer.from('ffffffffffffff7f', 'hex')]);
+      parts[part] = dice.pick([
+        Buffer.from('8000', 'hex'),
+        Buffer.alloc(9, 0x80),
+        Buffer.from('ffffffffffffff7f', 'hex'),
+      ]);
   }
   fields[at] = binary(Buffer.concat(parts));
 });
@@ -168,7 +172,15 @@ const mutators: readonly (readonly [number, Mutator])[] = [
 /** A frame that was changed once to three times. */
 export function mutated(frame: Uint8Array, dice: Dice, other: Uint8Array): Uint8Array {
   let result = frame;
-  for (let times = dice.weighted([[4, 1], [1, 2], [1, 3]] as const); times > 0; times--)
+  for (
+    let times = dice.weighted([
+      [4, 1],
+      [1, 2],
+      [1, 3],
+    ] as const);
+    times > 0;
+    times--
+  )
     result = dice.weighted(mutators)(result, dice, other);
   return result;
 }

@@ -40,7 +40,9 @@ export class Oracle {
   /** The log of a node. */
   logger(node: string): Logger {
     const note = (fields: object, message: string): void => {
-      const { code = message.replace(/[^a-z ].*/i, '') } = ((fields as { err?: unknown }).err ?? {}) as { code?: string };
+      const { code = message.replace(/[^a-z ].*/i, '') } = ((fields as { err?: unknown }).err ?? {}) as {
+        code?: string;
+      };
       add(this.logged, code);
       if (!this.samples.has(code)) this.samples.set(code, `${node}: ${message}`);
     };

@@ -9,6 +9,7 @@ import { heapInUse, Oracle } from './oracle.ts';
 import { Scene, type SceneOptions } from './scene.ts';
 import { writeScript } from './script.ts';
 import type { World } from './speaker.ts';
+import { Strangers } from './strangers.ts';
 import { Tape } from './tape.ts';
 import { watchdog } from './watchdog.ts';
 
@@ -26,6 +27,9 @@ export interface Report {
   readonly failures: readonly string[];
   readonly frames: number;
   readonly sessions: number;
+  /** Calls that did not get as far as a session, and the frames of WebSocket in them. */
+  readonly calls: number;
+  readonly callFrames: number;
   readonly seconds: number;
   /** Of the processor, all threads together. */
   readonly cpuSeconds: number;
@@ -43,6 +47,8 @@ export interface Report {
 const WARM_UP = 0.2;
 const HEAP_TOLERANCE = 0.1;
 const LIARS_A_SCENE = 4;
+/** Strangers call over real sockets, of which a machine has only so many a minute. */
+const FRAMES_A_CALL = 500;
 /** The memory of the whole process: nodes, liars and the tape. */
 const MOST_RSS_BYTES = 1024 * 1024 * 1024;
 const PROGRESS_MS = 10_000;
@@ -78,6 +84,7 @@ export async function run(options: RunOptions): Promise<Report> {
         }),
       );
   }
+  const strangers = new Strangers({ called: open, seed, oracle });
   const beganAt = performance.now();
   const seconds = (): number => (performance.now() - beganAt) / 1000;
   const sessions = (): number => liars.reduce((sum, liar) => sum + liar.sessions, 0);
@@ -96,7 +103,12 @@ export async function run(options: RunOptions): Promise<Report> {
   );
   const talkUntil = async (enough: number, share: number): Promise<void> => {
     const goesOn = (): boolean => frames < enough && seconds() < share * 60 * options.minutes;
-    await Promise.all(liars.map((liar) => liar.talk(goesOn)));
+    const calls = async (): Promise<void> => {
+      while (goesOn() && !oracle.hasFailed)
+        if (strangers.calls * FRAMES_A_CALL <= frames) await strangers.call();
+        else await new Promise((resolve) => setTimeout(resolve, 10));
+    };
+    await Promise.all([calls(), ...liars.map((liar) => liar.talk(goesOn))]);
   };
   await talkUntil(WARM_UP * options.frames, WARM_UP);
   const before = await heapInUse();
@@ -123,6 +135,8 @@ export async function run(options: RunOptions): Promise<Report> {
     failures,
     frames,
     sessions: sessions(),
+    calls: strangers.calls,
+    callFrames: strangers.frames,
     seconds: talked,
     cpuSeconds: (user + system) / 1e6,
     ends,

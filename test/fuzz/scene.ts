@@ -8,8 +8,15 @@
 import { randomBytes } from 'node:crypto';
 import { createGrapevine, entropy, type Gossip, type Grapevine, hybrid, type Protocol, rumor, swim } from 'grapevine';
 import { Origin } from '@grapevine/core';
-import { createMemoryTransport, createWebSocketTransport, memoryNetwork, type Transport, type TransportOptions } from '@grapevine/transport';
+import {
+  createMemoryTransport,
+  createWebSocketTransport,
+  memoryNetwork,
+  type Transport,
+  type TransportOptions,
+} from '@grapevine/transport';
 import type { Oracle } from './oracle.ts';
+import { strangerName } from './strangers.ts';
 import { tapped } from './tap.ts';
 
 export type Medium = 'memory' | 'sockets';
@@ -128,7 +135,9 @@ export class Scene {
     for (const node of this.nodes)
       for (const [name, { restarts, deadLetters }] of Object.entries(node.status().gossips))
         if (restarts > 0 || deadLetters > 0)
-          this.#options.oracle.fail(`${node.name}: ${name} was restarted ${restarts} times, ${deadLetters} dead letters`);
+          this.#options.oracle.fail(
+            `${node.name}: ${name} was restarted ${restarts} times, ${deadLetters} dead letters`,
+          );
   }
 
   async close(): Promise<void> {
@@ -155,6 +164,7 @@ export class Scene {
         index > 0
           ? this.transport(options)
           : tapped(this.transport(options), ({ id, peer }, frames) => {
+              if (peer.name === strangerName) oracle.fail('a stranger has got a session');
               if (!peer.name.startsWith(honestPrefix)) for (const frame of frames) heard(id, frame);
             }),
     });
@@ -203,9 +213,13 @@ export class Scene {
   }
 
   async #until(what: string, obstacle: () => string | undefined): Promise<void> {
-    const givesUpAt = performance.now() + patienceMs;
+    const beganAt = performance.now();
+    const givesUpAt = beganAt + patienceMs;
+    let said = 0;
     for (let found = obstacle(); found !== undefined; found = obstacle()) {
-      if (performance.now() > givesUpAt) return this.#options.oracle.fail(`${this.name}: not so that ${what}: ${found}`);
+      if (performance.now() > givesUpAt)
+        return this.#options.oracle.fail(`${this.name}: not so that ${what}: ${found}`);
+      if (performance.now() > beganAt + 5000 * (said + 1)) console.log(++said, found);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }

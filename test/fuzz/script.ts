@@ -30,7 +30,8 @@ export function readScript(text: string): Conversation[] {
     else if (current !== undefined && closes !== null) current.outcome = closes[1] as string;
     else if (current !== undefined && /^(empty|([0-9a-f]{2} ?)+)$/i.test(line))
       current.frames.push(line === 'empty' ? new Uint8Array(0) : Buffer.from(line.replaceAll(' ', ''), 'hex'));
-    else throw new Error(`Line ${index + 1} is neither the begin of a connection, nor a frame, nor an outcome: ${line}`);
+    else
+      throw new Error(`Line ${index + 1} is neither the begin of a connection, nor a frame, nor an outcome: ${line}`);
   }
   return conversations;
 }

@@ -40,7 +40,8 @@ export function binaryOf(field: Uint8Array): Uint8Array | undefined {
 
 export function binary(content: Uint8Array): Buffer {
   const { length } = content;
-  const head = length < 256 ? [0xc4, length] : [0xc6, length >>> 24, (length >> 16) & 255, (length >> 8) & 255, length & 255];
+  const head =
+    length < 256 ? [0xc4, length] : [0xc6, length >>> 24, (length >> 16) & 255, (length >> 8) & 255, length & 255];
   return Buffer.concat([Buffer.from(head), content]);
 }
 
@@ -87,13 +88,37 @@ function endOf(bytes: Uint8Array, at: number): number {
 
 /** Head and content together. */
 const fixedLengths: ReadonlyMap<number, number> = new Map([
-  [0xca, 5], [0xcb, 9], [0xcc, 2], [0xcd, 3], [0xce, 5], [0xcf, 9], [0xd0, 2], [0xd1, 3], [0xd2, 5], [0xd3, 9],
-  [0xd4, 3], [0xd5, 4], [0xd6, 6], [0xd7, 10], [0xd8, 18],
+  [0xca, 5],
+  [0xcb, 9],
+  [0xcc, 2],
+  [0xcd, 3],
+  [0xce, 5],
+  [0xcf, 9],
+  [0xd0, 2],
+  [0xd1, 3],
+  [0xd2, 5],
+  [0xd3, 9],
+  [0xd4, 3],
+  [0xd5, 4],
+  [0xd6, 6],
+  [0xd7, 10],
+  [0xd8, 18],
 ]);
 /** How many bytes the length takes. */
 const lengthWidths: ReadonlyMap<number, number> = new Map([
-  [0xc4, 1], [0xc5, 2], [0xc6, 4], [0xc7, 1], [0xc8, 2], [0xc9, 4], [0xd9, 1], [0xda, 2], [0xdb, 4], [0xdc, 2], [0xdd, 4],
-  [0xde, 2], [0xdf, 4],
+  [0xc4, 1],
+  [0xc5, 2],
+  [0xc6, 4],
+  [0xc7, 1],
+  [0xc8, 2],
+  [0xc9, 4],
+  [0xd9, 1],
+  [0xda, 2],
+  [0xdb, 4],
+  [0xdc, 2],
+  [0xdd, 4],
+  [0xde, 2],
+  [0xdf, 4],
 ]);
 
 function endOfMany(bytes: Uint8Array, start: number, count: number): number {

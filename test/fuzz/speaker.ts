@@ -245,9 +245,30 @@ export class Speaker {
     return [...chosen].map((origin): OriginDots => {
       const intervals: number[] = [];
       let free = 1;
-      for (let count = dice.weighted([[6, 1], [2, 2], [1, 5], [0.1, 60]] as const); count > 0; count--) {
-        const first = free + dice.weighted([[6, 0], [4, dice.below(5)], [0.2, dice.pick(oddNumbers)]] as const);
-        const last = first + dice.weighted([[6, 0], [4, dice.below(20)], [0.2, dice.pick(oddNumbers)]] as const);
+      for (
+        let count = dice.weighted([
+          [6, 1],
+          [2, 2],
+          [1, 5],
+          [0.1, 60],
+        ] as const);
+        count > 0;
+        count--
+      ) {
+        const first =
+          free +
+          dice.weighted([
+            [6, 0],
+            [4, dice.below(5)],
+            [0.2, dice.pick(oddNumbers)],
+          ] as const);
+        const last =
+          first +
+          dice.weighted([
+            [6, 0],
+            [4, dice.below(20)],
+            [0.2, dice.pick(oddNumbers)],
+          ] as const);
         if (last > Number.MAX_SAFE_INTEGER) break;
         intervals.push(first, last);
         free = last + 2;
@@ -260,7 +281,11 @@ export class Speaker {
     const dice = this.#dice;
     return Math.max(
       1,
-      dice.weighted([[50, 1 + dice.below(60)], [10, 1 + dice.below(3000)], [0.5, dice.pick(oddNumbers)]] as const),
+      dice.weighted([
+        [50, 1 + dice.below(60)],
+        [10, 1 + dice.below(3000)],
+        [0.5, dice.pick(oddNumbers)],
+      ] as const),
     );
   }
 

@@ -2,7 +2,10 @@
 import type { Session, Transport, TransportEvents } from '@grapevine/transport';
 
 /** @param heard of each session the frames of one turn, before the node takes them */
-export function tapped(transport: Transport, heard: (session: Session, frames: readonly Uint8Array[]) => void): Transport {
+export function tapped(
+  transport: Transport,
+  heard: (session: Session, frames: readonly Uint8Array[]) => void,
+): Transport {
   return {
     start: (events) => transport.start(tappedEvents(events, heard)),
     dial: (urls) => transport.dial(urls),
