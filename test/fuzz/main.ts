@@ -3,13 +3,25 @@
  *
  * Run from the top of the repository by `npm run fuzz`.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { CommanderError } from 'commander';
 import { readArguments, type FuzzArguments } from './arguments.ts';
+import { readCorpus, replay } from './replay.ts';
+import { readScript } from './script.ts';
 import { countsOf, mebi, type Report, run } from './run.ts';
 
 const args = argumentsOr2();
-if (args !== undefined) {
-  const report = await run({ ...args, corpus: [], print: (line) => console.log(line) });
+if (args?.replay !== undefined) {
+  // What a liar says in the wild may be said in the names of the honest, who need not agree afterwards.
+  const failures = await replay(readScript(readFileSync(args.replay, 'utf8')), false);
+  for (const failure of failures) console.error(`FAILED: ${failure}`);
+  console.log(failures.length > 0 ? 'Not all held.' : 'All held.');
+  process.exitCode = failures.length > 0 ? 1 : 0;
+} else if (args !== undefined) {
+  const conversations = [...readCorpus(join(process.cwd(), 'test', 'fuzz', 'corpus')).values()].flat();
+  const corpus = conversations.filter(({ opening }) => opening === 'session').map(({ frames }) => frames);
+  const report = await run({ ...args, corpus, print: (line) => console.log(line) });
   console.log(tableOf(report));
   for (const failure of report.failures) console.error(`FAILED: ${failure}`);
   if (report.tape !== null)

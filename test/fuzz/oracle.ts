@@ -23,10 +23,19 @@ export class Oracle {
   peakRssBytes = 0;
   peakHeapBytes = 0;
 
+  readonly #listeners: readonly (readonly [string, (error: unknown) => void])[] = [
+    ['uncaughtException', (error) => this.fail(`an exception that nobody caught: ${textOf(error)}`)],
+    ['unhandledRejection', (error) => this.fail(`a rejection that nobody handled: ${textOf(error)}`)],
+    ['warning', (error) => this.fail(`Node.js warns: ${textOf(error)}`)],
+  ];
+
   constructor() {
-    process.on('uncaughtException', (error) => this.fail(`an exception that nobody caught: ${error.stack ?? error}`));
-    process.on('unhandledRejection', (error) => this.fail(`a rejection that nobody handled: ${textOf(error)}`));
-    process.on('warning', (warning) => this.fail(`Node.js warns: ${warning.stack ?? warning.message}`));
+    for (const [event, listener] of this.#listeners) process.on(event, listener);
+  }
+
+  /** Listens no more. */
+  retire(): void {
+    for (const [event, listener] of this.#listeners) process.off(event, listener);
   }
 
   get hasFailed(): boolean {

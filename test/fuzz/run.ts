@@ -129,6 +129,7 @@ export async function run(options: RunOptions): Promise<Report> {
   clearInterval(progress);
   await Promise.all(scenes.map((scene) => scene.close()));
   await dog.stop();
+  oracle.retire();
   for (const [code, text] of oracle.samples) print(`${code}: ${text}`);
   const { failures, ends, logged, peakHeapBytes, peakRssBytes } = oracle;
   return {
