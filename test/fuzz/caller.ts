@@ -164,11 +164,18 @@ function outcomeOf(answer: Buffer): string {
   const status = /^HTTP\/1\.1 (\d+)/.exec(text)?.[1];
   if (status === undefined) return 'CONNECTION_LOST';
   if (status !== '101') return `HTTP ${status}`;
-  // Of what follows the head only the close frame matters, which is the last.
-  const close = answer.lastIndexOf(0x88);
-  if (close < text.indexOf('\r\n\r\n') || close + 4 > answer.length) return 'CONNECTION_LOST';
-  const code = answer.readUInt16BE(close + 2);
-  return nameOfCode.get(code) ?? String(code);
+  const code = closeCodeIn(answer.subarray(text.indexOf('\r\n\r\n') + 4));
+  return code === undefined ? 'CONNECTION_LOST' : (nameOfCode.get(code) ?? String(code));
+}
+
+/** @param frames of a server: not masked, and none of them long */
+function closeCodeIn(frames: Buffer): number | undefined {
+  for (let at = 0; at + 4 <= frames.length;) {
+    const short = (frames[at + 1] as number) & 0x7f;
+    if (frames[at] === 0x88) return frames.readUInt16BE(at + 2);
+    at += short < 126 ? 2 + short : 4 + frames.readUInt16BE(at + 2);
+  }
+  return undefined;
 }
 
 /** Plays a conversation. @returns `stays`, or the name of the code it was ended with */

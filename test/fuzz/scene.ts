@@ -213,13 +213,10 @@ export class Scene {
   }
 
   async #until(what: string, obstacle: () => string | undefined): Promise<void> {
-    const beganAt = performance.now();
-    const givesUpAt = beganAt + patienceMs;
-    let said = 0;
+    const givesUpAt = performance.now() + patienceMs;
     for (let found = obstacle(); found !== undefined; found = obstacle()) {
       if (performance.now() > givesUpAt)
         return this.#options.oracle.fail(`${this.name}: not so that ${what}: ${found}`);
-      if (performance.now() > beganAt + 5000 * (said + 1)) console.log(++said, found);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
