@@ -201,9 +201,9 @@ class Talk {
       if (this.#waiting.length === 0) this.#say();
       const frame = this.#changed(this.#waiting.shift() as Uint8Array);
       // What may not be said must not be read either: a frame that is read may tell numbers of origins.
-      const { incoming, expected } = this.#model.read(frame);
+      const { incoming, expected, mayHaveTaught } = this.#model.read(frame);
       if (this.#details.confinement?.allows(incoming) === false) continue;
-      if (expected === 'ends' && !tellsNumbers(frame) && !this.#dice.chance(FATAL)) continue;
+      if (expected === 'ends' && !mayHaveTaught && !this.#dice.chance(FATAL)) continue;
       this.#left -= 1;
       if (expected === 'unsure') this.isUnsure = true;
       if (this.#said.length < 64) this.#said.push(frame);
@@ -293,10 +293,9 @@ class Talk {
   }
 }
 
-/** Whether it may be a list of numbers. One that is malformed may have been learned in part by the model: it must be said. */
+/** Whether it is a list of numbers, which mostly ends the session when it is changed. */
 function tellsNumbers(frame: Uint8Array): boolean {
-  const [head = 0, kind = 0] = frame;
-  return !(head >= 0x90 && head < 0xa0 && kind >= 16 && kind < 0x80);
+  return frame[1] === 3 || frame[1] === 4;
 }
 
 /** Nothing for what cannot be said at all. */

@@ -20,7 +20,7 @@ if (args?.replay !== undefined) {
   process.exitCode = failures.length > 0 ? 1 : 0;
 } else if (args !== undefined) {
   const conversations = [...readCorpus(join(process.cwd(), 'test', 'fuzz', 'corpus')).values()].flat();
-  const corpus = conversations.filter(({ opening }) => opening === 'session').map(({ frames }) => frames);
+  const corpus = conversations.filter(({ outcome }) => outcome === 'stays').map(({ frames }) => frames);
   const report = await run({ ...args, corpus, print: (line) => console.log(line) });
   console.log(tableOf(report));
   for (const failure of report.failures) console.error(`FAILED: ${failure}`);

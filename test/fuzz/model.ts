@@ -12,6 +12,13 @@ import { protocols } from './scene.ts';
 /** `ends`: it is malformed. `unsure`: the node may take it or not, by what else it has been told. */
 export type Expected = 'goes on' | 'ends' | 'unsure';
 
+export interface Reading {
+  readonly incoming: Incoming | null;
+  readonly expected: Expected;
+  /** Whether the decoder may know more than before: a malformed list of numbers is learned up to where it breaks. */
+  readonly mayHaveTaught: boolean;
+}
+
 const membership = swim();
 
 /** By the names of an instance and of its protocol: what a node takes in it. */
@@ -28,15 +35,15 @@ export class Model {
   #refusedChannels = false;
 
   /** @returns what the frame is, and what will come of it */
-  read(frame: Uint8Array): { readonly incoming: Incoming | null; readonly expected: Expected } {
+  read(frame: Uint8Array): Reading {
     let incoming: Incoming | null;
     try {
       incoming = this.#decoder.decode(frame);
     } catch (error) {
       if (!isGossipError(error) || error.code !== 'FRAME_MALFORMED') throw error;
-      return { incoming: null, expected: 'ends' };
+      return { incoming: null, expected: 'ends', mayHaveTaught: tellsOfOrigins(error) };
     }
-    return { incoming, expected: incoming === null ? 'goes on' : this.#expected(incoming) };
+    return { incoming, expected: incoming === null ? 'goes on' : this.#expected(incoming), mayHaveTaught: true };
   }
 
   #expected(incoming: Incoming): Expected {
@@ -56,4 +63,8 @@ export class Model {
         return incoming satisfies never;
     }
   }
+}
+
+function tellsOfOrigins({ message }: Error): boolean {
+  return / of (forget-)?origins is | is told twice, | origins are numbered/.test(message);
 }
