@@ -27,7 +27,7 @@ function fuzz(...args: readonly string[]): Promise<Outcome> {
 }
 
 test('nodes hold out while liars and strangers talk to them, and the honest end equal', async () => {
-  const { code, output } = await fuzz('--frames', String(FRAMES), '--minutes', '1', '--seed', '1');
+  const { code, output } = await fuzz('--frames', String(FRAMES), '--minutes', '2', '--seed', '1');
   expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining('frames read') });
   expect(output).toContain('FRAME_MALFORMED');
   expect(output).toContain('HELLO_MALFORMED');

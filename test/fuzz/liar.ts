@@ -226,7 +226,7 @@ class Talk {
         [85, 'speak'],
         [8, 'repeat'],
         [2, 'swap'],
-        [3, 'corpus'],
+        [0.2, 'corpus'],
         [0.3, 'odd'],
         [0.5, 'bytes'],
         [1, 'channel'],

@@ -49,7 +49,7 @@ const beginMs = Date.UTC(2026, 0, 1);
 const writeEveryMs = 250;
 const idsOfEach = 40;
 /** Machines may be busy. */
-const patienceMs = 90_000;
+const patienceMs = 180_000;
 
 /** How the name of each honest node begins, and no liar's. */
 export const honestPrefix = 'honest';
