@@ -5,6 +5,7 @@ export interface FuzzArguments {
   readonly frames: number;
   readonly minutes: number;
   readonly seed: number;
+  readonly strict: boolean;
   readonly replay?: string;
 }
 
@@ -16,6 +17,7 @@ export function readArguments(args: readonly string[]): FuzzArguments {
     .option('--minutes <m>', 'the longest that liars talk, in minutes', positive, 25)
     .option('--seed <s>', 'what is said', count, 1)
     .option('--replay <file>', 'plays what a failure left behind, or a file of the corpus')
+    .option('--strict', 'instances that liars write to must end with equal hashes, too', false)
     .exitOverride()
     .parse([...args], { from: 'user' })
     .opts<FuzzArguments>();

@@ -20,6 +20,8 @@ export interface RunOptions {
   /** The longest that liars talk, in minutes. */
   readonly minutes: number;
   readonly corpus: readonly (readonly Uint8Array[])[];
+  /** As for a scene. */
+  readonly strict: boolean;
   readonly print: (line: string) => void;
 }
 
@@ -54,7 +56,7 @@ const MOST_RSS_BYTES = 1024 * 1024 * 1024;
 const PROGRESS_MS = 10_000;
 
 export async function run(options: RunOptions): Promise<Report> {
-  const { seed, print } = options;
+  const { seed, print, strict } = options;
   const oracle = new Oracle();
   const tape = new Tape();
   const dog = watchdog(tape);
@@ -63,9 +65,25 @@ export async function run(options: RunOptions): Promise<Report> {
     frames += 1;
     tape.record(session, frame);
   };
-  const kept = await Scene.start({ name: 'kept', medium: 'memory', honest: 2, mayRestart: false, oracle, heard });
+  const kept = await Scene.start({
+    name: 'kept',
+    medium: 'memory',
+    honest: 2,
+    mayRestart: false,
+    strict,
+    oracle,
+    heard,
+  });
   const wild = await Scene.start({ name: 'wild', medium: 'memory', honest: 1, mayRestart: true, oracle, heard });
-  const open = await Scene.start({ name: 'open', medium: 'sockets', honest: 2, mayRestart: false, oracle, heard });
+  const open = await Scene.start({
+    name: 'open',
+    medium: 'sockets',
+    honest: 2,
+    mayRestart: false,
+    strict,
+    oracle,
+    heard,
+  });
   const scenes = [kept, wild, open];
   const liars: Liar[] = [];
   for (const [at, scene] of scenes.entries()) {
