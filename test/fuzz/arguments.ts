@@ -17,7 +17,7 @@ export function readArguments(args: readonly string[]): FuzzArguments {
     .option('--minutes <m>', 'the longest that liars talk, in minutes', positive, 25)
     .option('--seed <s>', 'what is said', count, 1)
     .option('--replay <file>', 'plays what a failure left behind, or a file of the corpus')
-    .option('--strict', 'instances that liars write to must end with equal hashes, too', false)
+    .option('--strict', 'instances that liars write to must end equal, too', false)
     .exitOverride()
     .parse([...args], { from: 'user' })
     .opts<FuzzArguments>();

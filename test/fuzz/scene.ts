@@ -29,7 +29,7 @@ export interface SceneOptions {
   /** Whether liars may tell nodes of later lives of theirs, whereupon these start anew. */
   readonly mayRestart: boolean;
   readonly oracle: Oracle;
-  /** Whether also instances that liars write to must end with equal hashes. @default false */
+  /** Whether also instances that liars write to must end equal. @default false */
   readonly strict?: boolean;
   /** A frame of a liar is about to be read by the node. */
   readonly heard: (session: number, frame: Uint8Array) => void;
@@ -44,7 +44,7 @@ export const protocols: Readonly<Record<string, Protocol>> = {
 };
 /** Small, so that they are reached. */
 const bounds = { maxIds: 2000, maxBytes: 512 * 1024, maxOrigins: 256 } as const;
-/** Instances whose replicas end equal. */
+/** Instances whose replicas would end equal without liars; no liar writes to the last. */
 const converging = ['flags', 'state', 'quiet'] as const;
 
 const beginMs = Date.UTC(2026, 0, 1);
@@ -203,11 +203,12 @@ export class Scene {
       for (const other of this.nodes)
         if (other !== node && !node.members().some(({ name }) => name === other.name))
           return `${node.name} does not know that ${other.name} is there`;
-    for (const instance of this.#options.strict === true ? converging : (['quiet'] as const)) {
+    const compared = this.#options.strict === true ? converging : (['quiet'] as const);
+    for (const instance of compared) {
       const hashes = this.nodes.map((node) => node.gossip(instance).status().hash);
       if (new Set(hashes).size > 1) return `${instance}: ${hashes.join(' ')}`;
     }
-    for (const instance of converging) {
+    for (const instance of compared) {
       const contents = this.nodes.map((node) => JSON.stringify(honestIn(node.gossip(instance))));
       if (new Set(contents).size > 1) return `${instance}: unequal content: ${contents.join('\n')}`;
     }
