@@ -8,6 +8,12 @@
 
 import { hashNumber, hashText } from './hash.ts';
 
+/**
+ * Epochs from here on are heeded by nobody whose own they are said to be: no clock gives them, and there would soon be no
+ * number above to take.
+ */
+export const EPOCH_LIMIT: number = 2 ** 53 - 2 ** 22;
+
 export class Origin {
   readonly name: string;
   /** Milliseconds since 1970 at which the store was created, or one more than what a peer remembered. */

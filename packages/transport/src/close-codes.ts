@@ -19,6 +19,8 @@ export const closeCodes = {
   PROTOCOL_ERROR: 1002,
   /** No close frame came. Never sent. */
   CONNECTION_LOST: 1006,
+  /** A frame in more pieces than a node takes, found by the WebSocket layer. */
+  TOO_MANY_PIECES: 1008,
   FRAME_TOO_LARGE: 1009,
   /** The pair has another connection. */
   DUPLICATE: 4000,
@@ -60,6 +62,7 @@ export interface CloseInfo {
 const errorOfCode: ReadonlyMap<number, ErrorCode> = new Map([
   [closeCodes.PROTOCOL_ERROR, 'FRAME_MALFORMED'],
   [closeCodes.CONNECTION_LOST, 'CONNECTION_LOST'],
+  [closeCodes.TOO_MANY_PIECES, 'FRAME_MALFORMED'],
   [closeCodes.FRAME_TOO_LARGE, 'FRAME_TOO_LARGE'],
   [closeCodes.FRAME_MALFORMED, 'FRAME_MALFORMED'],
   [closeCodes.HELLO_MALFORMED, 'HELLO_MALFORMED'],

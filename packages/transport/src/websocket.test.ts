@@ -137,6 +137,23 @@ describe('garbage', () => {
     stranger.send(new Uint8Array());
   };
 
+  test('has a code of the table, whatever breaks the framing', async () => {
+    const a = await aStage().node('a');
+    const closedBy = async (misbehave: (stranger: WebSocket) => void): Promise<unknown> =>
+      (
+        await aStranger(a.url, (stranger) => {
+          settle(stranger);
+          misbehave(stranger);
+        }).closed
+      )[0];
+    const noUtf8 = Buffer.from([0xc3, 0x28]);
+    expect(await closedBy((stranger) => stranger.send(noUtf8, { binary: false }))).toBe(closeCodes.FRAME_MALFORMED);
+    const inPieces = (stranger: WebSocket): void => {
+      for (let i = 0; i < 70; i++) stranger.send(new Uint8Array(1), { fin: false });
+    };
+    expect(await closedBy(inPieces)).toBe(closeCodes.TOO_MANY_PIECES);
+  });
+
   test('in a session costs the peer its session: text is FRAME_MALFORMED, too much is FRAME_TOO_LARGE', async () => {
     const a = await aStage().node('a', { maxFrameBytes: 20_000 });
     const text = aStranger(a.url, (stranger) => {

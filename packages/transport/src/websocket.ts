@@ -31,6 +31,8 @@ const bindingLabel = 'EXPORTER-Channel-Binding';
 
 /** A frame in very many pieces would take far more memory than its bytes. Nodes send theirs in one. */
 const pieces = { maxFragments: 64, maxBufferedChunks: 16_384 };
+/** No text is taken anyhow: who sends one is told so, and not that it was no UTF-8. */
+const reading = { ...pieces, skipUTF8Validation: true };
 
 /**
  * A transport over WebSockets. It does nothing before `start`.
@@ -91,7 +93,7 @@ class WebSocketMedium implements Medium {
     const upgrader = new WebSocketServer({
       noServer: true,
       maxPayload: maxFrameBytes,
-      ...pieces,
+      ...reading,
       clientTracking: false,
       handleProtocols: () => subprotocol,
     });
@@ -127,7 +129,7 @@ class WebSocketMedium implements Medium {
       agent: false,
       perMessageDeflate: false,
       maxPayload: maxFrameBytes,
-      ...pieces,
+      ...reading,
     });
     let stream: Duplex | null = null;
     let over = false;

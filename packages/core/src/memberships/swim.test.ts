@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { GossipError } from '../errors.ts';
 import type { DialEnd, Member, MembershipEnvironment, MembershipMachine, MemberStatus } from '../membership.ts';
+import { EPOCH_LIMIT } from '../origin.ts';
 import { seededRandom } from '../random.ts';
 import {
   ACK,
@@ -661,6 +662,15 @@ describe('what members believe', () => {
       expect(scene.outlived).toEqual([9]);
       expect(scene.reports).toEqual([]);
     }
+  });
+
+  test("an epoch that leaves no higher one is nobody's life, and not outlived", () => {
+    const scene = connectedTo('b');
+    for (const epoch of [EPOCH_LIMIT, Number.MAX_SAFE_INTEGER])
+      for (const state of [DOWN, LEFT]) scene.hearOf(aRecord('m', state, 1, { epoch }));
+    expect(scene.outlived).toEqual([]);
+    scene.hearOf(aRecord('m', DOWN, 1, { epoch: EPOCH_LIMIT - 1 }));
+    expect(scene.outlived).toEqual([EPOCH_LIMIT - 1]);
   });
 
   test('who is sent away, or no member at all, may ask who is there', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { EPOCH_LIMIT } from '../origin.ts';
 import type { Environment, Peer } from '../protocol.ts';
 import { seededRandom } from '../random.ts';
 import { Replica } from '../replica.ts';
@@ -44,6 +45,15 @@ describe('a new list of peers', () => {
     expect(replica.origin.epoch).toBe(epoch);
     sessions.change([peer('a', 2, epoch + 40)]);
     expect(replica.origin.epoch).toBeGreaterThan(epoch + 40);
+  });
+
+  test('does not heed an epoch that leaves no higher one to take', () => {
+    const { sessions, replica } = aBench();
+    sessions.change([peer('liar', 1, Number.MAX_SAFE_INTEGER), peer('other', 2, EPOCH_LIMIT)]);
+    expect(replica.origin.epoch).toBe(10);
+    sessions.change([peer('liar', 3, EPOCH_LIMIT - 1)]);
+    expect(replica.origin.epoch).toBeGreaterThanOrEqual(EPOCH_LIMIT);
+    expect(Number.isSafeInteger(replica.origin.epoch)).toBe(true);
   });
 
   test('takes another epoch than a former life that heard the same', () => {

@@ -3,9 +3,11 @@
  *
  * Invariants
  *  1. A peer that came back on another connection has gone and arrived: nothing of the old connection holds.
- *  2. A peer's report of this node's epoch is heeded before anything is said to it (rule 2 of docs/algorithm.md).
+ *  2. A peer's report of this node's epoch is heeded before anything is said to it (rule 2 of docs/algorithm.md), unless
+ *     nothing could be above it: then it is a lie.
  */
 
+import { EPOCH_LIMIT } from '../origin.ts';
 import type { Environment, Peer } from '../protocol.ts';
 import { below } from '../random.ts';
 
@@ -54,6 +56,7 @@ export class Sessions {
     for (const { name, session, epochOfUs } of peers) {
       if (former.get(name) === session) continue;
       arrived.push(name);
+      if (epochOfUs >= EPOCH_LIMIT) continue;
       // Two lives that hear the same of a third must not take the same epoch: so the leap is random.
       this.#environment.replica.adoptEpoch(epochOfUs, () => below(this.#environment.random, EPOCH_LEAP));
     }

@@ -12,6 +12,7 @@
 import { GossipError } from '../../errors.ts';
 import type { Sum } from '../../hash.ts';
 import { isThere, type Member, type Meta } from '../../membership.ts';
+import { EPOCH_LIMIT } from '../../origin.ts';
 import { Broadcasts, retransmitLimit } from './broadcasts.ts';
 import { MAX_ACCUSERS, MAX_RECORDS, type SwimRecord } from './messages.ts';
 import { sameMeta } from './meta.ts';
@@ -238,6 +239,8 @@ export class Knowledge {
    * another node may yet turn out to be over: whoever was not yet told of its end says so of a former self, too.
    */
   #hearOfLater(epoch: number, state: number, url: string | null): void {
+    // It cannot be outlived: it is made up.
+    if (epoch >= EPOCH_LIMIT) return;
     const { name } = this.#self;
     if (state === DOWN || state === LEFT || url === this.#self.url) {
       if (epoch <= this.#outlivedEpoch) return;
