@@ -5,7 +5,6 @@ export interface FuzzArguments {
   readonly frames: number;
   readonly minutes: number;
   readonly seed: number;
-  readonly strict: boolean;
   readonly replay?: string;
 }
 
@@ -17,7 +16,6 @@ export function readArguments(args: readonly string[]): FuzzArguments {
     .option('--minutes <m>', 'the longest that liars talk, in minutes', positive, 25)
     .option('--seed <s>', 'what is said', count, 1)
     .option('--replay <file>', 'plays what a failure left behind, or a file of the corpus')
-    .option('--strict', 'instances that liars write to must end equal, too', false)
     .exitOverride()
     .parse([...args], { from: 'user' })
     .opts<FuzzArguments>();

@@ -21,7 +21,6 @@ export interface RunOptions {
   readonly minutes: number;
   readonly corpus: readonly (readonly Uint8Array[])[];
   /** As for a scene. */
-  readonly strict: boolean;
   readonly print: (line: string) => void;
 }
 
@@ -56,7 +55,7 @@ const MOST_RSS_BYTES = 1024 * 1024 * 1024;
 const PROGRESS_MS = 10_000;
 
 export async function run(options: RunOptions): Promise<Report> {
-  const { seed, print, strict } = options;
+  const { seed, print } = options;
   const oracle = new Oracle();
   const tape = new Tape();
   const dog = watchdog(tape);
@@ -70,7 +69,6 @@ export async function run(options: RunOptions): Promise<Report> {
     medium: 'memory',
     honest: 2,
     mayRestart: false,
-    strict,
     oracle,
     heard,
   });
@@ -80,7 +78,6 @@ export async function run(options: RunOptions): Promise<Report> {
     medium: 'sockets',
     honest: 2,
     mayRestart: false,
-    strict,
     oracle,
     heard,
   });

@@ -685,6 +685,36 @@ describe('an update that a replica does not take', () => {
     expect(b.visible).toEqual({ x: '1' });
   });
 
+  test('for its stamp does not keep removals out while more of it comes for ever', () => {
+    const network = aNetwork({ tombstoneTtl: 0, gc: 100 });
+    const [far, ahead, near] = [network.node('far'), network.node('ahead', { skewMs: 100000 }), network.node('near')];
+    far.add('x', '1');
+    far.add('y', '1');
+    network.connect(far, ahead);
+    network.connect(ahead, near);
+    network.until(() => near.visible['x'] === '1');
+    network.cut(ahead, near);
+    far.remove('x');
+    network.until(() => ahead.visible['x'] === undefined);
+    network.run(1000);
+    network.connect(ahead, near);
+    // What supersedes `y` is held back, and until its time comes `y` stays.
+    ahead.add('y', '2');
+    const goOn = (seconds: number): void => {
+      for (let i = 0; i < seconds; i++) {
+        ahead.add(`new ${i}`, '1');
+        network.run(1000);
+      }
+    };
+    // Somebody else might still bring what is claimed.
+    goOn(30);
+    expect(near.visible).toEqual({ x: '1', y: '1' });
+    goOn(100);
+    expect(near.visible).not.toHaveProperty('x');
+    network.until(() => network.isEqual);
+    expect(near.visible).toMatchObject({ y: '2', 'new 0': '1' });
+  });
+
   test('for lack of room among those from the future is in no context, and comes in the end', () => {
     const network = aNetwork({ gc: 100 });
     const [a, b] = [network.node('a', { skewMs: 100000 }), network.node('b')];

@@ -95,14 +95,7 @@ export const mutations: readonly Mutation[] = [
     'this.pending.addAll(dotsOf(news));',
     'this.pending.addAll(dotsOf(news)); this.#environment.replica.context.addAll(dotsOf(news));',
   ),
-  one(
-    '2',
-    'claim what is held back',
-    replica,
-    'this.#heldBack.lacking(fresh)',
-    'fresh',
-    'An exchange takes up no claim at all that speaks of what is held back; so this is the second guard of two.',
-  ),
+  one('2', 'claim what is held back', replica, 'this.#heldBack.lacking(fresh)', 'fresh'),
   one(
     '2',
     'claim what is gone',
@@ -178,7 +171,7 @@ export const mutations: readonly Mutation[] = [
     '3',
     'sweep without covering the peer',
     sweep,
-    'if (replica.context.covers(replica.refused.lacking(message.context))) this.#sweep(message, horizonMs);',
+    'if (replica.context.covers(taken)) this.#sweep(message, horizonMs);',
     'this.#sweep(message, horizonMs);',
   ),
   one(
@@ -269,14 +262,14 @@ export const mutations: readonly Mutation[] = [
     '3',
     'vouch for what is only known by the word of others',
     replica,
-    'if (!this.refused.isEmpty) this.#unvouched.addAll(taken);',
+    'if (!this.refused.isEmpty || !this.#heldBack.isEmpty) this.#unvouched.addAll(taken);',
     '',
   ),
   one(
     '3',
     'vouch for what was swept while something was refused',
     replica,
-    'if (!this.refused.isEmpty) this.#unvouched.add(update.origin, update.sequence);',
+    'if (!this.refused.isEmpty || !this.#heldBack.isEmpty) this.#unvouched.add(update.origin, update.sequence);',
     '',
   ),
   one(

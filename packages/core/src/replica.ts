@@ -383,19 +383,20 @@ export class Replica {
     const taken = this.#room.isCrowded(news) ? this.#room.withRoom(news) : news;
     this.refusedOrigins += news.length - taken.length;
     this.context.addAll(taken);
-    if (!this.refused.isEmpty) this.#unvouched.addAll(taken);
+    if (!this.refused.isEmpty || !this.#heldBack.isEmpty) this.#unvouched.addAll(taken);
   }
 
   /** What of these dots, all of its context, this replica can vouch for: it has, or had, what they are over for. */
   vouched(dots: Dots): Dots {
-    // Nothing is refused any more: what that superseded is known as well as anything.
-    if (this.refused.isEmpty && !this.#unvouched.isEmpty) this.#unvouched.removeAll(this.#unvouched.dots());
+    // Nothing is refused or held back any more: what that superseded is known as well as anything.
+    if (this.refused.isEmpty && this.#heldBack.isEmpty && !this.#unvouched.isEmpty)
+      this.#unvouched.removeAll(this.#unvouched.dots());
     return this.#unvouched.isEmpty ? dots : this.#unvouched.lacking(dots);
   }
 
   /** Drops what a peer has seen and no longer holds. */
   sweep(update: Update): void {
-    if (!this.refused.isEmpty) this.#unvouched.add(update.origin, update.sequence);
+    if (!this.refused.isEmpty || !this.#heldBack.isEmpty) this.#unvouched.add(update.origin, update.sequence);
     this.drop(update);
   }
 
@@ -479,6 +480,16 @@ export class Replica {
   /** Whether any of these dots is held back here, until its time comes. */
   holdsBack(dots: Dots): boolean {
     return this.#heldBack.hasAny(dots);
+  }
+
+  /** What of these dots is not held back here. */
+  notHeldBack(dots: Dots): Dots {
+    return this.#heldBack.lacking(dots);
+  }
+
+  /** The ids of what is held back here, until its time comes. */
+  idsHeldBack(): ReadonlySet<string> {
+    return this.#heldBack.ids();
   }
 
   /** Updates that were held back and whose time has come: to be received anew. */

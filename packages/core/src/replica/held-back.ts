@@ -42,6 +42,17 @@ export class HeldBack {
     return true;
   }
 
+  get isEmpty(): boolean {
+    return this.#held.size === 0;
+  }
+
+  /** The ids of what is held back. */
+  ids(): ReadonlySet<string> {
+    const ids = new Set<string>();
+    for (const { id } of this.#held.values()) ids.add(id);
+    return ids;
+  }
+
   /** Whether any of these dots is held back. */
   hasAny(dots: Dots): boolean {
     return this.#held.size > 0 && this.#heldDots.common(dots).length > 0;

@@ -8,12 +8,13 @@
  * Source: docs/algorithm.md, rule 3.
  */
 
-import { Context } from '../../context.ts';
+import { Context, type Dots } from '../../context.ts';
 import type { Intake } from '../../intake.ts';
 import type { Chunk, End } from '../../messages.ts';
 import type { Environment } from '../../protocol.ts';
 import { dotFrames } from '../dots.ts';
 import { horizonOf } from './held.ts';
+import { PutOff } from './put-off.ts';
 import type { Sweep } from './sweep.ts';
 
 /** Where more was refused in a transfer, as `Context.room` counts it, its claim is not taken up. */
@@ -46,6 +47,8 @@ export class IncomingTransfer {
   readonly #sweep: Sweep;
   /** Who was told on this connection that something of theirs is refused. */
   readonly #toldRefused = new Set<string>();
+  /** What claims say is over, while what it may be over for is held back here. */
+  readonly #putOff: PutOff;
   #incoming: Incoming | null = null;
   #invitations: number;
 
@@ -55,6 +58,7 @@ export class IncomingTransfer {
     this.#intake = intake;
     this.#options = options;
     this.#sweep = sweep;
+    this.#putOff = new PutOff(environment.replica.maxDriftMs);
     // A restarted instance must not take frames for its former self as its own.
     this.#invitations = Math.floor(environment.random() * 0x40000000);
   }
@@ -147,15 +151,23 @@ export class IncomingTransfer {
       const claim = untaken.lacking(message.claim);
       this.#incoming = null;
       const { replica } = this.#environment;
-      // The peer has stored what we hold back, and no longer holds what that superseded: we must not say that we have
-      // seen it, or others would drop it for us.
-      if (!isWhole || replica.holdsBack(claim) || !this.#isEqualElsewhere(message)) return;
+      if (!isWhole || !this.#isEqualElsewhere(message)) return;
+      const due = replica.holdsBack(claim) ? this.#due(claim, settledMs) : claim;
+      if (due === null) return;
       // What was refused once and is claimed now without having come is held by the sender no more.
-      replica.refused.removeAll(claim);
-      replica.claim(claim, this.#intake.pending, settledMs, this.#options.inView);
+      replica.refused.removeAll(due);
+      replica.claim(due, this.#intake.pending, settledMs, this.#options.inView);
       if (this.#sweep.isLiveAs(message) || !this.#sweep.isDue(message, settledMs)) return;
       this.#sweep.begin(from, Math.max(message.horizonMs, horizonOf(replica, settledMs)));
     });
+  }
+
+  /** What is to be taken of a claim that speaks of what is held back here; `null`: what is lacked of it has to wait. */
+  #due(claim: Dots, nowMs: number): Dots | null {
+    const { replica } = this.#environment;
+    const lacked = replica.notHeldBack(replica.context.lacking(claim));
+    const due = this.#putOff.due(lacked, nowMs);
+    return due.length === 0 && lacked.length > 0 ? null : due;
   }
 
   /**

@@ -82,24 +82,27 @@ export class Sweep {
   onLiveDots(from: string, message: LiveDots, nowMs: number): void {
     const { replica } = this.#environment;
     const horizonMs = Math.max(message.horizonMs, horizonOf(replica, nowMs));
-    // What we refuse we shall never cover, and what it supersedes is over even so.
-    if (replica.context.covers(replica.refused.lacking(message.context))) this.#sweep(message, horizonMs);
+    // What we refuse or hold back we do not cover, and what it supersedes elsewhere is over even so.
+    const taken = replica.notHeldBack(replica.refused.lacking(message.context));
+    if (replica.context.covers(taken)) this.#sweep(message, horizonMs);
     if (message.answer) this.#listLive(from, message.buckets, horizonMs, false);
   }
 
-  /** Drops what the peer has seen and no longer holds. */
+  /** Drops what the peer has seen and no longer holds, unless it may be over there for what is held back here. */
   #sweep(message: LiveDots, horizonMs: number): void {
     const { replica } = this.#environment;
     const chosen = message.buckets === 'all' ? null : new Set(message.buckets);
     const seen = Context.of(message.context);
     const listed = Context.of(message.dots);
+    const waiting = replica.idsHeldBack();
     const dropped: Update[] = [];
     for (const update of replica.store)
       if (
         outlives(update, horizonMs) &&
         (chosen === null || chosen.has(liveBucketOf(update.id))) &&
         seen.has(update.origin, update.sequence) &&
-        !listed.has(update.origin, update.sequence)
+        !listed.has(update.origin, update.sequence) &&
+        !waiting.has(update.id)
       )
         dropped.push(update);
     for (const update of dropped) replica.sweep(update);
