@@ -1,0 +1,124 @@
+/**
+ * How each fault is done, and undone.
+ *
+ * Invariant: when the promise is settled, the fault is over: processes run, clocks are right, the network is whole and the
+ * disk has room. What it has broken is not yet mended.
+ */
+import { statSync } from 'node:fs';
+
+import type { Cluster } from './cluster.ts';
+import type { Network } from './network.ts';
+import type { Fault } from './plan.ts';
+
+export interface Scene {
+  readonly cluster: Cluster;
+  readonly network: Network;
+  /** Waits until an agent holds what all others hold, or what is left of them. */
+  readonly caughtUp: (name: string) => Promise<void>;
+  readonly patienceMs: number;
+}
+
+/** @returns what it hit, where that is up to the moment */
+export async function inflict(fault: Fault, scene: Scene): Promise<string | null> {
+  const { cluster, network } = scene;
+  await pass(fault.atMs);
+  switch (fault.kind) {
+    case 'kill':
+    case 'leave':
+      await cluster.stop(fault.node, fault.kind === 'kill' ? 'SIGKILL' : 'SIGTERM');
+      await pass(fault.forMs);
+      await cluster.start(fault.node);
+      return null;
+    case 'stop': {
+      const agent = cluster.agent(fault.node);
+      agent.signal('SIGSTOP');
+      await pass(fault.forMs);
+      agent.signal('SIGCONT');
+      return null;
+    }
+    case 'reset':
+      return connections(network.reset(fault.node, fault.other));
+    case 'half-open':
+      return connections(
+        network.swallow(fault.node, fault.other, fault.bothWays ? [fault.node, fault.other] : [fault.node]),
+      );
+    case 'partition': {
+      const { side, silent } = fault;
+      return during(
+        fault.forMs,
+        network.add({
+          applies: (a, b) => side.includes(a) !== side.includes(b),
+          weather: silent ? 'silent' : 'refused',
+        }),
+      );
+    }
+    case 'delay': {
+      const pair = [fault.node, fault.other];
+      return during(
+        fault.forMs,
+        network.add({ applies: (a, b) => pair.includes(a) && pair.includes(b), weather: { delayMs: fault.delayMs } }),
+      );
+    }
+    case 'clock':
+      cluster.setClock(fault.node, fault.offMs);
+      return during(fault.forMs, () => cluster.setClock(fault.node, 0));
+    case 'disk':
+      return fillDisk(fault.node, fault.forMs, scene);
+    case 'rolling':
+      for (const name of fault.order) {
+        await cluster.stop(name, 'SIGTERM');
+        await cluster.start(name);
+        await scene.caughtUp(name);
+      }
+      return null;
+    case 'blackout':
+      await Promise.all(fault.order.map((name) => cluster.stop(name, 'SIGKILL')));
+      await pass(fault.forMs);
+      // Nothing of the old is left, so all may go on by the other protocol.
+      cluster.protocol = cluster.protocol === 'hybrid' ? 'entropy' : 'hybrid';
+      await Promise.all(fault.order.map((name) => cluster.start(name)));
+      return `now ${cluster.protocol}`;
+    default:
+      return fault satisfies never;
+  }
+}
+
+/** An agent that is started on a full disk says that it cannot write, and lives; on one with room it writes again. */
+async function fillDisk(name: string, forMs: number, { cluster, patienceMs }: Scene): Promise<null> {
+  const path = cluster.stateFileOf(name);
+  const before = statSync(path).ino;
+  cluster.disk.fill();
+  await cluster.stop(name, 'SIGKILL');
+  const beganAt = cluster.logLengthOf(name);
+  const agent = await cluster.start(name);
+  const said = await cluster.until(
+    () => cluster.logOf(name, beganAt).includes('STATE_FILE_FAILED') || !cluster.living.has(agent),
+    patienceMs,
+  );
+  if (!said) throw new Error(`${name} did not say that its disk is full`);
+  await pass(forMs);
+  cluster.disk.empty();
+  if (statSync(path).ino !== before) throw new Error(`${name} wrote on a full disk`);
+  await cluster.stop(name, 'SIGKILL');
+  await cluster.start(name);
+  if (!(await cluster.until(() => statSync(path).ino !== before, patienceMs)))
+    throw new Error(`${name} did not write again when there was room`);
+  return null;
+}
+
+async function during(forMs: number, end: () => void): Promise<null> {
+  await pass(forMs);
+  end();
+  return null;
+}
+
+function connections(count: number): string {
+  return count === 1 ? '1 connection' : `${count} connections`;
+}
+
+/** What a plan wants to last, has to pass. */
+export function pass(delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, delayMs);
+  });
+}
