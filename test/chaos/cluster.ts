@@ -32,7 +32,7 @@ export type ProtocolName = 'hybrid' | 'entropy';
 const swim = {
   probeInterval: 300,
   probeTimeout: 150,
-  suspicionMult: 3,
+  suspicionMult: 2,
   suspicionMaxMult: 2,
   gossipInterval: 50,
   syncInterval: 2000,
@@ -94,7 +94,7 @@ export class Cluster {
       // The clock comes before all else, and the log survives both the agent and this process.
       runner: [
         'env',
-        `NODE_OPTIONS=--import=${pathToFileURL(join(root, 'test/chaos/clock.mjs'))}`,
+        `NODE_OPTIONS=--import=${pathToFileURL(join(root, 'test/chaos/clock.mjs')).href}`,
         `CHAOS_CLOCK=${this.#clockOf(name)}`,
         'sh',
         '-c',
@@ -102,10 +102,16 @@ export class Cluster {
         this.logPathOf(name),
       ],
       args: [
-        ...['--host', innerHost, '--listen', String(this.#ports.get(name)), '--advertise', this.urlOf(name)],
-        ...['--state-file', this.stateFileOf(name), '--max-drift-ms', String(maxDriftMs)],
-        ...['--ping-interval-ms', String(PING_INTERVAL_MS)],
-        ...['--protocol', this.protocol, '--option', `delta=${DELTA_MS}`],
+        ...flags({
+          host: innerHost,
+          listen: this.#ports.get(name),
+          advertise: this.urlOf(name),
+          'state-file': this.stateFileOf(name),
+          'max-drift-ms': maxDriftMs,
+          'ping-interval-ms': PING_INTERVAL_MS,
+          protocol: this.protocol,
+          option: `delta=${DELTA_MS}`,
+        }),
         ...Object.entries(swim).flatMap(([key, value]) => ['--swim', `${key}=${value}`]),
         ...more,
       ],
@@ -226,6 +232,10 @@ export class Cluster {
   #look(): void {
     for (const look of this.#watched) look();
   }
+}
+
+function flags(given: Readonly<Record<string, string | number | undefined>>): string[] {
+  return Object.entries(given).flatMap(([name, value]) => [`--${name}`, String(value)]);
 }
 
 /** A line of pino of level error or worse, or one that pino did not write. */

@@ -53,7 +53,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 let args: ChaosArguments | null = null;
 try {
-  args = readArguments(process.argv.slice(2));
+  if (process.argv.includes('--help')) console.log(usage);
+  else args = readArguments(process.argv.slice(2));
 } catch (error) {
   console.error(`${(error as Error).message}\n\n${usage}`);
   process.exitCode = 2;

@@ -131,9 +131,10 @@ function draw(random: Random, kind: FaultKind, nodes: readonly string[]): Fault 
   const [node, other] = sample(random, nodes, 2) as [string, string];
   const timed = { atMs: below(random, 500), forMs: 200 + below(random, 1500) };
   switch (kind) {
+    case 'stop':
+      return { kind, node, ...timed, forMs: 200 + below(random, 2500) };
     case 'kill':
     case 'leave':
-    case 'stop':
     case 'disk':
       return { kind, node, ...timed };
     case 'reset':
@@ -146,6 +147,7 @@ function draw(random: Random, kind: FaultKind, nodes: readonly string[]): Fault 
         side: sample(random, nodes, 1 + below(random, Math.floor(nodes.length / 2))),
         silent: below(random, 2) === 0,
         ...timed,
+        forMs: 200 + below(random, 2500),
       };
     case 'delay':
       return { kind, node, other, delayMs: 20 + below(random, 400), ...timed };

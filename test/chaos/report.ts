@@ -11,6 +11,8 @@ export interface Summary {
   readonly kinds: Readonly<Partial<Record<FaultKind, number>>>;
   readonly writes: number;
   readonly acknowledged: number;
+  /** Writes that died with all who held them, in blackouts and else. */
+  readonly diedInBlackouts: number;
   readonly died: number;
   readonly lost: number;
   readonly returned: number;
@@ -37,7 +39,8 @@ export function summarize(seed: number, nodes: number, { rounds, started, acknow
     kinds,
     writes: sum(({ writes }) => writes),
     acknowledged,
-    died: sum(({ died }) => died),
+    diedInBlackouts: sum((round) => (isBlackout(round) ? round.died : 0)),
+    died: sum((round) => (isBlackout(round) ? 0 : round.died)),
     lost: sum(({ lost }) => lost.length),
     returned: sum(({ returned }) => returned.length),
     unequal: rounds.filter(({ unequal }) => unequal.length > 0).length,
@@ -70,7 +73,7 @@ export function showSummary(summary: Summary): string {
       ([kind, count]) => `  ${String(count).padStart(5)}  ${kind}: ${faultKinds[kind as FaultKind].text}`,
     ),
     `${summary.started} processes started; ${summary.writes} writes handed out, ${summary.acknowledged} acknowledged,`,
-    `${summary.died} died with all who held them`,
+    `${summary.diedInBlackouts} died where all were killed at once, ${summary.died} with a writer that was killed before others had them`,
     `lost ${summary.lost}, returned ${summary.returned}, rounds that did not end equal ${summary.unequal}, troubles ${summary.troubles}`,
     `equal after ${seconds(summary.medianEqualMs)} in the median, ${seconds(summary.maxEqualMs)} at most; ${seconds(summary.medianFaultMs)} a fault in the median`,
   ].join('\n');
@@ -86,6 +89,10 @@ export function showFailure(seed: number, { rounds, tails }: RunResult, folder: 
     ...[...tails].map(([name, tail]) => `--- the end of the log of ${name}\n${tail}`),
     `--- all of it is in ${folder}`,
   ].join('\n');
+}
+
+function isBlackout({ round }: RoundResult): boolean {
+  return round.faults.some(({ kind }) => kind === 'blackout');
 }
 
 function seconds(ms: number): string {

@@ -147,7 +147,7 @@ class Run {
     const ends = await Promise.allSettled(round.faults.map((fault) => inflict(fault, scene)));
     isOver = true;
     await writing;
-    const failures = ends.flatMap((end) => (end.status === 'rejected' ? [String((end.reason as Error).message)] : []));
+    const failures = ends.flatMap((end) => (end.status === 'rejected' ? [(end.reason as Error).message] : []));
     const overMs = performance.now();
     const unequal = failures.length > 0 ? [] : await this.#settle(open);
     const equalMs = performance.now() - overMs;
@@ -243,8 +243,13 @@ class Run {
     return Promise.all(
       names.map(async (name) => {
         const asked = this.#cluster.agent(name).status(GOSSIP);
-        const late = pass(ANSWER_MS).then(() => undefined);
-        return (await Promise.race([asked.catch(() => undefined), late]))?.hash;
+        let timer: NodeJS.Timeout | undefined;
+        const late = new Promise<undefined>((resolve) => {
+          timer = setTimeout(resolve, ANSWER_MS, undefined);
+        });
+        const status = await Promise.race([asked.catch(() => undefined), late]);
+        clearTimeout(timer);
+        return status?.hash;
       }),
     );
   }
