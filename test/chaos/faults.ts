@@ -37,9 +37,9 @@ export async function inflict(fault: Fault, scene: Scene): Promise<string | null
       return null;
     }
     case 'reset':
-      return connections(network.reset(fault.node, fault.other));
+      return strike(fault, scene, () => network.reset(fault.node, fault.other));
     case 'half-open':
-      return connections(
+      return strike(fault, scene, () =>
         network.swallow(fault.node, fault.other, fault.bothWays ? [fault.node, fault.other] : [fault.node]),
       );
     case 'partition': {
@@ -112,7 +112,16 @@ async function during(forMs: number, end: () => void): Promise<null> {
   return null;
 }
 
-function connections(count: number): string {
+/** Where nothing is connected for now, waits until there is something to hit; then writes may miss it for a while. */
+async function strike({ kind, forMs }: Fault, { patienceMs }: Scene, hit: () => number): Promise<string> {
+  const untilMs = performance.now() + patienceMs;
+  let count = hit();
+  while (count === 0) {
+    if (performance.now() > untilMs) throw new Error(`${kind}: there was no connection in ${patienceMs} ms`);
+    await pass(20);
+    count = hit();
+  }
+  await pass(forMs);
   return count === 1 ? '1 connection' : `${count} connections`;
 }
 

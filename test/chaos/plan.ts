@@ -11,7 +11,7 @@ import { below, type Random, sample, seededRandom } from '@grapevine/core';
 interface Timed {
   /** From the beginning of the round, in milliseconds. */
   readonly atMs: number;
-  /** How long it lasts, for those that last. */
+  /** How long it lasts, or how long writes go on behind it. */
   readonly forMs: number;
 }
 
@@ -138,9 +138,9 @@ function draw(random: Random, kind: FaultKind, nodes: readonly string[]): Fault 
     case 'disk':
       return { kind, node, ...timed };
     case 'reset':
-      return { kind, node, other: below(random, 2) === 0 ? null : other, ...timed, forMs: 0 };
+      return { kind, node, other: below(random, 2) === 0 ? null : other, ...timed, forMs: 200 + below(random, 300) };
     case 'half-open':
-      return { kind, node, other, bothWays: below(random, 2) === 0, ...timed, forMs: 0 };
+      return { kind, node, other, bothWays: below(random, 2) === 0, ...timed };
     case 'partition':
       return {
         kind,
