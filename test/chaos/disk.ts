@@ -51,6 +51,6 @@ function mount(path: string): string | null {
     return null;
   } catch (error) {
     const { stderr, message } = error as Error & { readonly stderr?: Buffer };
-    return `no file system can be mounted here: ${stderr?.toString().trim() || message}`;
+    return `no file system can be mounted here: ${stderr?.toString().split('\n')[0] || message}`;
   }
 }

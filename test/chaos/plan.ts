@@ -81,6 +81,7 @@ export const maxDriftMs = 3000;
 export function* planOf({ seed, faults, nodes, without }: PlanOptions): Generator<Round> {
   const random = seededRandom(seed);
   const kinds = (Object.keys(faultKinds) as FaultKind[]).filter((kind) => !without.includes(kind));
+  if (kinds.length === 0) throw new Error('No kind of fault is left.');
   const first = sample(random, kinds, kinds.length);
   let next: Fault | null = null;
   let ids = 0;

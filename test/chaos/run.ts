@@ -213,11 +213,12 @@ class Run {
     const looksEqual = (): boolean => cluster.isWhole && !open.some(isOpen) && this.#haveToldTheSame();
     for (;;) {
       const leftMs = Math.max(0, untilMs - performance.now());
-      const inTime = await cluster.until(looksEqual, leftMs);
+      const isDead = (): boolean => cluster.living.size < cluster.names.length;
+      const inTime = await cluster.until(() => looksEqual() || isDead(), leftMs);
       const hashes = await this.#hashesOf(cluster.names);
       // What they told may have changed while they were asked.
       if (inTime && new Set(hashes).size === 1 && hashes[0] !== undefined && looksEqual()) return [];
-      if (performance.now() > untilMs)
+      if (isDead() || performance.now() > untilMs)
         return [
           ...cluster.names.map((name, i) => {
             const agent = cluster.agent(name);
