@@ -5,6 +5,8 @@ import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+const SIZE_BYTES = 256 * 1024;
+
 export class Disk {
   readonly path: string;
   /** Why it cannot be filled; then it is a directory as any other. */
@@ -16,9 +18,10 @@ export class Disk {
     process.once('exit', this.#unmount);
   }
 
+  /** Takes all the room that there is. */
   fill(): void {
     try {
-      writeFileSync(this.#ballast, Buffer.alloc(4 * 2 ** 20));
+      writeFileSync(this.#ballast, Buffer.alloc(SIZE_BYTES), { flag: 'a' });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return;
       throw error;
@@ -47,7 +50,7 @@ export class Disk {
 
 function mount(path: string): string | null {
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'grapevine-chaos', path], { stdio: 'pipe' });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${SIZE_BYTES}`, 'grapevine-chaos', path], { stdio: 'pipe' });
     return null;
   } catch (error) {
     const { stderr, message } = error as Error & { readonly stderr?: Buffer };

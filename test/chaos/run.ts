@@ -19,7 +19,7 @@ export interface RunOptions extends PlanOptions {
   readonly network: Network;
   /** How long anything may take that must come true. @default 60000 */
   readonly patienceMs?: number;
-  /** Told of each round that went well. */
+  /** Told of each round, at its end. */
   readonly onRound?: (result: RoundResult) => void;
   /** Told of what a run cannot do here. */
   readonly onNote?: (text: string) => void;
@@ -211,9 +211,9 @@ class Run {
     const isOpen = ({ agent, id }: (typeof open)[number]): boolean =>
       cluster.living.has(agent) && this.#ledger.isOpen(id);
     const looksEqual = (): boolean => cluster.isWhole && !open.some(isOpen) && this.#haveToldTheSame();
+    const isDead = (): boolean => cluster.living.size < cluster.names.length;
     for (;;) {
       const leftMs = Math.max(0, untilMs - performance.now());
-      const isDead = (): boolean => cluster.living.size < cluster.names.length;
       const inTime = await cluster.until(() => looksEqual() || isDead(), leftMs);
       const hashes = await this.#hashesOf(cluster.names);
       // What they told may have changed while they were asked.
