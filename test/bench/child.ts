@@ -42,10 +42,13 @@ export class Child<S extends Served> {
   #errorOutput = '';
   #dismissed = false;
 
-  /** @param script a module that calls `serveCommands` */
-  constructor(label: string, script: string) {
+  /**
+   * @param script a module that calls `serveCommands`
+   * @param nodeOptions for Node.js, beside those that all have
+   */
+  constructor(label: string, script: string, nodeOptions: readonly string[] = []) {
     this.#child = fork(script, {
-      execArgv: ['--expose-gc'],
+      execArgv: ['--expose-gc', ...nodeOptions],
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
       // Structured clones: JSON knows neither undefined nor NaN.
       serialization: 'advanced',

@@ -129,7 +129,7 @@ class Run {
 
   async #settle(index: number): Promise<void> {
     const { seed, horizons, idsPerSecond, breakEveryMs } = this.#settings;
-    const resident = child<Resident>('resident');
+    const resident = child<Resident>('resident', this.#settings.interpreted ? ['--no-opt'] : []);
     this.#residents.push(resident);
     const birth = { name: `resident ${index + 1}`, seeds: [...this.#urls], seed: seed + index, horizons };
     this.#urls.push(await resident.call('start', { birth, idsPerSecond: idsPerSecond / RESIDENTS, breakEveryMs }));
@@ -243,6 +243,6 @@ function areClean(residents: readonly Observed[]): boolean {
   );
 }
 
-function child<S extends object>(module: string): Child<S> {
-  return new Child<S>(module, join(import.meta.dirname, `${module}.js`));
+function child<S extends object>(module: string, nodeOptions: readonly string[] = []): Child<S> {
+  return new Child<S>(module, join(import.meta.dirname, `${module}.js`), nodeOptions);
 }

@@ -34,7 +34,8 @@ export async function createParty({ name, seeds, seed, horizons }: Birth): Promi
   const grapevine = await createGrapevine({
     name,
     seeds,
-    listen: { port: 0 },
+    // Of its own, so that who dials what is gone meets nobody else of this machine.
+    listen: { port: 0, host: '127.0.0.7' },
     security: { keys },
     forgetAfter: forgetAfterMs,
     random: seededRandom(seed),

@@ -20,6 +20,8 @@ export interface Settings {
   /** From one connection that is broken, of each that stays, to the next. */
   readonly breakEveryMs: number;
   readonly horizons: Horizons;
+  /** Whether V8 compiles nothing: what grows then is what is remembered. Leaves the page alone. */
+  readonly interpreted: boolean;
   /** Whether it shows that it runs, judges no memory, and leaves the page alone. */
   readonly quick: boolean;
 }
@@ -28,6 +30,7 @@ export const usage = `npm run churn -- [options]
   --minutes 20     how long there is churn
   --warm-up 5      the minutes before memory is judged; default a quarter of all
   --seed 1         of everything random
+  --interpreted    V8 compiles nothing, so that what grows is what is remembered; leaves the page alone
   --quick          15 seconds: shows that it runs and that all is forgotten; judges no memory, leaves the page alone`;
 
 const hour = { forgetAfterMs: 60_000, tombstoneTtlMs: 30_000, rumorTtlMs: 30_000 };
@@ -41,6 +44,7 @@ export function settingsFrom(args: readonly string[]): Settings {
       minutes: { type: 'string' },
       'warm-up': { type: 'string' },
       seed: { type: 'string', default: '1' },
+      interpreted: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
     },
   });
@@ -60,6 +64,7 @@ export function settingsFrom(args: readonly string[]): Settings {
     idsPerSecond: 300,
     breakEveryMs: quick ? 1000 : 2000,
     horizons: quick ? quickly : hour,
+    interpreted: values.interpreted,
     quick,
   };
 }
