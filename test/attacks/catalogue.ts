@@ -230,7 +230,7 @@ export const afterProof: readonly Row[] = [
   {
     id: 'invented-origins',
     who: 'invents a million origins',
-    sees: 'close 4400 after 65,536 origins',
+    sees: 'close 4400 after 40,960 origins',
     saw: /^4400$/,
     logs: ['FRAME_MALFORMED', 'STORE_FULL'],
     mayLog: letsGo,

@@ -133,7 +133,7 @@ describe('a member that sends', () => {
     expect(links(pair)).toEqual(['honest']);
   });
 
-  test('a million invented origins is thrown out at each 65,536th, and fills no more than maxOrigins', async () => {
+  test('a million invented origins is thrown out at each 40,960th, and fills no more than maxOrigins', async () => {
     const pair = await aPair({}, { maxOrigins: 1000 });
     const scene = aScene(pair);
     let came = 0;
