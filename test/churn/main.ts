@@ -17,7 +17,7 @@ const findings = judge(course, settings);
 console.log(JSON.stringify({ guests: course.guests, end: course.end }, null, 1));
 if (!settings.quick) {
   console.log(render(course, findings, settings));
-  if (!settings.interpreted) writePage(join(resolve(), 'docs'), course, findings, settings);
+  writePage(join(resolve(), 'docs'), course, findings, settings);
 }
 const isFlat = settings.quick || findings.every(({ flatness }) => flatness.isFlat);
 if (!isFlat) console.error('Memory is not flat.');

@@ -64,8 +64,36 @@ export function judge(course: Course, { warmUpMs }: Settings): Finding[] {
 
 const percent = (share: number): string => `${share < 0 ? '−' : '+'}${figure(Math.abs(share) * 100)} %`;
 
-/** The part of the page. */
-export function render({ samples, guests, end }: Course, findings: readonly Finding[], settings: Settings): string {
+/** How memory of each process went. */
+function verdictsOf(findings: readonly Finding[]): string {
+  return table(
+    ['process', 'median MB', 'slope an hour', 'last fifth to first', 'of it code, first and last MB', 'RSS MB', 'flat'],
+    findings.map(({ who, codeMb, rssMb, flatness: { medianMb, perHour, shift, isFlat } }) => [
+      who,
+      figure(medianMb),
+      percent(perHour),
+      percent(shift),
+      codeMb.map(figure).join(' → '),
+      figure(rssMb),
+      isFlat ? 'yes' : '**no**',
+    ]),
+  );
+}
+
+/** The part of the page for a run in which V8 compiled nothing in those who stay. */
+function renderInterpreted({ end }: Course, findings: readonly Finding[], { durationMs, seed }: Settings): string {
+  const minutes = durationMs / 60_000;
+  const residents = findings.slice(0, RESIDENTS);
+  return [
+    verdictsOf(residents),
+    ...(residents.every(({ flatness: { isFlat } }) => isFlat) ? [] : ['**Memory was not flat.**']),
+    ...(end.isClean ? [] : ['**In the end those who stayed were not equal, or had not forgotten all.**']),
+    `<sub>\`npm run churn -- --minutes ${minutes} --seed ${seed} --interpreted\` · ${provenanceOf({ runs: 1, seed })}</sub>`,
+  ].join('\n\n');
+}
+
+/** The part of the page for a run as it ships. */
+function renderCompiled({ samples, guests, end }: Course, findings: readonly Finding[], settings: Settings): string {
   const { durationMs, warmUpMs, seed, horizons, joinEveryMs, lifeMs, idsPerSecond, breakEveryMs } = settings;
   const minutes = durationMs / 60_000;
   const last = samples.at(-1)?.residents ?? [];
@@ -95,26 +123,7 @@ export function render({ samples, guests, end }: Course, findings: readonly Find
       `within ±${figure(SLOPE_AT_MOST * 100)} % of its median, and the median of the last fifth within ±${figure(SHIFT_AT_MOST * 100)} % ` +
       'of that of the first. Lodgings are the two processes in which most of those live that come and go: in turn for half a minute, ' +
       'and measured when they have been empty for a while, once a minute.',
-    table(
-      [
-        'process',
-        'median MB',
-        'slope an hour',
-        'last fifth to first',
-        'of it code, first and last MB',
-        'RSS MB',
-        'flat',
-      ],
-      findings.map(({ who, codeMb, rssMb, flatness: { medianMb, perHour, shift, isFlat } }) => [
-        who,
-        figure(medianMb),
-        percent(perHour),
-        percent(shift),
-        codeMb.map(figure).join(' → '),
-        figure(rssMb),
-        isFlat ? 'yes' : '**no**',
-      ]),
-    ),
+    verdictsOf(findings),
     '![What nodes remember under endless churn](operations/churn-counts.svg)',
     table(
       ['of those who stay, after the warm-up', 'median (extremes)'],
@@ -139,14 +148,21 @@ export function render({ samples, guests, end }: Course, findings: readonly Find
   ].join('\n\n');
 }
 
-/** Writes the charts and the part of the page. */
+/** The part of the page. */
+export function render(course: Course, findings: readonly Finding[], settings: Settings): string {
+  return (settings.interpreted ? renderInterpreted : renderCompiled)(course, findings, settings);
+}
+
+/** Writes the charts, of a run as it ships, and the part of the page. */
 export function writePage(docs: string, course: Course, findings: readonly Finding[], settings: Settings): void {
   const folder = join(docs, 'operations');
   mkdirSync(folder, { recursive: true });
-  for (const [name, svg] of charts(course)) writeFileSync(join(folder, `${name}.svg`), svg);
+  if (!settings.interpreted) for (const [name, svg] of charts(course)) writeFileSync(join(folder, `${name}.svg`), svg);
   const path = join(docs, 'operations.md');
   const page = readFileSync(path, 'utf8');
-  const marked = /(<!-- churn -->\n)[\s\S]*?(\n<!-- end -->)/;
+  const marked = settings.interpreted
+    ? /(<!-- churn, interpreted -->\n)[\s\S]*?(\n<!-- end -->)/
+    : /(<!-- churn -->\n)[\s\S]*?(\n<!-- end -->)/;
   if (!marked.test(page)) throw new Error(`${path} has lost the marks between which this writes.`);
   writeFileSync(
     path,

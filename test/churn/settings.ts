@@ -20,7 +20,7 @@ export interface Settings {
   /** From one connection that is broken, of each that stays, to the next. */
   readonly breakEveryMs: number;
   readonly horizons: Horizons;
-  /** Whether V8 compiles nothing: what grows then is what is remembered. Leaves the page alone. */
+  /** Whether V8 compiles nothing in those who stay: what grows then is what is remembered. */
   readonly interpreted: boolean;
   /** Whether it shows that it runs, judges no memory, and leaves the page alone. */
   readonly quick: boolean;
@@ -30,7 +30,7 @@ export const usage = `npm run churn -- [options]
   --minutes 20     how long there is churn
   --warm-up 5      the minutes before memory is judged; default a quarter of all
   --seed 1         of everything random
-  --interpreted    V8 compiles nothing, so that what grows is what is remembered; leaves the page alone
+  --interpreted    V8 compiles nothing, so that what grows is what is remembered
   --quick          15 seconds: shows that it runs and that all is forgotten; judges no memory, leaves the page alone`;
 
 const hour = { forgetAfterMs: 60_000, tombstoneTtlMs: 30_000, rumorTtlMs: 30_000 };
