@@ -59,4 +59,8 @@ try {
   console.error(`${(error as Error).message}\n\n${usage}`);
   process.exitCode = 2;
 }
-if (args !== null) await main(args);
+if (args !== null) {
+  await main(args);
+  // Where thousands of sockets were reset, Node.js may wait for ever for what they still had to write.
+  process.exit();
+}
