@@ -15,7 +15,8 @@ export type LoggerChoice = LoggerOptions | Logger | false;
 export function loggerOf(choice: LoggerChoice, node: string): Logger | undefined {
   if (choice === false) return undefined;
   if (isLogger(choice)) return choice;
-  const options: LoggerOptions = { level: 'warn', base: { node }, ...choice };
+  // Some lines name the node themselves: as `base` it would stand in these twice.
+  const options: LoggerOptions = { level: 'warn', base: null, mixin: () => ({ node }), ...choice };
   // pino takes either a transport, which says where to write, or a stream.
   return options.transport === undefined ? pino(options, destination(2)) : pino(options);
 }
