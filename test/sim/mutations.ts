@@ -95,7 +95,14 @@ export const mutations: readonly Mutation[] = [
     'this.pending.addAll(dotsOf(news));',
     'this.pending.addAll(dotsOf(news)); this.#environment.replica.context.addAll(dotsOf(news));',
   ),
-  one('2', 'claim what is held back', replica, 'this.#heldBack.lacking(fresh)', 'fresh'),
+  one(
+    '2',
+    'claim what is held back',
+    replica,
+    'this.#heldBack.lacking(fresh)',
+    'fresh',
+    'An exchange leaves it out of what a claim says before the replica does: this is the second guard of two.',
+  ),
   one(
     '2',
     'claim what is gone',
