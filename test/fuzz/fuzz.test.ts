@@ -27,8 +27,10 @@ function fuzz(...args: readonly string[]): Promise<Outcome> {
 }
 
 test('nodes hold out while liars and strangers talk to them, and the honest end equal', async () => {
-  const { code, output } = await fuzz('--frames', String(FRAMES), '--minutes', '2', '--seed', '1');
+  // A million takes two minutes of a processor; the rest is patience with a busy machine.
+  const { code, output } = await fuzz('--frames', String(FRAMES), '--minutes', '7', '--seed', '1');
   expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining('frames read') });
+  expect(Number(/^frames read +(\d+)$/m.exec(output)?.[1])).toBeGreaterThanOrEqual(FRAMES);
   expect(output).toContain('FRAME_MALFORMED');
   expect(output).toContain('HELLO_MALFORMED');
 });
