@@ -78,9 +78,10 @@ export class IncomingTransfer {
     if (this.#incoming?.peer === peer) this.#incoming = null;
   }
 
-  /** Ends the transfer. */
+  /** Ends the transfer: the store that it speaks of is no more. */
   abandon(): void {
     this.#incoming = null;
+    this.#putOff.clear();
   }
 
   /**

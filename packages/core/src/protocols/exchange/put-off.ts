@@ -37,4 +37,9 @@ export class PutOff {
     this.#sinceMs = nowMs;
     return due;
   }
+
+  /** What was put off was lacked by a store that is no more. */
+  clear(): void {
+    this.#dots = new Context();
+  }
 }

@@ -1,0 +1,33 @@
+import { expect, test } from '@jest/globals';
+
+import type { Dots } from '../../context.ts';
+import { Origin } from '../../origin.ts';
+import { PutOff } from './put-off.ts';
+
+const a = new Origin('a', 1);
+const dots = (...intervals: number[]): Dots => [{ origin: a, intervals, newest: 0 }];
+const due = (putOff: PutOff, lacked: Dots, atMs: number): unknown[] =>
+  putOff.due(lacked, atMs).map(({ intervals }) => intervals);
+
+test('what was lacked all the while is due, and what others brought or came later is not', () => {
+  const putOff = new PutOff(100);
+  expect(due(putOff, dots(1, 4), 1000)).toEqual([]);
+  expect(due(putOff, dots(1, 4), 1099)).toEqual([]);
+  expect(due(putOff, dots(3, 6), 1100)).toEqual([[3, 4]]);
+  expect(due(putOff, dots(5, 6), 1200)).toEqual([[5, 6]]);
+});
+
+test('a clock that was set back begins anew', () => {
+  const putOff = new PutOff(100);
+  putOff.due(dots(1, 1), 1000);
+  expect(due(putOff, dots(1, 1), 500)).toEqual([]);
+  expect(due(putOff, dots(1, 1), 600)).toEqual([[1, 1]]);
+});
+
+test('for a store that is no more nothing is due', () => {
+  const putOff = new PutOff(100);
+  putOff.due(dots(1, 1), 1000);
+  putOff.clear();
+  expect(due(putOff, dots(1, 1), 1100)).toEqual([]);
+  expect(due(putOff, dots(1, 1), 1200)).toEqual([[1, 1]]);
+});
