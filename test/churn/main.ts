@@ -8,10 +8,14 @@
 import { join, resolve } from 'node:path';
 import { churn, type Sample } from './churn.ts';
 import { judge, render, writePage } from './page.ts';
-import { settingsFrom } from './settings.ts';
+import { settingsFrom, usage } from './settings.ts';
 
 const settings = settingsFrom(process.argv.slice(2));
-const course = await churn(settings, print);
+if (settings === null) {
+  console.log(usage);
+  process.exit();
+}
+const course = await churn(settings, (sample) => settings.quick || print(sample));
 const findings = judge(course, settings);
 
 console.log(JSON.stringify({ guests: course.guests, end: course.end }, null, 1));
@@ -26,7 +30,7 @@ process.exitCode = isFlat && course.end.isClean ? 0 : 1;
 
 function print({ atMin, residents }: Sample): void {
   const [first] = residents;
-  if (settings.quick || first === undefined) return;
+  if (first === undefined) return;
   const heaps = residents.map(({ memory: { heapMb, externalMb } }) => (heapMb + externalMb).toFixed(2));
   const counts = Object.entries(first.counts).map(([name, count]) => `${name} ${count}`);
   console.log(

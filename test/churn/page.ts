@@ -80,15 +80,21 @@ function verdictsOf(findings: readonly Finding[]): string {
   );
 }
 
+/** What repeats the run. */
+function commandOf({ durationMs, warmUpMs, sampleEveryMs, seed, interpreted }: Settings): string {
+  const minutes = (ms: number): string => figure(ms / 60_000);
+  const times = `--minutes ${minutes(durationMs)} --warm-up ${minutes(warmUpMs)} --sample ${figure(sampleEveryMs / 1000)}`;
+  return `npm run churn -- ${times} --seed ${seed}${interpreted ? ' --interpreted' : ''}`;
+}
+
 /** The part of the page for a run in which V8 compiled nothing in those who stay. */
-function renderInterpreted({ end }: Course, findings: readonly Finding[], { durationMs, seed }: Settings): string {
-  const minutes = durationMs / 60_000;
+function renderInterpreted({ end }: Course, findings: readonly Finding[], settings: Settings): string {
   const residents = findings.slice(0, RESIDENTS);
   return [
     verdictsOf(residents),
     ...(residents.every(({ flatness: { isFlat } }) => isFlat) ? [] : ['**Memory was not flat.**']),
     ...(end.isClean ? [] : ['**In the end those who stayed were not equal, or had not forgotten all.**']),
-    `<sub>\`npm run churn -- --minutes ${minutes} --seed ${seed} --interpreted\` · ${provenanceOf({ runs: 1, seed })}</sub>`,
+    `<sub>\`${commandOf(settings)}\` · ${provenanceOf({ runs: 1, seed: settings.seed })}</sub>`,
   ].join('\n\n');
 }
 
@@ -144,7 +150,7 @@ function renderCompiled({ samples, guests, end }: Course, findings: readonly Fin
         'tombstone, and knew nobody but each other.'
       : '**In the end those who stayed were not equal, or had not forgotten all.**',
     ...(held ? [] : ['**Memory was not flat.**']),
-    `<sub>\`npm run churn -- --minutes ${minutes} --seed ${seed}\` · ${provenanceOf({ runs: 1, seed })}</sub>`,
+    `<sub>\`${commandOf(settings)}\` · ${provenanceOf({ runs: 1, seed })}</sub>`,
   ].join('\n\n');
 }
 
@@ -186,10 +192,13 @@ function charts(course: Course): ReadonlyMap<string, string> {
         subtitle: 'heap that is alive and what it owns beside it, after full collections, in MB',
         x,
         y: { label: 'MB' },
-        series: [...processes(course)].map(([name, readings]) => ({
-          name,
-          points: readings.map(({ atMin, memory }) => ({ x: atMin, y: alive(memory) })),
-        })),
+        series: [
+          ...[...processes(course)].map(([name, readings]) => ({
+            name,
+            points: readings.map(({ atMin, memory }) => ({ x: atMin, y: alive(memory) })),
+          })),
+          line('resident 1, its code', ({ residents }) => residents[0]?.memory.codeMb ?? NaN),
+        ],
       }),
     ],
     [

@@ -10,6 +10,7 @@ export interface Settings {
   readonly durationMs: number;
   /** How long before memory is judged: caches fill, code is compiled, and the first that is forgotten is as old as that. */
   readonly warmUpMs: number;
+  /** From one reading of memory to the next; each takes full collections, after which V8 compiles some code anew. */
   readonly sampleEveryMs: number;
   /** From one join to the next; as often, one node ends. */
   readonly joinEveryMs: number;
@@ -29,6 +30,7 @@ export interface Settings {
 export const usage = `npm run churn -- [options]
   --minutes 20     how long there is churn
   --warm-up 5      the minutes before memory is judged; default a quarter of all
+  --sample 60      the seconds from one reading of memory to the next, each after full collections
   --seed 1         of everything random
   --interpreted    V8 compiles nothing, so that what grows is what is remembered
   --quick          15 seconds: shows that it runs and that all is forgotten; judges no memory, leaves the page alone`;
@@ -36,29 +38,35 @@ export const usage = `npm run churn -- [options]
 const hour = { forgetAfterMs: 60_000, tombstoneTtlMs: 30_000, rumorTtlMs: 30_000 };
 const quickly = { forgetAfterMs: 8000, tombstoneTtlMs: 4000, rumorTtlMs: 4000 };
 
-/** @throws Error that says which argument is wrong */
-export function settingsFrom(args: readonly string[]): Settings {
+/** @returns null where help is asked for. @throws Error that says which argument is wrong */
+export function settingsFrom(args: readonly string[]): Settings | null {
   const { values } = parseArgs({
     args: [...args],
     options: {
       minutes: { type: 'string' },
       'warm-up': { type: 'string' },
+      sample: { type: 'string' },
       seed: { type: 'string', default: '1' },
       interpreted: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   });
+  if (values.help) return null;
   const { quick } = values;
   const minutes = Number(values.minutes ?? (quick ? 0.25 : 20));
   const warmUp = Number(values['warm-up'] ?? (quick ? 0 : minutes / 4));
+  const sampleSeconds = Number(values.sample ?? (quick ? 2.5 : 60));
   const seed = Number(values.seed);
-  if (!(minutes > warmUp) || !(warmUp >= 0) || !Number.isSafeInteger(seed))
-    throw new Error(`--minutes must be more than --warm-up, and --seed a whole number.\n${usage}`);
+  if (!(minutes > warmUp) || !(warmUp >= 0) || !(sampleSeconds > 0) || !Number.isSafeInteger(seed))
+    throw new Error(
+      `--minutes must be more than --warm-up, --sample more than 0, and --seed a whole number.\n${usage}`,
+    );
   return {
     seed,
     durationMs: minutes * 60_000,
     warmUpMs: warmUp * 60_000,
-    sampleEveryMs: quick ? 2500 : 10_000,
+    sampleEveryMs: sampleSeconds * 1000,
     joinEveryMs: quick ? 1000 : 2000,
     lifeMs: quick ? [2000, 5000] : [5000, 15_000],
     idsPerSecond: 300,
