@@ -220,7 +220,7 @@ describe('a peer that floods', () => {
     await until(() => !line.isHeld);
   });
 
-  test('is not read while 4 MiB wait for the turn of an instance, and loses nothing', async () => {
+  test('is not read while a mebibyte of what it brought waits for an instance, and loses nothing', async () => {
     const node = cluster.node('a');
     const gossip = spawnGossip(node);
     const { frames, line } = await sixMegabytes(node, gossip);

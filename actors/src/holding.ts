@@ -9,9 +9,10 @@
  * Source: docs/architecture.md.
  */
 
-import { type Message, type Origin, type Peer, type Received, Replica } from '@grapevine/core';
+import { type Message, type Origin, type Peer, Replica } from '@grapevine/core';
 import type { Encoder } from '@grapevine/wire';
 
+import { Arrivals } from './arrivals.ts';
 import type { Ref } from './kernel/nact.ts';
 import type { HandlerMessage, InstanceMessage, ViewMessage } from './instance-messages.ts';
 import type { Judgement } from './judgement.ts';
@@ -61,9 +62,9 @@ export class Holding implements Party {
   /** Whether the start of this instance has been announced. */
   announced: boolean = false;
   /** What has arrived and not gone into the machine: a message that crashes the instance takes none of it along. */
-  arrived: Received[] = [];
+  readonly arrivals: Arrivals = new Arrivals(({ bytes, line }) => this.pressure.taken(bytes, line));
   deadLetters: number = 0;
-  /** Gossip messages that arrived. */
+  /** Gossip messages that arrived and went into the machine. */
   received: number = 0;
   /** Own writes. */
   written: number = 0;

@@ -47,6 +47,11 @@ export interface CatchUp {
   readonly type: 'catch-up';
 }
 
+/** There was more to take than goes into one step. */
+export interface GoOn {
+  readonly type: 'go-on';
+}
+
 /** Everything that was sent before is to be done, and all that waits for a timer to be done now. */
 export interface Flush {
   readonly type: 'flush';
@@ -62,6 +67,7 @@ export type InstanceMessage =
   | Announcement
   | ViewMessage
   | CatchUp
+  | GoOn
   | Flush;
 
 export interface JudgeOffer {

@@ -1,8 +1,9 @@
 /**
  * The instance: its mailbox goes into the protocol's machine, and the machine's effects go out.
  *
- * One turn takes all that waits. Writes are stored one by one; what arrived goes into the machine as one batch, and own
- * writes as another; then subscribers are told; what the machine sends goes out in the same turn.
+ * One turn takes all that waits. Writes are stored one by one; of what arrived a share of each connection goes into the
+ * machine as one batch, and own writes as another; then subscribers are told; what the machine sends goes out in the same
+ * turn. What has arrived beyond comes in the next turn.
  *
  * Invariants
  *  1. A crash loses at most the message that it met. Writes not yet pushed and changes not yet told are in the replica,
@@ -34,7 +35,7 @@ import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
 import type { Cancel } from './kernel/clock.ts';
 import { type Add, type AddMany, checkId, type Remove, type Write } from './messages.ts';
 import { notSent } from './outbox.ts';
-import type { Inbound } from './party.ts';
+import type { Inbound, PeerArrived, PeerGone } from './party.ts';
 
 /** Own writes that fill a frame. */
 const FRAME_WRITES = 2000;
@@ -59,6 +60,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   readonly #machine: Machine;
   readonly #timers = new Map<string, Timer>();
   #isCatchingUp = false;
+  #isGoingOn = false;
 
   constructor(holding: Holding, self: Self<InstanceMessage>) {
     this.#holding = holding;
@@ -99,15 +101,12 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
         return this.#holding.subscriptions.add(message.subscriber);
       case 'unsubscribe':
         return this.#holding.subscriptions.delete(message.subscriber);
-      case 'peer-arrived': {
-        const { name, session, epochOfUs } = message;
-        this.#holding.peers.set(name, { name, session, epochOfUs });
-        return this.#peersChanged();
-      }
+      case 'peer-arrived':
+        return this.#arrived(message);
       case 'peer-gone':
-        if (this.#holding.peers.get(message.name)?.session !== message.session) return;
-        this.#holding.peers.delete(message.name);
-        return this.#peersChanged();
+        this.#step();
+        if (!this.#holding.arrivals.end(message)) this.#gone([message]);
+        return;
       case 'view':
         this.#holding.view = message;
         return this.#machine.viewChanged?.(message.names, message.beyond, this.#holding.clock());
@@ -122,8 +121,13 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       case 'catch-up':
         this.#isCatchingUp = false;
         return this.#holding.subscriptions.catchUp();
+      case 'go-on':
+        // The step follows, as after any message.
+        this.#isGoingOn = false;
+        return;
       case 'flush':
-        this.#step();
+        do this.#step();
+        while (!this.#holding.arrivals.isEmpty);
         // The ticks set timers anew, which is not to be met again here.
         for (const tick of Array.from(this.#timers.values(), (timer) => timer.tick)) this.#tick(tick);
         tell(message.replyTo, true);
@@ -140,9 +144,9 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
 
   drained(more: boolean): void {
     // Half a frame is not worth a step while the other half waits in the mailbox.
-    if (more && this.#holding.arrived.length === 0 && this.#holding.replica.freshCount < FRAME_WRITES) return;
+    const { arrivals, pressure, subscriptions, replica } = this.#holding;
+    if (more && arrivals.isEmpty && replica.freshCount < FRAME_WRITES) return;
     this.#step();
-    const { pressure, subscriptions } = this.#holding;
     subscriptions.tellChanges();
     if (subscriptions.behind > 0 && !this.#isCatchingUp) {
       this.#isCatchingUp = true;
@@ -151,32 +155,51 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     pressure.backlog = this.#machine.backlog;
     pressure.backlogBytes = this.#machine.backlogBytes ?? 0;
     pressure.relieve();
+    if (arrivals.isEmpty || this.#isGoingOn) return;
+    this.#isGoingOn = true;
+    tell(this.#self.ref, { type: 'go-on' });
   }
 
   // Into the machine
 
-  /** Gives the machine what has arrived and what was written. */
+  /** Gives the machine what was written, and of what has arrived a share of each connection. */
   #step(): void {
-    const { replica, clock } = this.#holding;
-    if (this.#holding.arrived.length > 0) {
-      const batch = this.#holding.arrived;
-      this.#holding.arrived = [];
+    const { arrivals, replica, clock } = this.#holding;
+    const ended: PeerGone[] = [];
+    if (!arrivals.isEmpty) {
+      const batch = arrivals.take(ended);
+      this.#holding.received += batch.length;
       this.#machine.receive(batch, clock());
     }
     if (replica.hasFresh) this.#machine.add(replica.takeFresh(), clock());
+    if (ended.length > 0) this.#gone(ended);
   }
 
-  #take({ from, session, batch, bytes }: Inbound): void {
-    const { pressure, peers } = this.#holding;
-    pressure.taken(bytes);
-    if (peers.get(from)?.session !== session) return;
-    this.#holding.received += batch.length;
-    if (this.#holding.arrived.length === 0) this.#holding.arrived = batch;
-    else for (const received of batch) this.#holding.arrived.push(received);
+  #take(inbound: Inbound): void {
+    const { arrivals, pressure, peers } = this.#holding;
+    if (peers.get(inbound.from)?.session !== inbound.session) return pressure.taken(inbound.bytes, inbound.line);
+    arrivals.add(inbound);
+  }
+
+  #arrived({ name, session, epochOfUs }: PeerArrived): void {
+    const { arrivals, peers } = this.#holding;
+    this.#step();
+    const former = peers.get(name);
+    if (former !== undefined && former.session !== session) arrivals.drop(former.session);
+    peers.set(name, { name, session, epochOfUs });
+    this.#peersChanged();
+  }
+
+  /** Who of them has not come back meanwhile is there no more. */
+  #gone(ended: readonly PeerGone[]): void {
+    const { peers } = this.#holding;
+    const left = ended.filter(({ name, session }) => peers.get(name)?.session === session);
+    if (left.length === 0) return;
+    for (const { name } of left) peers.delete(name);
+    this.#peersChanged();
   }
 
   #peersChanged(): void {
-    this.#step();
     this.#machine.peersChanged([...this.#holding.peers.values()], this.#holding.clock());
   }
 

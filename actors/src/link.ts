@@ -41,6 +41,7 @@ export function linkSpec(node: Node, line: Line): ActorSpec<LinkMessage> {
 interface Gathered {
   batch: Received[];
   bytes: number;
+  work: number;
 }
 
 /** What may wait in the mailbox before the connection is held, and how much a frame counts beside its bytes. */
@@ -259,8 +260,9 @@ class Link implements Behaviour<LinkMessage> {
         if (party !== undefined) {
           if (!party.accepts(message))
             throw malformed(`a message '${message.type}', which '${party.protocol}' does not know`);
-          this.#work += workOf(message);
-          this.#gather(party, { from: this.#peer, message }, weightOf(message, frameBytes));
+          const work = workOf(message);
+          this.#work += work;
+          this.#gather(party, { from: this.#peer, message }, weightOf(message, frameBytes), work);
         } else if (!this.#declared.has(channel))
           throw malformed(`a message on channel ${channel}, which was not declared`);
         // Else nobody here speaks with the peer's party, or no longer, and it has not heard so yet.
@@ -271,22 +273,23 @@ class Link implements Behaviour<LinkMessage> {
     }
   }
 
-  #gather(party: Party, received: Received, bytes: number): void {
+  #gather(party: Party, received: Received, bytes: number, work: number): void {
     const gathered = this.#gathered.get(party);
     if (gathered === undefined) {
-      this.#gathered.set(party, { batch: [received], bytes });
+      this.#gathered.set(party, { batch: [received], bytes, work });
     } else {
       gathered.batch.push(received);
       gathered.bytes += bytes;
+      gathered.work += work;
     }
   }
 
   #deliver(): void {
     if (this.#gathered.size === 0) return;
-    const { id } = this.#line.session;
-    for (const [party, { batch, bytes }] of this.#gathered)
-      if (tell(party.ref, { type: 'inbound', from: this.#peer, session: id, batch, bytes }))
-        party.pressure.arrived(bytes, this.#line);
+    const line = this.#line;
+    for (const [party, { batch, bytes, work }] of this.#gathered)
+      if (tell(party.ref, { type: 'inbound', from: this.#peer, session: line.session.id, batch, bytes, work, line }))
+        party.pressure.arrived(bytes, line);
     this.#gathered.clear();
   }
 }

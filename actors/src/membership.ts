@@ -128,7 +128,8 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   }
 
   receive(message: TrackerMessage): void {
-    if (message.type === 'inbound') this.#node.parties.get(membershipParty)?.pressure.taken(message.bytes);
+    if (message.type === 'inbound')
+      this.#node.parties.get(membershipParty)?.pressure.taken(message.bytes, message.line);
     if (message.type === 'remembered') this.#remembered ??= message.urls;
     if (message.type === 'catch-up') return this.#catchUp();
     if (this.#machine === null) {

@@ -11,7 +11,7 @@
 import type { Message, Received } from '@grapevine/core';
 
 import type { Ref } from './kernel/nact.ts';
-import type { Pressure } from './pressure.ts';
+import type { Held, Pressure } from './pressure.ts';
 
 export interface Party {
   readonly channel: number;
@@ -48,9 +48,14 @@ export interface Inbound {
   readonly type: 'inbound';
   readonly from: string;
   readonly session: number;
+  /** Its receiver's from then on. */
   readonly batch: Received[];
   /** What it takes in memory, roughly. */
   readonly bytes: number;
+  /** What it makes to do, in updates. */
+  readonly work: number;
+  /** The connection, which is not read while much of it waits. */
+  readonly line: Held;
 }
 
 export type PartyMessage = PeerArrived | PeerGone | Inbound;

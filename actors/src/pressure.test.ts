@@ -10,19 +10,21 @@ const aConnection = (): Held & { readonly held: Set<object> } => {
 const mebi = 1024 * 1024;
 
 describe('pressure', () => {
-  test('holds who brings more while too many bytes wait, until half of them are taken', () => {
+  test('holds a connection while too much of what it brought waits, until half of that is taken', () => {
     const pressure = new Pressure();
-    const [early, late] = [aConnection(), aConnection()];
-    pressure.arrived(3 * mebi, early);
-    expect(early.held.size).toBe(0);
-    pressure.arrived(2 * mebi, late);
-    expect([early.held.size, late.held.size]).toEqual([0, 1]);
-    pressure.taken(2 * mebi);
+    const [flooding, quiet] = [aConnection(), aConnection()];
+    pressure.arrived(0.7 * mebi, flooding);
+    expect(flooding.held.size).toBe(0);
+    pressure.arrived(0.5 * mebi, flooding);
+    pressure.arrived(0.5 * mebi, quiet);
+    expect([flooding.held.size, quiet.held.size]).toEqual([1, 0]);
+    pressure.taken(0.6 * mebi, flooding);
+    pressure.taken(0.5 * mebi, quiet);
     pressure.relieve();
-    expect(late.held.size).toBe(1);
-    pressure.taken(2 * mebi);
+    expect(flooding.held.size).toBe(1);
+    pressure.taken(0.2 * mebi, flooding);
     pressure.relieve();
-    expect(late.held.size).toBe(0);
+    expect(flooding.held.size).toBe(0);
   });
 
   test('holds who brings more while the handler is behind', () => {
@@ -32,7 +34,7 @@ describe('pressure', () => {
     pressure.arrived(1, connection);
     pressure.relieve();
     expect(connection.held.size).toBe(1);
-    pressure.taken(1);
+    pressure.taken(1, connection);
     pressure.backlog = 100;
     pressure.relieve();
     expect(connection.held.size).toBe(0);

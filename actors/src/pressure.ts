@@ -1,8 +1,8 @@
 /**
- * Pressure: while a party is behind with what has arrived for it, connections that bring it more are not read.
+ * Pressure: while a party is behind with what a connection has brought it, or with its handler, that connection is not read.
  *
  * Invariants
- *  1. A connection is held only while its party is behind, and let go when the party has caught up.
+ *  1. A connection is held for what it brought itself, or because the handler is behind, and let go when that is over.
  *  2. Between the two marks nothing changes, so a connection does not flicker.
  *
  * Source: docs/wire.md, "in".
@@ -14,7 +14,8 @@ export interface Held {
   release(by: object): void;
 }
 
-const highBytes = 4 * 1024 * 1024;
+/** Of one connection. */
+const highBytes = 1024 * 1024;
 const highBacklog = 8192;
 const highBacklogBytes = 16 * 1024 * 1024;
 
@@ -23,32 +24,41 @@ export class Pressure {
   backlog = 0;
   /** Their bytes. */
   backlogBytes = 0;
-  #queuedBytes = 0;
+  /** The bytes of each connection that wait for the party. */
+  readonly #waiting = new Map<Held, number>();
   readonly #held = new Set<Held>();
 
-  /** A connection brought so much, and it waits in the mailbox. */
+  /** A connection brought so much, and it waits. */
   arrived(bytes: number, by: Held): void {
-    this.#queuedBytes += bytes;
-    if (this.#queuedBytes < highBytes && this.backlog < highBacklog && this.backlogBytes < highBacklogBytes) return;
+    const waiting = (this.#waiting.get(by) ?? 0) + bytes;
+    this.#waiting.set(by, waiting);
+    if (waiting < highBytes && this.backlog < highBacklog && this.backlogBytes < highBacklogBytes) return;
     this.#held.add(by);
     by.hold(this);
   }
 
-  /** So much has been taken out of the mailbox. */
-  taken(bytes: number): void {
-    this.#queuedBytes -= bytes;
+  /** So much of what it brought waits no more. */
+  taken(bytes: number, by: Held): void {
+    const waiting = (this.#waiting.get(by) ?? 0) - bytes;
+    if (waiting > 0) this.#waiting.set(by, waiting);
+    else this.#waiting.delete(by);
   }
 
-  /** Lets connections go if the party has caught up. */
+  /** Lets connections go of which little waits, if the handler has caught up. */
   relieve(): void {
-    if (this.#held.size === 0 || this.#queuedBytes >= highBytes / 2) return;
+    if (this.#held.size === 0) return;
     if (this.backlog >= highBacklog / 2 || this.backlogBytes >= highBacklogBytes / 2) return;
-    this.letGo();
+    for (const held of this.#held) {
+      if ((this.#waiting.get(held) ?? 0) >= highBytes / 2) continue;
+      this.#held.delete(held);
+      held.release(this);
+    }
   }
 
   /** Lets all connections go: the party is no more. */
   letGo(): void {
     for (const held of this.#held) held.release(this);
     this.#held.clear();
+    this.#waiting.clear();
   }
 }
