@@ -256,12 +256,13 @@ export class Context {
   }
 
   /** What of `dots` is not in here. */
-  lacking(dots: Dots): OriginDots[] {
+  lacking(dots: Dots): Dots {
+    if (this.#origins.size === 0 && dots.every(({ intervals }) => intervals.length > 0)) return dots;
     const result: OriginDots[] = [];
     for (const entry of dots) {
       const { origin, intervals, newest } = entry;
       if (intervals.length === 0) continue;
-      const seen = this.#origins.size === 0 ? undefined : this.#origins.get(origin.key);
+      const seen = this.#origins.get(origin.key);
       if (seen === undefined) result.push({ origin, intervals, newest });
       // Most of what two replicas compare is the same: nothing is made for that.
       else if (!includesAll(seen.intervals, intervals))
@@ -354,6 +355,19 @@ export function roomOf(dots: Dots): number {
   let room = INTERVALS_OF_ORIGIN * dots.length;
   for (const { intervals } of dots) room += intervals.length / 2;
   return room;
+}
+
+/** The sum of a context of these dots. */
+export function sumOf(dots: Dots): Sum {
+  const sum: Sum = { low: 0, high: 0 };
+  for (const { origin, intervals } of dots)
+    for (let i = 0; i < intervals.length; i += 2) {
+      const first = intervals[i] as number;
+      const last = intervals[i + 1] as number;
+      sum.low = (sum.low + hashInterval(origin.low, first, last)) | 0;
+      sum.high = (sum.high + hashInterval(origin.high, first, last)) | 0;
+    }
+  return sum;
 }
 
 /** How many dots a set has. */

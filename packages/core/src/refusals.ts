@@ -70,7 +70,7 @@ export class Refusals {
   }
 
   /** What of `dots` is not refused. */
-  lacking(dots: Dots): OriginDots[] {
+  lacking(dots: Dots): Dots {
     return this.#all.lacking(dots);
   }
 

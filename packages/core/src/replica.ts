@@ -371,15 +371,16 @@ export class Replica {
   claim(dots: Dots, pending: Context, nowMs: number, inView: (name: string) => boolean = () => false): void {
     const oldest = stampAt(nowMs - this.forgetAfterMs);
     let epochs: ReadonlyMap<string, number> | null = null;
-    const fresh = dots.filter(
-      ({ origin, newest }) =>
-        newest >= oldest ||
-        this.context.find(origin) !== undefined ||
-        this.#isThere(origin, (epochs ??= latestEpochs(this.context.origins(), dots)), inView),
-    );
-    const claimed = pending.lacking(this.refused.lacking(this.#heldBack.lacking(fresh)));
     // Only what is new here: what is claimed again has not arrived again, and must not look young in the journal.
-    const news = this.context.lacking(claimed);
+    const fresh = this.context
+      .lacking(dots)
+      .filter(
+        ({ origin, newest }) =>
+          newest >= oldest ||
+          this.context.find(origin) !== undefined ||
+          this.#isThere(origin, (epochs ??= latestEpochs(this.context.origins(), dots)), inView),
+      );
+    const news = pending.lacking(this.refused.lacking(this.#heldBack.lacking(fresh)));
     const taken = this.#room.isCrowded(news) ? this.#room.withRoom(news) : news;
     this.refusedOrigins += news.length - taken.length;
     this.context.addAll(taken);

@@ -85,7 +85,7 @@ export class Asks {
   }
 
   /** What of `dots` is lacked here: not seen, not under judgement, not refused. */
-  lacked(dots: Dots): OriginDots[] {
+  lacked(dots: Dots): Dots {
     const { context, refused } = this.#environment.replica;
     return refused.lacking(this.#intake.pending.lacking(context.lacking(dots)));
   }

@@ -8,7 +8,7 @@
  * Source: docs/algorithm.md, rule 3.
  */
 
-import { Context, type Dots } from '../../context.ts';
+import { Context, type Dots, sumOf } from '../../context.ts';
 import type { Intake } from '../../intake.ts';
 import type { Chunk, End } from '../../messages.ts';
 import type { Environment } from '../../protocol.ts';
@@ -179,7 +179,7 @@ export class IncomingTransfer {
     if (buckets === 'all' || buckets.length === 0) return true;
     const ours = this.#environment.replica.context;
     const { bucketSums } = ours;
-    const claimed = Context.of(claim).sum;
+    const claimed = sumOf(claim);
     let { low, high } = ours.sum;
     for (const bucket of buckets) {
       low -= bucketSums[2 * bucket] as number;

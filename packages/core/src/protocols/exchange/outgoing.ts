@@ -9,7 +9,7 @@
  * Source: docs/algorithm.md, rule 3.
  */
 
-import { type Buckets, Context, type Dots, type Journal, roomOf } from '../../context.ts';
+import { type Buckets, Context, type Dots, type Journal, roomOf, sumOf } from '../../context.ts';
 import type { Sum } from '../../hash.ts';
 import { stampAt } from '../../hlc.ts';
 import type { Ack, Contexts, End, Refused, Room } from '../../messages.ts';
@@ -123,8 +123,8 @@ export class OutgoingTransfers {
   /** The sum of our context as it were if it held no more of these buckets than the claim says. */
   #contextAs(claim: Dots, buckets: Buckets): Sum {
     const { context } = this.#environment.replica;
-    const held = Context.of(context.dots(buckets)).sum;
-    const claimed = Context.of(claim).sum;
+    const held = sumOf(context.dots(buckets));
+    const claimed = sumOf(claim);
     const { low, high } = context.sum;
     return { low: (low - held.low + claimed.low) | 0, high: (high - held.high + claimed.high) | 0 };
   }

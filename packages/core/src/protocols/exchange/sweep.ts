@@ -8,7 +8,7 @@
  * set", 2012.
  */
 
-import { type Buckets, Context } from '../../context.ts';
+import { type Buckets, Context, sumOf } from '../../context.ts';
 import { sameSum } from '../../hash.ts';
 import type { End, LiveDots, LiveSums } from '../../messages.ts';
 import type { Environment } from '../../protocol.ts';
@@ -46,7 +46,8 @@ export class Sweep {
   isLiveAs(end: End): boolean {
     const { replica } = this.#environment;
     // Dots that the claim leaves out do not count. In buckets that it does not speak of both were equal just now.
-    const extra = Context.of(end.claim).lacking(replica.context.dots(end.buckets));
+    const ours = replica.context.dots(end.buckets);
+    const extra = sameSum(sumOf(ours), sumOf(end.claim)) ? [] : Context.of(end.claim).lacking(ours);
     return sameSum(liveWithout(replica.store, extra, end.horizonMs), end.live);
   }
 
