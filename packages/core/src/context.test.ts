@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { bucketOf, Context, CONTEXT_BUCKETS, countDots, type Dots, Journal } from './context.ts';
+import { bucketOf, Context, CONTEXT_BUCKETS, countDots, type Dots, Journal, sumOf } from './context.ts';
 import { hashInterval } from './hash.ts';
 import { Origin } from './origin.ts';
 
@@ -55,6 +55,15 @@ const modelDots = (model: Map<string, Set<number>>): Set<string> =>
   new Set([...model].flatMap(([key, numbers]) => [...numbers].map((n) => `${n}.${key}`)));
 
 describe('a context', () => {
+  test('has the sum of its dots', () => {
+    fc.assert(
+      fc.property(steps, (taken) => {
+        const { context } = built(taken);
+        expect(sumOf(context.dots())).toEqual(context.sum);
+      }),
+    );
+  });
+
   test('holds what sets would hold', () => {
     fc.assert(
       fc.property(steps, (taken) => {
