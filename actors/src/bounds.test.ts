@@ -188,6 +188,92 @@ describe('a peer that floods', () => {
     await until(() => nodeView(node).links[0]?.held === false);
   });
 
+  const FLOOD = 20_000;
+
+  /** So many updates, 500 to a message. */
+  function flood(name: string): Message[] {
+    const origin = new Origin(name, 5);
+    return Array.from({ length: FLOOD / 500 }, (_, i) => ({
+      type: 'updates',
+      cause: 'mail',
+      updates: Array.from(
+        { length: 500 },
+        (__, j) =>
+          new Update(`${name} ${500 * i + j}`, '\x01', stampAt(Date.now()), origin, 500 * i + j + 1, undefined),
+      ),
+    }));
+  }
+
+  /** The frames of messages, as one chunk of the network brings them. */
+  function framesOf({ encoder, told }: Liar, messages: readonly Message[]): Uint8Array[] {
+    return messages.flatMap((message) => {
+      const frame = encoder.encode(7, message);
+      const origins = told.missing(frame);
+      return origins === undefined ? [frame.bytes] : [origins, frame.bytes];
+    });
+  }
+
+  const chunk = (node: Ref<NodeMessage>, peer: string, frames: Uint8Array[]): void =>
+    nodeOf(node).lines.get(peer)?.session.onFrames?.(frames);
+
+  test('is served in shares: others wait for one share of it, and are not held for what it brought', async () => {
+    const node = cluster.node('a');
+    const gossip = spawnGossip(node);
+    await ready(node);
+    const flooding = await new Liar().join(node);
+    const honest = await new Liar().join(node, { name: 'honest' });
+    await until(() => gossipView(gossip).peers.length === 2);
+    const holds = jest.spyOn(nodeOf(node).lines.get('honest') as Line, 'hold');
+    let sizeBefore = 0;
+    const seen = spawnChild<GossipEvent>(system, {
+      name: 'seen',
+      start: () => ({
+        receive: (event) => {
+          if (event.type === 'changes' && event.changes.some(({ id }) => id === 'word'))
+            sizeBefore = gossipView(gossip).size;
+        },
+      }),
+    });
+    dispatch(gossip, subscribe(seen));
+    const word = new Update('word', '\x01', stampAt(Date.now()), new Origin('honest', 5), 1, undefined);
+    const words = framesOf(honest, [{ type: 'updates', cause: 'mail', updates: [word] }]);
+    chunk(node, 'liar', framesOf(flooding, flood('liar')));
+    chunk(node, 'honest', words);
+    await until(() => gossipView(gossip).size === FLOOD + 1);
+    expect(sizeBefore).toBeGreaterThan(0);
+    expect(sizeBefore).toBeLessThan(FLOOD / 4);
+    expect(holds).not.toHaveBeenCalled();
+  });
+
+  test('and closes its connection is heard to the end, and gone then', async () => {
+    const node = cluster.node('a');
+    const gossip = spawnGossip(node);
+    await ready(node);
+    const flooding = await new Liar().join(node);
+    await until(() => gossipView(gossip).peers.length === 1);
+    chunk(node, 'liar', framesOf(flooding, flood('liar')));
+    nodeOf(node).lines.get('liar')?.session.close(1000, 'enough');
+    await until(() => gossipView(gossip).peers.length === 0);
+    expect(gossipView(gossip).size).toBe(FLOOD);
+  });
+
+  test('and comes back is not heard with what waits of its former connection', async () => {
+    const node = cluster.node('a');
+    const gossip = spawnGossip(node);
+    await ready(node);
+    const flooding = await new Liar().join(node);
+    await until(() => gossipView(gossip).peers.length === 1);
+    const { ref, arrivals } = holdingOf(gossip);
+    chunk(node, 'liar', framesOf(flooding, flood('liar')));
+    await until(() => !arrivals.isEmpty);
+    tell(ref, { type: 'peer-arrived', name: 'liar', session: -1, epochOfUs: 0 });
+    await until(() => arrivals.isEmpty);
+    const { size, peers } = gossipView(gossip);
+    expect(size).toBeGreaterThan(0);
+    expect(size).toBeLessThan(FLOOD / 2);
+    expect(peers).toHaveLength(1);
+  });
+
   /** Frames of an update of a million bytes each, and the session on which they arrive as chunks of the network do. */
   async function sixMegabytes(
     node: Ref<NodeMessage>,
