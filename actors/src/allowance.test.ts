@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Origin, Update } from '@grapevine/core';
 
-import { Allowance } from './allowance.ts';
+import { Allowance, Allowances } from './allowance.ts';
 import { weightOf, workOf } from './weight.ts';
 
 const anAllowance = (): Allowance => new Allowance({ updatesPerSecond: 1000, bytesPerSecond: 10_000 }, 0);
@@ -30,6 +30,43 @@ describe('an allowance', () => {
   test('is not confused by a clock that does not move', () => {
     const allowance = anAllowance();
     expect([allowance.take(2500, 0, 10), allowance.take(0, 0, 5)]).toEqual([500, 500]);
+  });
+});
+
+describe('the allowances of a node', () => {
+  const someAllowances = (): Allowances => new Allowances({ updatesPerSecond: 1000, bytesPerSecond: 10_000 });
+
+  test('are taken up by the next connection of a peer of the same name, and by nobody else', () => {
+    const allowances = someAllowances();
+    expect(allowances.begun('liar', 0).take(2500, 0, 0)).toBe(500);
+    allowances.ended('liar', 0);
+    expect(allowances.begun('liar', 100).take(0, 0, 100)).toBe(400);
+    expect(allowances.begun('honest', 100).take(2000, 0, 100)).toBe(0);
+  });
+
+  test('are one for two connections of a name, of which one takes the place of the other', () => {
+    const allowances = someAllowances();
+    const former = allowances.begun('a', 0);
+    expect(allowances.begun('a', 0)).toBe(former);
+    allowances.ended('a', 0);
+    expect(allowances.begun('a', 0)).toBe(former);
+  });
+
+  test('are forgotten once they must be whole again, and of too many the longest gone', () => {
+    const allowances = someAllowances();
+    allowances.begun('early', 0).take(2500, 0, 0);
+    allowances.ended('early', 0);
+    allowances.begun('late', 6900);
+    allowances.ended('late', 6900);
+    expect(allowances.kept).toBe(2);
+    allowances.begun('latest', 7000);
+    allowances.ended('latest', 7000);
+    expect(allowances.kept).toBe(2);
+    for (let i = 0; i < 10_000; i++) {
+      allowances.begun(`peer ${i}`, 7001);
+      allowances.ended(`peer ${i}`, 7001);
+    }
+    expect(allowances.kept).toBe(4096);
   });
 });
 

@@ -6,7 +6,8 @@
  *
  * Invariants
  *  1. A peer that was quiet may bring two seconds' worth at once, and never more.
- *  2. Nobody is held for longer than `LONGEST_MS` at a time: the peer would take it for dead. What it owes beyond is
+ *  2. A connection takes up what the one before it, of a peer of the same name, has left: who comes again gains nothing.
+ *  3. Nobody is held for longer than `LONGEST_MS` at a time: the peer would take it for dead. What it owes beyond is
  *     forgiven, so a bound below one frame in that time is not held exactly.
  */
 
@@ -33,6 +34,11 @@ export class Allowance {
     this.#atMs = nowMs;
   }
 
+  /** Whether it was last used so long ago that it must be whole again. */
+  isWhole(nowMs: number): boolean {
+    return nowMs - this.#atMs >= 1000 * BURST_SECONDS + LONGEST_MS;
+  }
+
   /** Counts what has come. @returns for how many milliseconds nothing more shall; 0: it may go on */
   take(updates: number, bytes: number, nowMs: number): number {
     const elapsedMs = Math.max(0, nowMs - this.#atMs);
@@ -44,6 +50,52 @@ export class Allowance {
     this.#bytes = Math.max(this.#bytes, -this.#bytesPerMs * LONGEST_MS);
     const owedMs = Math.max(-this.#updates / this.#updatesPerMs, -this.#bytes / this.#bytesPerMs);
     return owedMs > 0 ? Math.ceil(owedMs) : 0;
+  }
+}
+
+/** Allowances that are kept for peers who are gone and have used up some: of more, the longest gone begins anew. */
+const KEPT_AT_MOST = 4096;
+
+/** The allowances of all peers of a node, by name. */
+export class Allowances {
+  readonly #options: AllowanceOptions;
+  /** Who is there. */
+  readonly #present = new Map<string, { readonly allowance: Allowance; connections: number }>();
+  /** Who is gone, the longest first. */
+  readonly #gone = new Map<string, Allowance>();
+
+  constructor(options: AllowanceOptions) {
+    this.#options = options;
+  }
+
+  /** How many are kept for peers who are gone. */
+  get kept(): number {
+    return this.#gone.size;
+  }
+
+  /** A connection of this peer has begun. */
+  begun(peer: string, nowMs: number): Allowance {
+    const present = this.#present.get(peer);
+    if (present !== undefined) {
+      present.connections++;
+      return present.allowance;
+    }
+    const allowance = this.#gone.get(peer) ?? new Allowance(this.#options, nowMs);
+    this.#gone.delete(peer);
+    this.#present.set(peer, { allowance, connections: 1 });
+    return allowance;
+  }
+
+  /** A connection of this peer that had begun is over. */
+  ended(peer: string, nowMs: number): void {
+    const present = this.#present.get(peer);
+    if (present === undefined || --present.connections > 0) return;
+    this.#present.delete(peer);
+    this.#gone.set(peer, present.allowance);
+    for (const [name, allowance] of this.#gone) {
+      if (this.#gone.size <= KEPT_AT_MOST && !allowance.isWhole(nowMs)) return;
+      this.#gone.delete(name);
+    }
   }
 }
 

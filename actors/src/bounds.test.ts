@@ -188,6 +188,25 @@ describe('a peer that floods', () => {
     await until(() => nodeView(node).links[0]?.held === false);
   });
 
+  test('and comes again has no more than it had left', async () => {
+    const node = cluster.node('a', { maxUpdatesPerSecond: 1000 });
+    spawnGossip(node);
+    await ready(node);
+    const ask: Message = { type: 'ask', dots: [{ origin: new Origin('a', 5), intervals: [1, 8000], newest: 0 }] };
+    const liar = await new Liar().join(node);
+    liar.say(ask);
+    await until(() => (nodeView(node).links[0]?.throttled ?? 0) > 0);
+    await transports.pop()?.close();
+    await until(() => nodeView(node).links.length === 0);
+    const again = await new Liar().join(node);
+    again.say({ type: 'gone', dots: [] });
+    await until(() => (nodeView(node).links[0]?.throttled ?? 0) > 0);
+    const other = await new Liar().join(node, { name: 'honest' });
+    other.say({ type: 'gone', dots: [] });
+    await until(() => nodeView(node).links.length === 2);
+    expect(nodeView(node).links.find(({ peer }) => peer === 'honest')).toMatchObject({ throttled: 0 });
+  });
+
   const FLOOD = 20_000;
 
   /** So many updates, 500 to a message. */

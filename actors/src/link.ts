@@ -17,7 +17,7 @@ import { GossipError, isGossipError, printable, type Received } from '@grapevine
 import { closeCodes } from '@grapevine/transport';
 import { type ChannelDeclaration, Decoder, encodeChannel, encodeRefuseChannel, type Incoming } from '@grapevine/wire';
 
-import { Allowance } from './allowance.ts';
+import type { Allowance } from './allowance.ts';
 import { tell } from './kernel/actor.ts';
 import type { ActorSpec, Behaviour, Self, StopReason } from './kernel/behaviour.ts';
 import type { LinkMessage } from './link-messages.ts';
@@ -74,11 +74,7 @@ class Link implements Behaviour<LinkMessage> {
     this.#line = line;
     this.#self = self;
     this.#decoder = new Decoder(() => node.mostOrigins);
-    const { maxUpdatesPerSecond, maxBytesPerSecond } = node.options;
-    this.#allowance = new Allowance(
-      { updatesPerSecond: maxUpdatesPerSecond, bytesPerSecond: maxBytesPerSecond },
-      performance.now(),
-    );
+    this.#allowance = node.allowances.begun(this.#peer, performance.now());
     for (const party of node.parties.values()) this.#declare(party);
     line.session.onFrames = (frames) => {
       let bytes = 0;
@@ -158,6 +154,7 @@ class Link implements Behaviour<LinkMessage> {
     // A transport that stops sends first what waits; one whose link crashed has nobody left to read what comes.
     if (reason === 'crashed') this.#line.session.close(closeCodes.NORMAL, 'the link crashed; dial again');
     for (const party of this.#parties.values()) this.#tellGone(party);
+    this.#node.allowances.ended(this.#peer, performance.now());
     this.#node.links.delete(this.#line);
   }
 

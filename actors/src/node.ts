@@ -13,6 +13,7 @@ import type { Member, MemberStatus, Meta, Origin, Replica } from '@grapevine/cor
 import type { ResolvedSecurity } from '@grapevine/transport';
 import { Encoder } from '@grapevine/wire';
 
+import { Allowances } from './allowance.ts';
 import { Audience } from './audience.ts';
 import type { NodeEvent } from './events.ts';
 import type { Holding } from './holding.ts';
@@ -67,6 +68,8 @@ export class Node {
   view: ViewMessage = { type: 'view', names: new Set(), beyond: 0 };
   /** What this node says of itself, where that was changed while running. */
   meta: Meta | null = null;
+  /** What peers may bring. */
+  readonly allowances: Allowances;
   /** Keys and certificates of now: they may be replaced while the node runs. */
   security: ResolvedSecurity;
   readonly stateFile: StateFile | null;
@@ -90,7 +93,8 @@ export class Node {
     this.options = options;
     this.security = options.security;
     this.epoch = newEpoch(options.clock());
-    const { stateFile, cluster, name, logger } = options;
+    const { stateFile, cluster, name, logger, maxUpdatesPerSecond, maxBytesPerSecond } = options;
+    this.allowances = new Allowances({ updatesPerSecond: maxUpdatesPerSecond, bytesPerSecond: maxBytesPerSecond });
     this.audience = new Audience<NodeEvent>(() => ({ type: 'members', node: name, members: this.members }));
     this.stateFile = stateFile === null ? null : new StateFile({ path: stateFile, cluster, node: name, logger });
     this.ready = withResolvers();
