@@ -30,7 +30,7 @@ export interface CrewOptions {
 
 export class Member extends Child<Station> {
   constructor({ label, module }: Entrant) {
-    super(label, join(import.meta.dirname, `${module}.js`));
+    super({ name: label, script: join(import.meta.dirname, `${module}.js`), nodeOptions: ['--expose-gc'] });
   }
 }
 
