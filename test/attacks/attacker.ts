@@ -7,10 +7,10 @@
  */
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
+import { serveCommands } from '../bench/child.ts';
 import { afterProof } from './after-proof.ts';
 import { type Attack, type Attempt, keyOf, outcome, type Scene, type Target } from './attack.ts';
 import { beforeProof } from './before-proof.ts';
-import { serve } from './remote.ts';
 import { Strangers } from './strangers.ts';
 
 const attacks: Readonly<Record<string, Attack>> = { ...beforeProof, ...afterProof };
@@ -82,4 +82,4 @@ export class AttackerCommands {
   }
 }
 
-serve(new AttackerCommands());
+serveCommands(new AttackerCommands());

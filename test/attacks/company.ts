@@ -7,12 +7,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { Child } from '../bench/child.ts';
 import { Authority, type Credentials } from '../security/authority.ts';
 import type { Target } from './attack.ts';
 import type { AttackerCommands } from './attacker.ts';
 import type { Row } from './catalogue.ts';
 import type { NodeCommands, NodeSetup } from './node.ts';
-import { Remote } from './remote.ts';
 
 const HONEST = 3;
 /** The attacker has a machine of his own elsewhere; on this one he is what gives way. */
@@ -22,7 +22,7 @@ const ATTACKER_ADDRESS = process.platform === 'linux' ? '127.0.0.2' : undefined;
 /** So that whoever waits where a node dials is dialled often. */
 const EAGER = { redialMinMs: 50, redialMaxMs: 100 };
 
-export type Node = Remote<NodeCommands>;
+export type Node = Child<NodeCommands>;
 
 export interface CompanyOptions {
   /** Has every node write a profile of its CPU time, when it ends, to this folder. */
@@ -32,7 +32,7 @@ export interface CompanyOptions {
 export class Company {
   readonly victim: Node;
   readonly honest: readonly Node[];
-  readonly attacker: Remote<AttackerCommands>;
+  readonly attacker: Child<AttackerCommands>;
   readonly #row: Row;
   readonly #keys = { current: randomBytes(32).toString('hex'), older: randomBytes(32).toString('hex') };
   #target: Target | null = null;
@@ -41,12 +41,13 @@ export class Company {
     this.#row = row;
     const node = (name: string): Node => {
       const prof = ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${row.id}.${name}.cpuprofile`];
-      const execArgv = profileFolder === undefined ? [] : prof;
-      return new Remote({ name, script: join(import.meta.dirname, 'node.js'), execArgv });
+      const nodeOptions = profileFolder === undefined ? [] : prof;
+      // What the victim logged is a column of the table, from the first line on.
+      return new Child({ name, script: join(import.meta.dirname, 'node.js'), nodeOptions, keptChars: Infinity });
     };
     this.victim = node('victim');
     this.honest = Array.from({ length: HONEST }, (_, index) => node(`h${index + 1}`));
-    this.attacker = new Remote({
+    this.attacker = new Child({
       name: 'attacker',
       script: join(import.meta.dirname, 'attacker.js'),
       niceness: ATTACKER_NICENESS,

@@ -4,21 +4,20 @@
  * Run from the top of the repository by `npm run attacks`.
  */
 import { join, resolve } from 'node:path';
+import { readCommandLine } from '../bench/command-line.ts';
 import { provenanceOf } from '../bench/page.ts';
 import { afterProof, beforeProof } from './catalogue.ts';
 import { type Finding, measure } from './measure.ts';
 import { cellsOf, mostTimes, render, writePage } from './page.ts';
-import { settingsFrom } from './settings.ts';
+import { settingsFrom, usage } from './settings.ts';
 
 const parts = [
   { title: '**Before they have proven themselves:**', rows: beforeProof },
   { title: '**Proven members that are up to no good:**', rows: afterProof },
 ];
 const rows = [...beforeProof, ...afterProof];
-const { only, all, seconds, rounds, seed, json, profile } = settingsFrom(
-  process.argv.slice(2),
-  rows.map(({ id }) => id),
-);
+const ids = rows.map(({ id }) => id);
+const { only, all, seconds, rounds, seed, json, profile } = readCommandLine(usage, (args) => settingsFrom(args, ids));
 const provenance = provenanceOf({ runs: rounds, seed });
 const findings = new Map<string, Finding>();
 const failures: string[] = [];

@@ -7,7 +7,7 @@
  *  3. What the attacker saw and what the victim logged is what the catalogue says, or the row fails.
  */
 import { seededRandom } from '@grapevine/core';
-import { pass, sharedNowMs } from '../bench/clock.ts';
+import { inTime, pass, sharedNowMs } from '../bench/clock.ts';
 import { median, percentile } from '../bench/statistics.ts';
 import type { Attempt } from './attack.ts';
 import type { Row } from './catalogue.ts';
@@ -131,8 +131,12 @@ class Stopwatch {
     const before = await victim.call('usage');
     const written = await writer.call('trickle', first, pauses);
     const after = await victim.call('usage');
-    const arrivals = (nodes: typeof honest): Promise<number[][]> =>
-      inTime(Promise.all(nodes.map((node) => node.call('arrivals', first, count))));
+    const arrivals = async (nodes: typeof honest): Promise<number[][]> => {
+      const all = Promise.all(nodes.map((node) => node.call('arrivals', first, count)));
+      const times = await inTime(all, ARRIVAL_LIMIT_MS);
+      if (times === undefined) throw new Error(`Honest updates have not arrived after ${ARRIVAL_LIMIT_MS} ms.`);
+      return times;
+    };
     const [atOthers, atVictim] = await Promise.all([arrivals(others), arrivals([victim])]);
     const latencies = (times: readonly number[][]): number[] =>
       written.map((at, index) => Math.max(...times.map((each) => each[index] as number)) - at);
@@ -142,22 +146,6 @@ class Stopwatch {
       cpuMs: after.cpuMs - before.cpuMs,
       durationMs: after.atMs - before.atMs,
     };
-  }
-}
-
-async function inTime<T>(arrivals: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const beganAt = sharedNowMs();
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`Honest updates have not arrived after ${Math.round(sharedNowMs() - beganAt)} ms.`)),
-      ARRIVAL_LIMIT_MS,
-    );
-  });
-  try {
-    return await Promise.race([arrivals, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -6,8 +6,8 @@
  *  2. Times are taken here, where an id is written and where it arrives, by a clock that all processes share.
  */
 import { createGrapevine, type Gossip, type Grapevine, type GrapevineOptions } from 'grapevine';
+import { serveCommands } from '../bench/child.ts';
 import { pass, sharedNowMs } from '../bench/clock.ts';
-import { serve } from './remote.ts';
 
 export type NodeSetup = Omit<GrapevineOptions, 'logger'>;
 
@@ -87,4 +87,4 @@ export class NodeCommands {
   }
 }
 
-serve(new NodeCommands());
+serveCommands(new NodeCommands());

@@ -2,6 +2,7 @@
  * What the measurement is told on the command line.
  */
 import { parseArgs } from 'node:util';
+import { positive, someOf, whole } from '../bench/command-line.ts';
 
 export interface Settings {
   /** Rows, by id. */
@@ -26,6 +27,7 @@ export const usage = `npm run attacks -- [options]
   --json                    print what was found as JSON, a line a row; the page is left alone
   --profile folder          have nodes write profiles of their CPU time there`;
 
+/** @throws Error that says which argument is wrong */
 export function settingsFrom(args: readonly string[], known: readonly string[]): Settings {
   const { values } = parseArgs({
     args: [...args],
@@ -38,11 +40,13 @@ export function settingsFrom(args: readonly string[], known: readonly string[]):
       profile: { type: 'string' },
     },
   });
-  const only = values.only?.split(',') ?? known;
-  const unknown = only.filter((id) => !known.includes(id));
-  if (unknown.length > 0) throw new Error(`No attack is called ${unknown.join(', ')}.\n${usage}`);
-  const [seconds, rounds, seed] = [Number(values.seconds), Number(values.rounds), Number(values.seed)];
-  if (!(seconds > 0) || !Number.isInteger(rounds) || rounds < 1 || !Number.isInteger(seed))
-    throw new Error(`--seconds is above 0, --rounds a whole number from 1, --seed a whole number.\n${usage}`);
-  return { only, all: values.only === undefined, seconds, rounds, seed, json: values.json, profile: values.profile };
+  return {
+    only: values.only === undefined ? known : someOf('attack', values.only, known),
+    all: values.only === undefined,
+    seconds: positive('seconds', values.seconds),
+    rounds: whole('rounds', values.rounds, 1),
+    seed: whole('seed', values.seed, 0),
+    json: values.json,
+    profile: values.profile,
+  };
 }

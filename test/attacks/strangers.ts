@@ -193,7 +193,7 @@ export function helloIn(frame: Uint8Array): Hello {
 
 /** The proof over a plain connection, of version 1, by docs/wire.md, "Keys". @param hellos as they were on the wire */
 export function proofOf(
-  key: KeyObject,
+  key: KeyObject | Uint8Array,
   role: 'dialler' | 'acceptor',
   { dialler, acceptor }: { readonly dialler: Uint8Array; readonly acceptor: Uint8Array },
 ): Uint8Array {

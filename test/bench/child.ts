@@ -8,6 +8,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { setPriority } from 'node:os';
 
 type Served = object;
 type Command<S extends Served> = {
@@ -32,39 +33,47 @@ interface Response {
 }
 
 const PATIENCE_MS = 10_000;
-/** How much of standard error is kept. */
-const KEPT_CHARS = 16_384;
+
+export interface ChildOptions {
+  readonly name: string;
+  /** A module that calls `serveCommands`. */
+  readonly script: string;
+  /** For Node.js. @default none */
+  readonly nodeOptions?: readonly string[];
+  /** More is nicer to others, as with `nice`. @default 0 */
+  readonly niceness?: number;
+  /** How much of the end of what it writes to standard error is kept, in characters. @default 16384 */
+  readonly keptChars?: number;
+}
 
 export class Child<S extends Served> {
+  readonly name: string;
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
   #calls = 0;
   #errorOutput = '';
   #dismissed = false;
 
-  /**
-   * @param script a module that calls `serveCommands`
-   * @param nodeOptions for Node.js, beside those that all have
-   */
-  constructor(label: string, script: string, nodeOptions: readonly string[] = []) {
+  constructor({ name, script, nodeOptions = [], niceness = 0, keptChars = 16_384 }: ChildOptions) {
+    this.name = name;
     this.#child = fork(script, {
-      execArgv: ['--expose-gc', ...nodeOptions],
+      execArgv: [...nodeOptions],
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
       // Structured clones: JSON knows neither undefined nor NaN.
       serialization: 'advanced',
     });
+    if (niceness !== 0 && this.#child.pid !== undefined) setPriority(this.#child.pid, niceness);
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.#errorOutput = (this.#errorOutput + text).slice(-KEPT_CHARS);
+      this.#errorOutput = (this.#errorOutput + text).slice(-keptChars);
     });
     this.#child.on('message', (response: Response) => this.#settle(response));
     this.#child.on('exit', (code, signal) => {
-      if (this.#dismissed) return;
-      this.#fail(new Error(`A ${label} process ended (${signal ?? code}).\n${this.#errorOutput}`));
+      if (!this.#dismissed) this.#fail(new Error(`${name} ended (${signal ?? code}).\n${this.#errorOutput}`));
     });
   }
 
   /** The end of what it wrote to standard error. */
-  get complaints(): string {
+  get errorOutput(): string {
     return this.#errorOutput;
   }
 
@@ -72,7 +81,9 @@ export class Child<S extends Served> {
     const request: Request = { call: ++this.#calls, command, arguments: args };
     return new Promise<unknown>((resolve, reject) => {
       this.#waiting.set(request.call, { resolve, reject });
-      this.#child.send(request);
+      this.#child.send(request, (error) => {
+        if (error !== null) reject(error);
+      });
     }) as Promise<Result<S, C>>;
   }
 
@@ -99,7 +110,7 @@ export class Child<S extends Served> {
     const waiting = this.#waiting.get(call);
     this.#waiting.delete(call);
     if (error === undefined) waiting?.resolve(result);
-    else waiting?.reject(new Error(error));
+    else waiting?.reject(new Error(`${this.name}: ${error}`));
   }
 
   #fail(error: Error): void {

@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import { Child } from './child.ts';
+import { inTime } from './clock.ts';
 import type { Setup, Station } from './contestant.ts';
 import type { Reading } from './meter.ts';
 
@@ -30,7 +31,7 @@ export interface CrewOptions {
 
 export class Member extends Child<Station> {
   constructor({ label, module }: Entrant) {
-    super(label, join(import.meta.dirname, `${module}.js`));
+    super({ name: label, script: join(import.meta.dirname, `${module}.js`), nodeOptions: ['--expose-gc'] });
   }
 }
 
@@ -88,9 +89,9 @@ export class Crew {
     return { member, startedAt };
   }
 
-  /** @returns when each of the members held `count` ids, or `undefined` if not all do in half a minute */
+  /** @returns when each of the members held `count` ids, or `undefined` if not all do in time */
   async arrivals(count: number, members: readonly Member[] = this.receivers): Promise<number[] | undefined> {
-    return inTime(Promise.all(members.map((member) => member.call('untilHolding', count))));
+    return inTime(Promise.all(members.map((member) => member.call('untilHolding', count))), LIMIT_MS);
   }
 
   /** As `arrivals`, and late is a failure. */
@@ -101,10 +102,10 @@ export class Crew {
     throw new Error(`${this.#entrant.label}: after ${LIMIT_MS} ms not all hold ${count} ids, but ${held.join(', ')}.`);
   }
 
-  /** @returns whether all receivers hold no more than `count` ids, within half a minute */
+  /** @returns whether all receivers hold no more than `count` ids in time */
   async fallen(count: number): Promise<boolean> {
     const down = Promise.all(this.receivers.map((member) => member.call('untilDownTo', count)));
-    return (await inTime(down)) !== undefined;
+    return (await inTime(down, LIMIT_MS)) !== undefined;
   }
 
   all<T>(command: (member: Member) => Promise<T>): Promise<T[]> {
@@ -118,18 +119,5 @@ export class Crew {
       cpuMs: readings.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
       bytesOut: readings.reduce((sum, { bytesOut }) => sum + bytesOut, 0),
     };
-  }
-}
-
-/** @returns the outcome, or `undefined` when it is not there in half a minute */
-async function inTime<T>(outcome: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, LIMIT_MS, undefined);
-  });
-  try {
-    return await Promise.race([outcome, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

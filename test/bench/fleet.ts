@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url';
 
 import { type AgentEvent, AgentProcess } from '@grapevine/cli';
 
+import { Watch } from './watch.ts';
+
 const script = fileURLToPath(new URL('main.js', import.meta.resolve('@grapevine/cli')));
 
 /** What was said of a member, by whom. */
@@ -25,7 +27,7 @@ export class Fleet {
   /** What agents said of members since this was last emptied. */
   said: Said[] = [];
   readonly #args: readonly string[];
-  readonly #watched = new Set<() => void>();
+  readonly #watch = new Watch();
 
   /** @param args more arguments of every agent */
   constructor(args: readonly string[] = []) {
@@ -60,18 +62,7 @@ export class Fleet {
   async until(condition: () => boolean, patienceMs: number): Promise<number> {
     const beganMs = performance.now();
     if (condition()) return 0;
-    return new Promise((resolve) => {
-      const end = (tookMs: number): void => {
-        clearTimeout(timer);
-        this.#watched.delete(look);
-        resolve(tookMs);
-      };
-      const look = (): void => {
-        if (condition()) end(performance.now() - beganMs);
-      };
-      const timer = setTimeout(() => end(NaN), patienceMs);
-      this.#watched.add(look);
-    });
+    return (await this.#watch.until(condition, patienceMs)) ? performance.now() - beganMs : NaN;
   }
 
   /** Whether everybody knows everybody, and nobody else. */
@@ -125,7 +116,7 @@ export class Fleet {
       default:
         break;
     }
-    for (const look of this.#watched) look();
+    this.#watch.look();
   }
 }
 

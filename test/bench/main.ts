@@ -5,13 +5,14 @@
  */
 import { join as joinPath, resolve } from 'node:path';
 import { burst } from './burst.ts';
+import { readCommandLine } from './command-line.ts';
 import { idle } from './idle.ts';
 import { join } from './join.ts';
 import { latency } from './latency.ts';
 import { crowd, membership } from './membership.ts';
 import { memory } from './memory.ts';
 import { provenanceOf, render, type Section, writeSection } from './page.ts';
-import { type Settings, settingsFrom } from './settings.ts';
+import { type Settings, settingsFrom, usage } from './settings.ts';
 
 const benchmarks: Readonly<Record<string, (settings: Settings) => Promise<Section>>> = {
   burst,
@@ -23,7 +24,7 @@ const benchmarks: Readonly<Record<string, (settings: Settings) => Promise<Sectio
   crowd,
 };
 
-const settings = settingsFrom(process.argv.slice(2), Object.keys(benchmarks));
+const settings = readCommandLine(usage, (args) => settingsFrom(args, Object.keys(benchmarks)));
 const page = joinPath(resolve(), 'docs', 'benchmarks.md');
 const provenance = provenanceOf(settings);
 for (const name of settings.only) {

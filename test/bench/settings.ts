@@ -2,6 +2,7 @@
  * What the benchmarks are told on the command line.
  */
 import { parseArgs } from 'node:util';
+import { someOf, whole } from './command-line.ts';
 
 export interface Settings {
   /** Benchmarks to run, by name. */
@@ -25,6 +26,7 @@ export const usage = `npm run bench -- [options]
   --quick                                 small loads, one run, the page is left alone
   --profile                               say where the burst spends its time, even if every bound holds`;
 
+/** @throws Error that says which argument is wrong */
 export function settingsFrom(args: readonly string[], known: readonly string[]): Settings {
   const { values } = parseArgs({
     args: [...args],
@@ -37,18 +39,11 @@ export function settingsFrom(args: readonly string[], known: readonly string[]):
       profile: { type: 'boolean', default: false },
     },
   });
-  const only = values.only.split(',');
-  const unknown = only.filter((name) => !known.includes(name));
-  if (unknown.length > 0) throw new Error(`No benchmark is called ${unknown.join(', ')}.\n${usage}`);
-  const runs = Number(values.runs ?? (values.quick ? 1 : 3));
-  const seed = Number(values.seed);
-  if (!Number.isInteger(runs) || runs < 1 || !Number.isInteger(seed))
-    throw new Error(`--runs and --seed are whole numbers.\n${usage}`);
   return {
-    only,
+    only: someOf('benchmark', values.only, known),
     quick: values.quick,
-    runs,
-    seed,
+    runs: whole('runs', values.runs ?? (values.quick ? '1' : '3'), 1),
+    seed: whole('seed', values.seed, 0),
     protocols: values.protocols.split(',').filter((protocol) => protocol !== ''),
     profile: values.profile,
   };

@@ -1,6 +1,7 @@
 /** The arguments of `npm run chaos`. */
 import { parseArgs } from 'node:util';
 
+import { someOf, whole } from '../bench/command-line.ts';
 import { type FaultKind, faultKinds } from './plan.ts';
 
 export interface ChaosArguments {
@@ -19,8 +20,7 @@ export const usage = `npm run chaos -- [options]
   --nodes N        agents, 3 to 17 (5)
   --without F,…    faults to leave out: ${Object.keys(faultKinds).join(', ')}
   --json           print one object at the end, and nothing else
-  --keep           keep logs and state files, also where all went well
-`;
+  --keep           keep logs and state files, also where all went well`;
 
 /** @throws Error that says which argument is wrong */
 export function readArguments(args: readonly string[]): ChaosArguments {
@@ -35,10 +35,6 @@ export function readArguments(args: readonly string[]): ChaosArguments {
       keep: { type: 'boolean', default: false },
     },
   });
-  const without = values.without.split(',').filter((name) => name !== '');
-  for (const name of without)
-    if (!Object.hasOwn(faultKinds, name))
-      throw new Error(`--without: there is no fault '${name}'; there are ${Object.keys(faultKinds).join(', ')}.`);
   const nodes = whole('nodes', values.nodes, 3);
   // Beyond 17 not everybody is connected with everybody, and a fault of a pair would wait for ever.
   if (nodes > 17) throw new Error(`--nodes must be at most 17, not ${nodes}.`);
@@ -46,15 +42,8 @@ export function readArguments(args: readonly string[]): ChaosArguments {
     faults: whole('faults', values.faults, 1),
     seed: whole('seed', values.seed, 0),
     nodes,
-    without: without as FaultKind[],
+    without: someOf('fault', values.without, Object.keys(faultKinds) as FaultKind[]),
     json: values.json,
     keep: values.keep,
   };
-}
-
-function whole(name: string, text: string, least: number): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < least)
-    throw new Error(`--${name} must be a whole number, at least ${least}, not '${text}'.`);
-  return value;
 }

@@ -12,6 +12,7 @@ import { pathToFileURL } from 'node:url';
 
 import { type AgentEvent, AgentProcess } from '@grapevine/cli';
 
+import { Watch } from '../bench/watch.ts';
 import { Disk } from './disk.ts';
 import { maxDriftMs } from './plan.ts';
 import { innerHost, type Network } from './network.ts';
@@ -39,6 +40,7 @@ const swim = {
 };
 const PING_INTERVAL_MS = 500;
 const DELTA_MS = 200;
+const LOOK_MS = 100;
 
 export class Cluster {
   /** The last process of each name, living or not. */
@@ -53,7 +55,7 @@ export class Cluster {
   readonly #ports = new Map<string, number>();
   readonly #readTo = new Map<string, number>();
   readonly #troubles: string[] = [];
-  readonly #watched = new Set<() => void>();
+  readonly #watch = new Watch();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -121,11 +123,11 @@ export class Cluster {
     this.started += 1;
     agent.listeners.add((event) => {
       heard(agent, event);
-      this.#look();
+      this.#watch.look();
     });
     void agent.exited.then(({ code, signal }) => {
       if (this.living.delete(agent)) this.#troubles.push(`${name} ended unbidden: ${signal ?? code}`);
-      this.#look();
+      this.#watch.look();
     });
     await agent.ready;
     // Set anew while it was being started, perhaps.
@@ -196,22 +198,13 @@ export class Cluster {
   }
 
   /** @returns whether it came true in time; looked at when an agent says something or ends, and now and then */
-  until(condition: () => boolean, patienceMs: number): Promise<boolean> {
-    if (condition()) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const settle = (value: boolean): void => {
-        this.#watched.delete(look);
-        clearTimeout(timer);
-        clearInterval(again);
-        resolve(value);
-      };
-      const look = (): void => {
-        if (condition()) settle(true);
-      };
-      const timer = setTimeout(() => settle(condition()), patienceMs);
-      const again = setInterval(look, 100);
-      this.#watched.add(look);
-    });
+  async until(condition: () => boolean, patienceMs: number): Promise<boolean> {
+    const again = setInterval(() => this.#watch.look(), LOOK_MS);
+    try {
+      return await this.#watch.until(condition, patienceMs);
+    } finally {
+      clearInterval(again);
+    }
   }
 
   #clockOf(name: string): string {
@@ -227,10 +220,6 @@ export class Cluster {
       .split('\n')
       .filter((line) => line !== '' && isTrouble(line))
       .map((line) => `${name} says ${line}`);
-  }
-
-  #look(): void {
-    for (const look of this.#watched) look();
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import { statSync } from 'node:fs';
 
+import { pass } from '../bench/clock.ts';
 import type { Cluster } from './cluster.ts';
 import type { Network } from './network.ts';
 import type { Fault } from './plan.ts';
@@ -123,11 +124,4 @@ async function strike({ kind, forMs }: Fault, { patienceMs }: Scene, hit: () => 
   }
   await pass(forMs);
   return count === 1 ? '1 connection' : `${count} connections`;
-}
-
-/** What a plan wants to last, has to pass. */
-export function pass(delayMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, delayMs);
-  });
 }

@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
+import { readCommandLine } from '../bench/command-line.ts';
 import { type ChaosArguments, readArguments, usage } from './arguments.ts';
 import { Network } from './network.ts';
 import { showFailure, showRound, showSummary, summarize } from './report.ts';
@@ -51,16 +52,6 @@ async function main({ faults, seed, nodes, without, json, keep }: ChaosArguments
 // Agents are killed when this process exits.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
-let args: ChaosArguments | null = null;
-try {
-  if (process.argv.includes('--help')) console.log(usage);
-  else args = readArguments(process.argv.slice(2));
-} catch (error) {
-  console.error(`${(error as Error).message}\n\n${usage}`);
-  process.exitCode = 2;
-}
-if (args !== null) {
-  await main(args);
-  // Where thousands of sockets were reset, Node.js may wait for ever for what they still had to write.
-  process.exit();
-}
+await main(readCommandLine(usage, readArguments));
+// Where thousands of sockets were reset, Node.js may wait for ever for what they still had to write.
+process.exit();

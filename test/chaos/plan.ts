@@ -6,7 +6,9 @@
  *  1. The first faults of a plan are one of each kind.
  *  2. Faults of a round never want the same process, and those that need a whole network have one.
  */
-import { below, type Random, sample, seededRandom } from '@grapevine/core';
+import { sample, seededRandom } from '@grapevine/core';
+
+import { Dice } from '../fuzz/dice.ts';
 
 interface Timed {
   /** From the beginning of the round, in milliseconds. */
@@ -79,17 +81,18 @@ const WRITE_EVERY_MS = 40;
 export const maxDriftMs = 3000;
 
 export function* planOf({ seed, faults, nodes, without }: PlanOptions): Generator<Round> {
-  const random = seededRandom(seed);
+  const dice = new Dice(seededRandom(seed));
   const kinds = (Object.keys(faultKinds) as FaultKind[]).filter((kind) => !without.includes(kind));
   if (kinds.length === 0) throw new Error('No kind of fault is left.');
-  const first = sample(random, kinds, kinds.length);
+  const weights = kinds.map((kind) => [faultKinds[kind].share, kind] as const);
+  const first = sample(dice.random, kinds, kinds.length);
   let next: Fault | null = null;
   let ids = 0;
   for (let number = 1, planned = 0; planned < faults; number += 1) {
-    const most = Math.min(1 + below(random, MOST_AT_ONCE), faults - planned);
+    const most = Math.min(1 + dice.below(MOST_AT_ONCE), faults - planned);
     const round: Fault[] = [];
     while (round.length < most) {
-      const fault: Fault = next ?? draw(random, first.shift() ?? weighted(random, kinds), nodes);
+      const fault: Fault = next ?? draw(dice, first.shift() ?? dice.weighted(weights), nodes);
       next = round.every((other) => fit(fault, other)) ? null : fault;
       if (next !== null) break;
       round.push(fault);
@@ -99,10 +102,10 @@ export function* planOf({ seed, faults, nodes, without }: PlanOptions): Generato
       ...round.map(({ kind, atMs, forMs }) => atMs + forMs + (startsMs[kind] ?? 0) * nodes.length),
     );
     const writes: PlannedWrite[] = [];
-    for (let atMs = below(random, WRITE_EVERY_MS); atMs < untilMs; atMs += below(random, 2 * WRITE_EVERY_MS)) {
-      const node = pick(random, nodes);
-      const type = ids === 0 ? 'add' : pick(random, ['add', 'add', 'again', 'remove'] as const);
-      writes.push({ atMs, node, type, id: type === 'add' ? ids++ : below(random, ids) });
+    for (let atMs = dice.below(WRITE_EVERY_MS); atMs < untilMs; atMs += dice.below(2 * WRITE_EVERY_MS)) {
+      const node = dice.pick(nodes);
+      const type = ids === 0 ? 'add' : dice.pick(['add', 'add', 'again', 'remove'] as const);
+      writes.push({ atMs, node, type, id: type === 'add' ? ids++ : dice.below(ids) });
     }
     yield { number, faults: round, writes };
   }
@@ -128,35 +131,35 @@ export function describeFault(fault: Fault): string {
   }
 }
 
-function draw(random: Random, kind: FaultKind, nodes: readonly string[]): Fault {
-  const [node, other] = sample(random, nodes, 2) as [string, string];
-  const timed = { atMs: below(random, 500), forMs: 200 + below(random, 1500) };
+function draw(dice: Dice, kind: FaultKind, nodes: readonly string[]): Fault {
+  const [node, other] = sample(dice.random, nodes, 2) as [string, string];
+  const timed = { atMs: dice.below(500), forMs: 200 + dice.below(1500) };
   switch (kind) {
     case 'stop':
-      return { kind, node, ...timed, forMs: 200 + below(random, 2500) };
+      return { kind, node, ...timed, forMs: 200 + dice.below(2500) };
     case 'kill':
     case 'leave':
     case 'disk':
       return { kind, node, ...timed };
     case 'reset':
-      return { kind, node, other: below(random, 2) === 0 ? null : other, ...timed, forMs: 200 + below(random, 300) };
+      return { kind, node, other: dice.below(2) === 0 ? null : other, ...timed, forMs: 200 + dice.below(300) };
     case 'half-open':
-      return { kind, node, other, bothWays: below(random, 2) === 0, ...timed };
+      return { kind, node, other, bothWays: dice.below(2) === 0, ...timed };
     case 'partition':
       return {
         kind,
-        side: sample(random, nodes, 1 + below(random, Math.floor(nodes.length / 2))),
-        silent: below(random, 2) === 0,
+        side: sample(dice.random, nodes, 1 + dice.below(Math.floor(nodes.length / 2))),
+        silent: dice.below(2) === 0,
         ...timed,
-        forMs: 200 + below(random, 2500),
+        forMs: 200 + dice.below(2500),
       };
     case 'delay':
-      return { kind, node, other, delayMs: 20 + below(random, 400), ...timed };
+      return { kind, node, other, delayMs: 20 + dice.below(400), ...timed };
     case 'clock':
-      return { kind, node, offMs: pick(random, [-60_000, -2000, -200, 200, 2000, maxDriftMs + 1500]), ...timed };
+      return { kind, node, offMs: dice.pick([-60_000, -2000, -200, 200, 2000, maxDriftMs + 1500]), ...timed };
     case 'rolling':
     case 'blackout':
-      return { kind, order: sample(random, nodes, nodes.length), ...timed };
+      return { kind, order: sample(dice.random, nodes, nodes.length), ...timed };
     default:
       return kind satisfies never;
   }
@@ -175,17 +178,4 @@ function fit(a: Fault, b: Fault): boolean {
   if (a.kind === 'clock' && b.kind === 'clock') return a.node !== b.node;
   if (!ofProcess.has(a.kind) || !ofProcess.has(b.kind)) return true;
   return (a as { readonly node: string }).node !== (b as { readonly node: string }).node;
-}
-
-function weighted(random: Random, kinds: readonly FaultKind[]): FaultKind {
-  let left = random() * kinds.reduce((sum, kind) => sum + faultKinds[kind].share, 0);
-  for (const kind of kinds) {
-    left -= faultKinds[kind].share;
-    if (left < 0) return kind;
-  }
-  return kinds.at(-1) as FaultKind;
-}
-
-function pick<T>(random: Random, items: readonly T[]): T {
-  return items[below(random, items.length)] as T;
 }

@@ -6,8 +6,9 @@
  */
 import type { AgentEvent, AgentProcess } from '@grapevine/cli';
 
+import { inTime, pass } from '../bench/clock.ts';
 import { Cluster } from './cluster.ts';
-import { inflict, pass } from './faults.ts';
+import { inflict } from './faults.ts';
 import { Ledger } from './ledger.ts';
 import type { Network } from './network.ts';
 import { type PlannedWrite, planOf, type PlanOptions, type Round } from './plan.ts';
@@ -214,10 +215,10 @@ class Run {
     const isDead = (): boolean => cluster.living.size < cluster.names.length;
     for (;;) {
       const leftMs = Math.max(0, untilMs - performance.now());
-      const inTime = await cluster.until(() => looksEqual() || isDead(), leftMs);
+      const cameTrue = await cluster.until(() => looksEqual() || isDead(), leftMs);
       const hashes = await this.#hashesOf(cluster.names);
       // What they told may have changed while they were asked.
-      if (inTime && new Set(hashes).size === 1 && hashes[0] !== undefined && looksEqual()) return [];
+      if (cameTrue && new Set(hashes).size === 1 && hashes[0] !== undefined && looksEqual()) return [];
       if (isDead() || performance.now() > untilMs)
         return [
           ...cluster.names.map((name, i) => {
@@ -244,12 +245,10 @@ class Run {
     return Promise.all(
       names.map(async (name) => {
         const asked = this.#cluster.agent(name).status(GOSSIP);
-        let timer: NodeJS.Timeout | undefined;
-        const late = new Promise<undefined>((resolve) => {
-          timer = setTimeout(resolve, ANSWER_MS, undefined);
-        });
-        const status = await Promise.race([asked.catch(() => undefined), late]);
-        clearTimeout(timer);
+        const status = await inTime(
+          asked.catch(() => undefined),
+          ANSWER_MS,
+        );
         return status?.hash;
       }),
     );

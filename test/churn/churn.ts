@@ -244,5 +244,6 @@ function areClean(residents: readonly Observed[]): boolean {
 }
 
 function child<S extends object>(module: string, nodeOptions: readonly string[] = []): Child<S> {
-  return new Child<S>(module, join(import.meta.dirname, `${module}.js`), nodeOptions);
+  const script = join(import.meta.dirname, `${module}.js`);
+  return new Child<S>({ name: module, script, nodeOptions: ['--expose-gc', ...nodeOptions] });
 }

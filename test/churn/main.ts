@@ -6,15 +6,12 @@
  * not become equal and forget all.
  */
 import { join, resolve } from 'node:path';
+import { readCommandLine } from '../bench/command-line.ts';
 import { churn, type Sample } from './churn.ts';
 import { judge, render, writePage } from './page.ts';
 import { settingsFrom, usage } from './settings.ts';
 
-const settings = settingsFrom(process.argv.slice(2));
-if (settings === null) {
-  console.log(usage);
-  process.exit();
-}
+const settings = readCommandLine(usage, settingsFrom);
 const course = await churn(settings, (sample) => settings.quick || print(sample));
 const findings = judge(course, settings);
 

@@ -2,6 +2,7 @@
  * What the churn is told on the command line.
  */
 import { parseArgs } from 'node:util';
+import { positive, whole } from '../bench/command-line.ts';
 import type { Horizons } from './party.ts';
 
 export interface Settings {
@@ -38,8 +39,8 @@ export const usage = `npm run churn -- [options]
 const hour = { forgetAfterMs: 60_000, tombstoneTtlMs: 30_000, rumorTtlMs: 30_000 };
 const quickly = { forgetAfterMs: 8000, tombstoneTtlMs: 4000, rumorTtlMs: 4000 };
 
-/** @returns null where help is asked for. @throws Error that says which argument is wrong */
-export function settingsFrom(args: readonly string[]): Settings | null {
+/** @throws Error that says which argument is wrong */
+export function settingsFrom(args: readonly string[]): Settings {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -49,24 +50,18 @@ export function settingsFrom(args: readonly string[]): Settings | null {
       seed: { type: 'string', default: '1' },
       interpreted: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  if (values.help) return null;
   const { quick } = values;
-  const minutes = Number(values.minutes ?? (quick ? 0.25 : 20));
+  const minutes = positive('minutes', values.minutes ?? (quick ? '0.25' : '20'));
   const warmUp = Number(values['warm-up'] ?? (quick ? 0 : minutes / 4));
-  const sampleSeconds = Number(values.sample ?? (quick ? 2.5 : 60));
-  const seed = Number(values.seed);
-  if (!(minutes > warmUp) || !(warmUp >= 0) || !(sampleSeconds > 0) || !Number.isSafeInteger(seed))
-    throw new Error(
-      `--minutes must be more than --warm-up, --sample more than 0, and --seed a whole number.\n${usage}`,
-    );
+  if (!(warmUp >= 0 && warmUp < minutes))
+    throw new Error(`--warm-up must be at least 0 and less than --minutes, not '${values['warm-up']}'.`);
   return {
-    seed,
+    seed: whole('seed', values.seed, 0),
     durationMs: minutes * 60_000,
     warmUpMs: warmUp * 60_000,
-    sampleEveryMs: sampleSeconds * 1000,
+    sampleEveryMs: 1000 * positive('sample', values.sample ?? (quick ? '2.5' : '60')),
     joinEveryMs: quick ? 1000 : 2000,
     lifeMs: quick ? [2000, 5000] : [5000, 15_000],
     idsPerSecond: 300,

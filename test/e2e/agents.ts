@@ -10,6 +10,8 @@ import { join } from 'node:path';
 
 import { AgentProcess, type Exit } from '../../packages/cli/src/demo/agent-process.ts';
 import type { AgentEvent } from '../../packages/cli/src/event.ts';
+import { pass } from '../bench/clock.ts';
+import { Watch } from '../bench/watch.ts';
 
 export type { AgentEvent, Exit };
 
@@ -38,8 +40,7 @@ export interface AgentOptions {
 const PATIENCE_MS = 30_000;
 
 const all = new Set<Agent>();
-/** Looked at whenever an agent says something. */
-const watched = new Set<() => void>();
+const watch = new Watch();
 
 /** Starts an agent. @returns once it has said that it is ready */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
@@ -84,9 +85,9 @@ export class Agent {
     });
     this.#process.listeners.add((event) => {
       this.events.push(event);
-      look();
+      watch.look();
     });
-    void this.#process.exited.then(look);
+    void this.#process.exited.then(() => watch.look());
   }
 
   async start(): Promise<void> {
@@ -160,20 +161,8 @@ export class Agent {
 
 /** Waits until a condition on what agents said is true. */
 export async function until(what: string, condition: () => boolean, patienceMs: number = PATIENCE_MS): Promise<void> {
-  if (condition()) return;
-  await new Promise<void>((resolve, reject) => {
-    const lookAgain = (): void => {
-      if (!condition()) return;
-      clearTimeout(timer);
-      watched.delete(lookAgain);
-      resolve();
-    };
-    const timer = setTimeout(() => {
-      watched.delete(lookAgain);
-      reject(new Error(`waited ${patienceMs} ms for this: ${what}\n${[...all].map(describeAgent).join('\n')}`));
-    }, patienceMs);
-    watched.add(lookAgain);
-  });
+  if (await watch.until(condition, patienceMs)) return;
+  throw new Error(`waited ${patienceMs} ms for this: ${what}\n${[...all].map(describeAgent).join('\n')}`);
 }
 
 /** Waits until every pair of these is connected; in a line, give the pairs instead. */
@@ -202,17 +191,13 @@ export async function agreed(
       throw new Error(
         `waited ${PATIENCE_MS} ms for replicas to agree: ${contents.size} contents, ${hashes.size} hashes\n${states.map((state) => JSON.stringify(state)).join('\n')}\n${agents.map(describeAgent).join('\n')}`,
       );
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pass(20);
   }
 }
 
 /** Ids and values as one text, in the order of the ids. */
 export function content(replica: ReadonlyMap<string, unknown>): string {
   return JSON.stringify([...replica].sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function look(): void {
-  for (const lookAgain of watched) lookAgain();
 }
 
 function describeAgent(agent: Agent): string {

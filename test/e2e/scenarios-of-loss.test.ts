@@ -5,7 +5,8 @@ import { performance } from 'node:perf_hooks';
 import { describe, expect, test } from '@jest/globals';
 
 import { type Agent, until } from './agents.ts';
-import { differences, expectAgreement, onStage, pause, portOf, returned, type Stage } from './stage.ts';
+import { pass } from '../bench/clock.ts';
+import { differences, expectAgreement, onStage, portOf, returned, type Stage } from './stage.ts';
 
 const limitMs = 150_000;
 
@@ -46,7 +47,7 @@ async function expectAgreementAfterFrost(
     if (i < 100) b.remove(`early ${3 * i + (i % 3)}`);
     expected.delete(`early ${3 * i + (i % 3)}`);
     removeArrived(b, brief);
-    await pause(100);
+    await pass(100);
   }
   await until('what is brief came and went', () => {
     removeArrived(b, brief);
@@ -75,7 +76,7 @@ function removeArrived(agent: Agent, ids: Set<string>): void {
 
 /** Waits until their tombstones are collected. */
 async function forgotten(agents: readonly Agent[]): Promise<void> {
-  for (const agent of agents) while ((await agent.status()).tombstones > 0) await pause(20);
+  for (const agent of agents) while ((await agent.status()).tombstones > 0) await pass(20);
 }
 
 // Side by side: they mostly wait.
@@ -101,7 +102,7 @@ describe.each(['hybrid', 'entropy'] as const)('%s', (protocol) => {
         for (let i = 0; !done.signal.aborted; i += 1) {
           const id = `steady ${i % 500}`;
           (others[i % 3] as Agent).add(id, i);
-          await pause(1);
+          await pass(1);
         }
       })();
       let victim = first;

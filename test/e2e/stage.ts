@@ -7,6 +7,7 @@
  */
 import { expect } from '@jest/globals';
 
+import { pass } from '../bench/clock.ts';
 import { Agent, type AgentOptions, agreed, startAgent, until } from './agents.ts';
 
 type Shared = Omit<AgentOptions, 'name' | 'peers'>;
@@ -110,14 +111,8 @@ export function portOf({ url }: Agent): number {
   return Number(new URL(url).port);
 }
 
-export function pause(delayMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, delayMs);
-  });
-}
-
 /** Waits until it has complained of this. */
 export async function complained(agent: Agent, of: string): Promise<void> {
   // Nothing tells of standard error; the test's own limit ends the wait.
-  while (!agent.complaints.includes(of)) await pause(10);
+  while (!agent.complaints.includes(of)) await pass(10);
 }

@@ -1,34 +1,35 @@
 /** The arguments of `npm run fuzz`. */
-import { Command, InvalidArgumentError } from 'commander';
+import { parseArgs } from 'node:util';
+import { positive, whole } from '../bench/command-line.ts';
 
 export interface FuzzArguments {
   readonly frames: number;
   readonly minutes: number;
   readonly seed: number;
-  readonly replay?: string;
+  readonly replay: string | undefined;
 }
 
-/** @throws CommanderError */
+export const usage = `npm run fuzz -- [options]
+  --frames 10000000   frames that are to be read
+  --minutes 25        the longest that liars talk
+  --seed 1            of what is said
+  --replay file       plays what a failure left behind, or a file of the corpus`;
+
+/** @throws Error that says which argument is wrong */
 export function readArguments(args: readonly string[]): FuzzArguments {
-  return new Command('npm run fuzz --')
-    .description('Lets liars talk to nodes, and says whether the nodes hold out.')
-    .option('--frames <n>', 'frames that are to be read', count, 10_000_000)
-    .option('--minutes <m>', 'the longest that liars talk, in minutes', positive, 25)
-    .option('--seed <s>', 'what is said', count, 1)
-    .option('--replay <file>', 'plays what a failure left behind, or a file of the corpus')
-    .exitOverride()
-    .parse([...args], { from: 'user' })
-    .opts<FuzzArguments>();
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0) || value > 1e6) throw new InvalidArgumentError('It must be a number above 0.');
-  return value;
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number from 1.');
-  return value;
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      frames: { type: 'string', default: '10000000' },
+      minutes: { type: 'string', default: '25' },
+      seed: { type: 'string', default: '1' },
+      replay: { type: 'string' },
+    },
+  });
+  return {
+    frames: whole('frames', values.frames, 1),
+    minutes: positive('minutes', values.minutes),
+    seed: whole('seed', values.seed, 1),
+    replay: values.replay,
+  };
 }

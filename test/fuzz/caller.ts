@@ -3,21 +3,12 @@
  *
  * Source: docs/wire.md, "Hello" and "Keys"; RFC 6455.
  */
-import { createHash, createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type RawData, WebSocket } from 'ws';
-import {
-  Decoder,
-  encodeChannel,
-  encodeHello,
-  Encoder,
-  type Hello,
-  type Incoming,
-  nonceBytes,
-  protocolVersions,
-} from '@grapevine/wire';
+import { Decoder, encodeChannel, encodeHello, Encoder, type Hello, type Incoming, nonceBytes } from '@grapevine/wire';
 import { closeCodes } from '@grapevine/transport';
+import { aHello, proofOf } from '../attacks/strangers.ts';
 import type { Conversation, Opening } from './script.ts';
 
 export interface Called {
@@ -30,25 +21,7 @@ const nameOfCode: ReadonlyMap<number, string> = new Map(Object.entries(closeCode
 
 /** @param nonce 32 bytes */
 export function helloOf(name: string, nonce: Uint8Array, change: Partial<Hello> = {}): Uint8Array {
-  const hello: Hello = {
-    versions: protocolVersions,
-    cluster: 'default',
-    name,
-    epoch: 1,
-    url: null,
-    capabilities: [],
-    nonce,
-  };
-  return encodeHello({ ...hello, ...change });
-}
-
-/** The dialler's proof that it has the key, over both hellos as they went over the wire. */
-export function proofOf(key: Uint8Array, ours: Uint8Array, theirs: Uint8Array): Buffer {
-  const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
-  const hmac = createHmac('sha256', key)
-    .update('grapevine proof 1')
-    .update(Buffer.from([1, 0, 0, 0, 1, 0]));
-  return hmac.update(sha256(ours)).update(sha256(theirs)).digest();
+  return encodeHello(aHello({ name, nonce, ...change }));
 }
 
 export class Caller {
@@ -83,7 +56,7 @@ export class Caller {
     caller.send(ours);
     await caller.#until(() => caller.heard.length >= 1);
     if (opening === 'proof' || caller.#end !== null) return caller;
-    caller.send(proofOf(key, ours, caller.heard[0] as Buffer));
+    caller.send(proofOf(key, 'dialler', { dialler: ours, acceptor: caller.heard[0] as Buffer }));
     await caller.#until(() => caller.heard.length >= 2);
     if (opening === 'session') caller.send(new Uint8Array(0));
     return caller;

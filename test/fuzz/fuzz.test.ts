@@ -7,7 +7,7 @@ import { mutated } from './mutators.ts';
 import { Tape } from './tape.ts';
 
 const root = join(__dirname, '..', '..');
-const main = join(root, 'node_modules', '.cache', 'grapevine-fuzz', 'main.js');
+const main = join(root, 'node_modules', '.cache', 'grapevine-fuzz', 'fuzz', 'main.js');
 const FRAMES = Number(process.env['FUZZ_FRAMES'] ?? 1_000_000);
 
 jest.setTimeout(600_000);
@@ -36,7 +36,7 @@ test('nodes hold out while liars and strangers talk to them, and the honest end 
 });
 
 test('wrong arguments end with 2', async () => {
-  expect(await fuzz('--seed', '-1')).toMatchObject({ code: 2, output: expect.stringContaining('whole number') });
+  expect(await fuzz('--seed=-1')).toMatchObject({ code: 2, output: expect.stringContaining('whole number') });
 });
 
 test('the same seed makes the same frames', () => {

@@ -5,20 +5,20 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CommanderError } from 'commander';
-import { readArguments, type FuzzArguments } from './arguments.ts';
+import { readCommandLine } from '../bench/command-line.ts';
+import { readArguments, usage } from './arguments.ts';
 import { readCorpus, replay } from './replay.ts';
 import { readScript } from './script.ts';
 import { countsOf, mebi, type Report, run } from './run.ts';
 
-const args = argumentsOr2();
-if (args?.replay !== undefined) {
+const args = readCommandLine(usage, readArguments);
+if (args.replay !== undefined) {
   // What a liar says in the wild may be said in the names of the honest, who need not agree afterwards.
   const failures = await replay(readScript(readFileSync(args.replay, 'utf8')), false);
   for (const failure of failures) console.error(`FAILED: ${failure}`);
   console.log(failures.length > 0 ? 'Not all held.' : 'All held.');
   process.exitCode = failures.length > 0 ? 1 : 0;
-} else if (args !== undefined) {
+} else {
   const conversations = [...readCorpus(join(process.cwd(), 'test', 'fuzz', 'corpus')).values()].flat();
   const corpus = conversations.filter(({ outcome }) => outcome === 'stays').map(({ frames }) => frames);
   const report = await run({ ...args, corpus, print: (line) => console.log(line) });
@@ -29,16 +29,6 @@ if (args?.replay !== undefined) {
       `The last frames are in ${report.tape}\nnpm run fuzz -- --replay ${report.tape}\nnpm run fuzz -- --seed ${args.seed} --frames ${args.frames}`,
     );
   process.exitCode = report.failures.length > 0 ? 1 : 0;
-}
-
-function argumentsOr2(): FuzzArguments | undefined {
-  try {
-    return readArguments(process.argv.slice(2));
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    process.exitCode = error.exitCode === 0 ? 0 : 2;
-    return undefined;
-  }
 }
 
 function tableOf({

@@ -2,7 +2,8 @@
  * Strangers: they have no key, or do not get as far as a session. They call over real sockets, and are told off with a name.
  */
 import { encodeHello, protocolVersions } from '@grapevine/wire';
-import { Caller, callByTcp, helloOf, type Called, proofOf } from './caller.ts';
+import { proofOf } from '../attacks/strangers.ts';
+import { Caller, callByTcp, helloOf, type Called } from './caller.ts';
 import { Dice } from './dice.ts';
 import { mutated } from './mutators.ts';
 import { oddValues } from './oddities.ts';
@@ -223,7 +224,7 @@ function hellos(dice: Dice): Uint8Array[] {
 /** What may pass for a proof with somebody who does not look closely. */
 function proofs(dice: Dice, caller: Caller): Uint8Array[] {
   const theirs = caller.heard[0] ?? new Uint8Array(0);
-  const proof = proofOf(dice.bytes(32), theirs, theirs);
+  const proof = proofOf(dice.bytes(32), 'dialler', { dialler: theirs, acceptor: theirs });
   return [
     dice.pick([
       () => proof,

@@ -41,5 +41,7 @@ test('a row before the proof, one after it, and one under TLS are as the catalog
 
 test('an attack that there is not is said, with those that there are to choose from', async () => {
   const { code, errors } = await run('--only', 'none-such');
-  expect([code, errors]).toEqual([1, expect.stringContaining('No attack is called none-such')]);
+  expect([code, errors]).toEqual([2, expect.stringContaining('No attack is called none-such')]);
+  expect(errors).toContain('wrong-key');
+  expect(errors).not.toMatch(/^ +at /m);
 });

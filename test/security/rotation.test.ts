@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 
 import { type Agent, until } from '../e2e/agents.ts';
-import { complained, expectAgreement, onStage, pause, type Stage } from '../e2e/stage.ts';
+import { pass } from '../bench/clock.ts';
+import { complained, expectAgreement, onStage, type Stage } from '../e2e/stage.ts';
 
 const limitMs = 120_000;
 const [older, current, foreign] = Array.from({ length: 3 }, () => randomBytes(32).toString('hex')) as [
@@ -76,7 +77,7 @@ test(
           await files.write(agent.name, ...keys);
           const before = agent.complaints.split('keys were read again').length;
           agent.signal('SIGHUP');
-          while (agent.complaints.split('keys were read again').length === before) await pause(5);
+          while (agent.complaints.split('keys were read again').length === before) await pass(5);
           closed += Number(/closed: (\d+)\n(?!.*closed)/s.exec(agent.complaints)?.[1]);
         }
       };

@@ -1,5 +1,6 @@
 /** The arguments of the commands that run seeds. */
 import { parseArgs } from 'node:util';
+import { positive, someOf, whole } from '../bench/command-line.ts';
 import { allFaults, type FaultName, type MembershipName, type ProtocolName } from '@grapevine/sim';
 
 export interface SeedArguments {
@@ -27,8 +28,7 @@ export const usage = `npm run simulate:seeds -- [options]
   --without F,…    faults to leave out: ${Object.keys(allFaults).join(', ')}
   --only N,…       only the operations of these numbers; "none" for none
   --workers W      threads (2)
-  --trace          print all that happens; for a single seed
-`;
+  --trace          print all that happens; for a single seed`;
 
 /** @throws Error that says which argument is wrong */
 export function readArguments(args: readonly string[]): SeedArguments {
@@ -53,33 +53,16 @@ export function readArguments(args: readonly string[]): SeedArguments {
     throw new Error(`--protocol must be rumor, entropy or hybrid, not '${protocol}'.`);
   if (membership !== undefined && !['list', 'swim'].includes(membership))
     throw new Error(`--membership must be list or swim, not '${membership}'.`);
-  const without = values.without.split(',').filter((name) => name !== '');
-  for (const name of without)
-    if (!Object.hasOwn(allFaults, name))
-      throw new Error(`--without: there is no fault '${name}'; there are ${Object.keys(allFaults).join(', ')}.`);
   return {
     from: whole('from', seed ?? values.from, 0),
     seeds: seed === undefined ? whole('seeds', values.seeds, 1) : 1,
     nodes: whole('nodes', values.nodes, 2),
-    minutes: number('minutes', values.minutes),
+    minutes: positive('minutes', values.minutes),
     workers: whole('workers', values.workers, 1),
     protocol: protocol as ProtocolName | undefined,
     membership: membership as MembershipName | undefined,
     only: only === undefined ? undefined : new Set(only === 'none' ? [] : only.split(',').map(Number)),
-    without: without as FaultName[],
+    without: someOf('fault', values.without, Object.keys(allFaults) as FaultName[]),
     trace: values.trace,
   };
-}
-
-function number(name: string, text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new Error(`--${name} must be a number above 0, not '${text}'.`);
-  return value;
-}
-
-function whole(name: string, text: string, least: number): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < least)
-    throw new Error(`--${name} must be a whole number, at least ${least}, not '${text}'.`);
-  return value;
 }

@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { type HistoryOptions, type HistoryReport, replayCommand, runHistory, shrink } from '@grapevine/sim';
+import { readCommandLine } from '../bench/command-line.ts';
 import { readArguments, type SeedArguments, usage } from './arguments.ts';
 
 /** Seeds are handed out one by one: some take far longer than others. */
@@ -18,14 +19,7 @@ function optionsOf(
 }
 
 async function main(): Promise<void> {
-  let args: SeedArguments;
-  try {
-    args = readArguments(process.argv.slice(2));
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}`);
-    process.exitCode = 2;
-    return;
-  }
+  const args = readCommandLine(usage, readArguments);
   const began = performance.now();
   const reports = args.seeds === 1 ? [runOne(args)] : await runAll(args);
   const elapsedMs = performance.now() - began;

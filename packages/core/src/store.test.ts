@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { Context } from './context.ts';
 import { hashNumber, type Sum } from './hash.ts';
 import { Origin } from './origin.ts';
 import { LIVE_BUCKETS, liveBucketOf, outlives, Store } from './store.ts';
@@ -83,6 +84,9 @@ describe('a store', () => {
         for (const update of model.values())
           expect(store.byDot(new Origin(update.origin.name, 1000), update.sequence)).toBe(update);
         for (const { origin, sequence } of gone) expect(store.byDot(origin, sequence)).toBeUndefined();
+        const all = new Context();
+        for (const { origin, sequence } of [...gone, ...model.values()]) all.add(origin, sequence);
+        expect(new Set(store.byDots(all.dots()))).toEqual(new Set(model.values()));
         // Whether tombstones alone count is the store's to say; a live update does, and nothing does not.
         const heldOf = (origin: Origin): Update[] => [...model.values()].filter((update) => update.origin === origin);
         const misjudged = origins.filter((origin) => {

@@ -9,6 +9,7 @@
  *  4. What it counts (ids, bytes, tombstones) is counted in O(1) with every change.
  */
 
+import type { Dots } from './context.ts';
 import { hashNumber, hashText, type Sum } from './hash.ts';
 import type { Origin } from './origin.ts';
 import type { Update } from './update.ts';
@@ -113,6 +114,18 @@ export class Store {
   /** The update of a dot, if it is still the newest of its id. */
   byDot(origin: Origin, sequence: number): Update | undefined {
     return this.#byOrigin.get(origin.key)?.get(sequence);
+  }
+
+  /** Those of these dots that are still the newest of their ids, in the order of the dots. */
+  byDots(dots: Dots): Update[] {
+    const updates: Update[] = [];
+    for (const { origin, intervals } of dots)
+      for (let i = 0; i < intervals.length; i += 2)
+        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
+          const update = this.byDot(origin, sequence);
+          if (update !== undefined) updates.push(update);
+        }
+    return updates;
   }
 
   /** Whether any update of this origin is held, tombstones among them. */

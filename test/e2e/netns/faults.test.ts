@@ -8,7 +8,8 @@ import { expect, test } from '@jest/globals';
 
 import { NameServer } from '../../../actors/src/discovery/testing/name-server.ts';
 import { until } from '../agents.ts';
-import { expectAgreement, pause, returned } from '../stage.ts';
+import { pass } from '../../bench/clock.ts';
+import { expectAgreement, returned } from '../stage.ts';
 import {
   downs,
   expectNoFalseDown,
@@ -59,7 +60,7 @@ async function partition(scene: Scene): Promise<void> {
   await expectAgreement(agents, expected);
 
   await network.cut(namesOf(three), namesOf(two));
-  const cutFor = pause(isFull ? 60_000 : 12_000);
+  const cutFor = pass(isFull ? 60_000 : 12_000);
   // Each side removes what all have, whoever wrote it, and what it has written itself meanwhile.
   for (let i = 0; i < 100; i += 1) {
     if (i % 10 >= 4) continue;
@@ -143,7 +144,7 @@ async function halfOpen(scene: Scene): Promise<void> {
   a.add('written by the others', true);
   await until('it is alone', () => c.members.length === 0);
   // Connections do not outlive this.
-  if (isFull) await pause(45_000);
+  if (isFull) await pass(45_000);
   await network.device('c', 'up');
   await measured('a link that comes back: all know all, nobody started anew', 70, () =>
     agents.every((agent) => lists(agent, agents)),
@@ -169,9 +170,9 @@ async function lateName(scene: Scene): Promise<void> {
     const name = 'grapevine.example';
     const args = ['--discover', `dns:${name}:7001`];
     const b = await scene.start('b', { seeds: [], args });
-    await pause(isFull ? 15_000 : 3000);
+    await pass(isFull ? 15_000 : 3000);
     server.zone.set(name, {});
-    await pause(isFull ? 15_000 : 3000);
+    await pass(isFull ? 15_000 : 3000);
     expect([b.members, server.asked.filter((asked) => asked === `A ${name}`).length > 2]).toEqual([[], true]);
     server.zone.set(name, { A: [new URL(a.url).hostname] });
     await measured(

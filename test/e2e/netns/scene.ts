@@ -9,7 +9,7 @@ import { performance } from 'node:perf_hooks';
 import { describe, expect } from '@jest/globals';
 
 import { type Agent, type AgentEvent, startAgent, until } from '../agents.ts';
-import { pause } from '../stage.ts';
+import { pass } from '../../bench/clock.ts';
 import { Network, whyNoNetwork } from './network.ts';
 
 /** Whether times are those of the figures to be shown, rather than of a test among many. */
@@ -137,7 +137,7 @@ export async function writeFor(
       const gone = `${word} ${agent.name} ${i - 9}`;
       if (i % 3 === 0 && expected.delete(gone)) agent.remove(gone);
     }
-    await pause(everyMs);
+    await pass(everyMs);
   }
   return expected;
 }

@@ -441,11 +441,11 @@ export class Epidemic {
 
   #push(to: readonly string[], dots: Dots, nowMs: number): void {
     if (dots.length === 0) return;
-    const { effects } = this.#environment;
+    const { effects, replica } = this.#environment;
     const unsent = this.#unsent.common(dots);
     if (unsent.length > 0) {
       this.#unsent.removeAll(unsent);
-      for (const updates of inBatches(this.#valuesOf(unsent)))
+      for (const updates of inBatches(replica.store.byDots(unsent)))
         effects.send(to, { type: 'updates', cause: 'push', updates });
     }
     for (const frame of dotFrames(without(dots, unsent)))
@@ -456,18 +456,6 @@ export class Epidemic {
     }
     const count = countDots(dots);
     for (const peer of to) this.#inFlight.set(peer, (this.#inFlight.get(peer) ?? 0) + count);
-  }
-
-  #valuesOf(dots: Dots): Update[] {
-    const { store } = this.#environment.replica;
-    const updates: Update[] = [];
-    for (const { origin, intervals } of dots)
-      for (let i = 0; i < intervals.length; i += 2)
-        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
-          const update = store.byDot(origin, sequence);
-          if (update !== undefined) updates.push(update);
-        }
-    return updates;
   }
 
   /** So many dots of what is in flight to a peer have feedback. */

@@ -156,11 +156,6 @@ class RumorMachine implements Machine {
 
   #forget(dots: Dots): void {
     const { replica } = this.#environment;
-    for (const { origin, intervals } of dots)
-      for (let i = 0; i < intervals.length; i += 2)
-        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
-          const update = replica.store.byDot(origin, sequence);
-          if (update !== undefined) replica.drop(update);
-        }
+    for (const update of replica.store.byDots(dots)) replica.drop(update);
   }
 }

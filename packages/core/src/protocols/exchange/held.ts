@@ -13,18 +13,10 @@ export function horizonOf(replica: Replica, nowMs: number): number {
 
 /** The updates still held among these dots: looked up one by one, or found on a walk through the store if that is shorter. */
 export function heldAmong(store: Store, dots: Dots): Update[] {
+  if (countDots(dots) <= 2 * store.size) return store.byDots(dots);
+  const wanted = Context.of(dots);
   const updates: Update[] = [];
-  if (countDots(dots) > 2 * store.size) {
-    const wanted = Context.of(dots);
-    for (const update of store) if (wanted.has(update.origin, update.sequence)) updates.push(update);
-    return updates;
-  }
-  for (const { origin, intervals } of dots)
-    for (let i = 0; i < intervals.length; i += 2)
-      for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
-        const update = store.byDot(origin, sequence);
-        if (update !== undefined) updates.push(update);
-      }
+  for (const update of store) if (wanted.has(update.origin, update.sequence)) updates.push(update);
   return updates;
 }
 

@@ -1,0 +1,126 @@
+/** One name, several lives: restarts, namesakes, and clocks that are behind. */
+import { describe, expect, test } from '@jest/globals';
+import { EPOCH_LIMIT } from '../origin.ts';
+import { GOSSIP, HASH } from './swim/messages.ts';
+import { aMember, aRecord, ALIVE, connectedTo, crash, DOWN, LEFT, urlOf } from './testing/scene.ts';
+
+describe('what members believe', () => {
+  test('a restarted node replaces its former self at once, where it was and elsewhere once nobody answers there', () => {
+    const scene = connectedTo('b', 'c').connect('b', 2);
+    expect(scene.statusOf('b')).toMatchObject({ epoch: 2, state: 'alive' });
+    crash(scene, 'c').connect('c', 2, 'ws://elsewhere:1').pass(1);
+    expect(scene.statusOf('c')).toMatchObject({ epoch: 2, url: 'ws://elsewhere:1' });
+  });
+
+  test('who took over a name is compared with, although what it said meanwhile was not heard', () => {
+    // The newcomer has the lower name: it began to compare when it was not listened to.
+    const scene = connectedTo('b', 'c');
+    crash(scene, 'b').forgetSent().connect('b', 2, 'ws://elsewhere:1').hear('b', [HASH, 1, 1]);
+    expect(scene.sent.filter(({ to }) => to === 'b')).toEqual([]);
+    expect(scene.pass(1).sentOf(HASH, 'b')).toHaveLength(1);
+  });
+
+  test('a second living node of one name is sent away, and nothing it says counts', () => {
+    const scene = connectedTo('b', 'c');
+    scene.disconnect('b').connect('b', 2, 'ws://elsewhere:1');
+    scene.hear('b', [GOSSIP, [aRecord('b', ALIVE, 1, { epoch: 2, url: 'ws://elsewhere:1' })]]);
+    scene.pass(1);
+    expect(scene.expelled).toEqual([{ name: 'b', reason: expect.stringContaining(urlOf('b')) }]);
+    // Said before it heard that it is sent away.
+    scene.hear('b', [GOSSIP, [aRecord('b', ALIVE, 1, { epoch: 2 })]]);
+    expect(scene.statusOf('b')).toMatchObject({ epoch: 1, state: 'alive' });
+  });
+
+  test('who does not say within the time for an answer whether it lives has lost its name', () => {
+    const scene = connectedTo('b', 'c');
+    scene.black.add(urlOf('b'));
+    scene.disconnect('b').connect('b', 2, 'ws://elsewhere:1').pass(490);
+    expect(scene.statusOf('b')?.epoch).toBe(1);
+    expect(scene.pass(20).statusOf('b')).toMatchObject({ epoch: 2, state: 'alive' });
+  });
+
+  test('a newcomer that answers at the former place is who it says', () => {
+    const scene = connectedTo('b', 'c');
+    scene.disconnect('b').listening.set(urlOf('b'), aMember('b', 2, 'ws://elsewhere:1'));
+    expect(scene.connect('b', 2, 'ws://elsewhere:1').pass(1).statusOf('b')?.epoch).toBe(2);
+    expect(scene.expelled).toEqual([]);
+  });
+
+  test('a former self of a living node is sent away', () => {
+    const scene = connectedTo('b').connect('b', 2, 'ws://elsewhere:7001').pass(1000).disconnect('b');
+    scene.listening.set('ws://elsewhere:7001', aMember('b', 2, 'ws://elsewhere:7001'));
+    scene.connect('b', 1).pass(100);
+    expect(scene.expelled).toHaveLength(1);
+    expect(scene.statusOf('b')?.epoch).toBe(2);
+  });
+
+  test('a node that was started anew with its clock behind is told of the life that is over, and counts as soon as it has outlived it', () => {
+    for (const end of [DOWN, LEFT]) {
+      const scene = connectedTo('b', 'c').connect('b', 100).disconnect('b', true);
+      scene.hearOf(aRecord('b', end, 1, { epoch: 100 }));
+      scene.forgetSent().connect('b', 50);
+      expect(scene.expelled).toEqual([]);
+      expect(scene.told('b', 'b')?.slice(1, 4)).toEqual([100, 1, end]);
+      expect(scene.statusOf('b')?.epoch).toBe(100);
+      scene.disconnect('b').connect('b', 101);
+      expect(scene.statusOf('b')).toMatchObject({ epoch: 101, state: 'alive' });
+    }
+  });
+
+  test('so it is where nobody has missed the former yet, at the same address at once, elsewhere when that is silent', () => {
+    const scene = connectedTo('b', 'c').connect('b', 100).disconnect('b').forgetSent().connect('b', 50);
+    expect(scene.told('b', 'b')?.slice(1, 4)).toEqual([100, 0, DOWN]);
+    scene.disconnect('b').forgetSent().listening.delete(urlOf('b'));
+    scene.connect('b', 50, 'ws://elsewhere:7001');
+    expect(scene.told('b', 'b')).toBeUndefined();
+    scene.pass(1000);
+    expect(scene.told('b', 'b')?.slice(1, 4)).toEqual([100, 0, DOWN]);
+    expect(scene.expelled).toEqual([]);
+  });
+
+  test('a node that hears of a later life of its own that is over, or was here, outlives it, once', () => {
+    for (const [state, url] of [
+      [DOWN, 'ws://elsewhere:7001'],
+      [LEFT, 'ws://elsewhere:7001'],
+      [ALIVE, urlOf('m')],
+    ] as const) {
+      const scene = connectedTo('b').hearOf(aRecord('m', state, 1, { epoch: 9, url }));
+      scene.hearOf(aRecord('m', state, 2, { epoch: 9, url }));
+      expect(scene.outlived).toEqual([9]);
+      expect(scene.reports).toEqual([]);
+    }
+  });
+
+  test("an epoch that leaves no higher one is nobody's life, and not outlived", () => {
+    const scene = connectedTo('b');
+    for (const epoch of [EPOCH_LIMIT, Number.MAX_SAFE_INTEGER])
+      for (const state of [DOWN, LEFT]) scene.hearOf(aRecord('m', state, 1, { epoch }));
+    expect(scene.outlived).toEqual([]);
+    scene.hearOf(aRecord('m', DOWN, 1, { epoch: EPOCH_LIMIT - 1 }));
+    expect(scene.outlived).toEqual([EPOCH_LIMIT - 1]);
+  });
+
+  test('another node of its own name that is taken for it is reported, once', () => {
+    const elsewhere = { epoch: 6, url: 'ws://elsewhere:7001' };
+    const scene = connectedTo('b').hearOf(aRecord('m', ALIVE, 1, elsewhere), aRecord('m', ALIVE, 2, elsewhere));
+    expect(scene.reports.map(({ code }) => code)).toEqual(['NAME_TAKEN']);
+    expect(scene.outlived).toEqual([]);
+  });
+
+  test('a later life of its own name that looked like another node is outlived when it turns out to be over', () => {
+    const elsewhere = { epoch: 9, url: 'ws://elsewhere:7001' };
+    const scene = connectedTo('b').hearOf(aRecord('m', ALIVE, 1, elsewhere));
+    expect(scene.outlived).toEqual([]);
+    scene.hearOf(aRecord('m', DOWN, 1, elsewhere), aRecord('m', DOWN, 2, elsewhere));
+    expect(scene.outlived).toEqual([9]);
+  });
+
+  test('who is spoken of by a former life says that it has a new one', () => {
+    const scene = connectedTo('b')
+      .pass(5000)
+      .forgetSent()
+      .hearOf(aRecord('m', DOWN, 9, { epoch: 4 }))
+      .pass(400);
+    expect(scene.told('m', 'b')).toEqual(aRecord('m', ALIVE, 1, { epoch: 5 }));
+  });
+});
