@@ -84,6 +84,8 @@ export class Node {
   readonly ready: PromiseWithResolvers<{ readonly url: string | null }>;
   /** Whether it has listened, and so listens again whatever comes. */
   hasListened: boolean = false;
+  /** When it last took a higher epoch, in milliseconds of `performance.now`. */
+  renewedMs: number = -Infinity;
   #lastChannel = 0;
 
   constructor(options: ResolvedNodeOptions) {
