@@ -70,8 +70,8 @@ export class Node {
   /** Keys and certificates of now: they may be replaced while the node runs. */
   security: ResolvedSecurity;
   readonly stateFile: StateFile | null;
-  /** What was said of connections that ended in an error. */
-  readonly losses: Repeats = new Repeats();
+  /** What was said aloud of peers and their connections. */
+  readonly saidOfPeers: Repeats = new Repeats();
   /** Where others dial this node; `null` until it listens. */
   url: string | null = null;
   /** The port that was free when 0 was asked for. */
