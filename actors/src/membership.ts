@@ -355,7 +355,8 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     const line = lines.get(name);
     if (line === undefined) return;
     const { epoch, url } = line.session.peer;
-    this.#self.logger.warn({ node: options.name, peer: name, epoch, url }, `connection refused: ${reason}`);
+    const level = this.#isNewOfPeer(`expelled ${name}`) ? 'warn' : 'debug';
+    this.#self.logger[level]({ node: options.name, peer: name, epoch, url }, `connection refused: ${reason}`);
     line.session.close(closeCodes.NAME_TAKEN, reason);
   }
 
@@ -409,7 +410,13 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     this.#timers.set(timer, { tick, dueMs, cancel: this.#self.schedule(delayMs, tick) });
   }
 
+  /** Who else bears this node's name, peers may make up without end. */
   report(error: GossipError): void {
-    this.#self.logger.warn({ err: error, node: this.#node.options.name }, error.message);
+    const level = error.code !== 'NAME_TAKEN' || this.#isNewOfPeer(error.code) ? 'warn' : 'debug';
+    this.#self.logger[level]({ err: error, node: this.#node.options.name }, error.message);
+  }
+
+  #isNewOfPeer(what: string): boolean {
+    return this.#node.saidOfPeers.isNew(what, performance.now());
   }
 }

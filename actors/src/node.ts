@@ -72,6 +72,8 @@ export class Node {
   readonly stateFile: StateFile | null;
   /** What was said aloud of peers and their connections. */
   readonly saidOfPeers: Repeats = new Repeats();
+  /** What was said aloud of those who were refused: strangers shall not silence what is said of peers. */
+  readonly saidOfRefusals: Repeats = new Repeats();
   /** Where others dial this node; `null` until it listens. */
   url: string | null = null;
   /** The port that was free when 0 was asked for. */
