@@ -390,6 +390,29 @@ describe('a subscriber that is slow', () => {
     },
   );
 
+  test('again and again is told of once a minute', async () => {
+    const gossip = spawnGossip(cluster.node('a'));
+    let heard = 0;
+    const slow = spawnChild<GossipEvent>(system, {
+      name: 'slow',
+      mailbox: { limit: 1, overflow: 'reject' },
+      start: () => ({
+        receive: async ({ type }) => {
+          if (type === 'snapshot') heard += 1;
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        },
+      }),
+    });
+    tell(gossip, subscribe(slow));
+    for (let i = 0; heard < 4; i++) {
+      dispatch(gossip, add('x', i));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const said = cluster.log.lines.filter(({ message }) => message.includes('a subscriber is behind'));
+    expect(said).toHaveLength(1);
+    await stopTree(slow);
+  });
+
   test('and stops, or unsubscribes, is waited for no more', async () => {
     const gossip = spawnGossip(cluster.node('a'));
     const [one, two] = [aSlowOne(2), aSlowOne(2)];

@@ -306,7 +306,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
 
   #someoneIsBehind(): void {
     const { name } = this.#node.options;
-    this.#self.logger.warn(
+    this.#self.logger[this.#isNew('subscriber behind') ? 'warn' : 'debug'](
       { node: name },
       'a subscriber is behind: it is told nothing more until it has room, and then all again',
     );
@@ -355,7 +355,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     const line = lines.get(name);
     if (line === undefined) return;
     const { epoch, url } = line.session.peer;
-    const level = this.#isNewOfPeer(`expelled ${name}`) ? 'warn' : 'debug';
+    const level = this.#isNew(`expelled ${name}`) ? 'warn' : 'debug';
     this.#self.logger[level]({ node: options.name, peer: name, epoch, url }, `connection refused: ${reason}`);
     line.session.close(closeCodes.NAME_TAKEN, reason);
   }
@@ -412,11 +412,11 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
 
   /** Who else bears this node's name, peers may make up without end. */
   report(error: GossipError): void {
-    const level = error.code !== 'NAME_TAKEN' || this.#isNewOfPeer(error.code) ? 'warn' : 'debug';
+    const level = error.code !== 'NAME_TAKEN' || this.#isNew(error.code) ? 'warn' : 'debug';
     this.#self.logger[level]({ err: error, node: this.#node.options.name }, error.message);
   }
 
-  #isNewOfPeer(what: string): boolean {
+  #isNew(what: string): boolean {
     return this.#node.saidOfPeers.isNew(what, performance.now());
   }
 }

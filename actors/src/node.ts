@@ -70,7 +70,7 @@ export class Node {
   /** Keys and certificates of now: they may be replaced while the node runs. */
   security: ResolvedSecurity;
   readonly stateFile: StateFile | null;
-  /** What was said aloud of peers and their connections. */
+  /** What was said aloud of peers, their connections, and of what they may cause. */
   readonly saidOfPeers: Repeats = new Repeats();
   /** What was said aloud of those who were refused: strangers shall not silence what is said of peers. */
   readonly saidOfRefusals: Repeats = new Repeats();
