@@ -278,7 +278,12 @@ describe('a peer that comes again and again', () => {
     spawnGossip(node);
     await ready(node);
     let came = 0;
-    const transport = createMemoryTransport(cluster.network, { name: 'liar', epoch: 1, redialMinMs: 1, redialMaxMs: 5 });
+    const transport = createMemoryTransport(cluster.network, {
+      name: 'liar',
+      epoch: 1,
+      redialMinMs: 1,
+      redialMaxMs: 5,
+    });
     transports.push(transport);
     transport.dial(['memory://a']);
     await transport.start({
@@ -392,19 +397,19 @@ describe('a subscriber that is slow', () => {
 
   test('again and again is told of once a minute', async () => {
     const gossip = spawnGossip(cluster.node('a'));
-    let heard = 0;
+    const heard: GossipEvent[] = [];
     const slow = spawnChild<GossipEvent>(system, {
       name: 'slow',
       mailbox: { limit: 1, overflow: 'reject' },
       start: () => ({
-        receive: async ({ type }) => {
-          if (type === 'snapshot') heard += 1;
+        receive: async (event) => {
+          if (event.type === 'snapshot') heard.push(event);
           await new Promise((resolve) => setTimeout(resolve, 5));
         },
       }),
     });
     tell(gossip, subscribe(slow));
-    for (let i = 0; heard < 4; i++) {
+    for (let i = 0; heard.length < 4; i++) {
       dispatch(gossip, add('x', i));
       await new Promise((resolve) => setImmediate(resolve));
     }

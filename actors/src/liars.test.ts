@@ -41,7 +41,10 @@ const HASH = 5;
 const WHO = 7;
 
 /** A peer that says of the node it is connected with what `record` makes, again as soon as that was taken. */
-async function aLiar(url: string, record: (epoch: number, said: number) => unknown): Promise<{ readonly said: number }> {
+async function aLiar(
+  url: string,
+  record: (epoch: number, said: number) => unknown,
+): Promise<{ readonly said: number }> {
   const liar = { said: 0 };
   const encoder = new Encoder();
   const lie = (session: Session): void => {
