@@ -756,6 +756,17 @@ describe('what members believe', () => {
     expect(scene.sentOf(SYNC).every(([, , answer]) => !answer)).toBe(true);
   });
 
+  test('all is told once of what a peer asks a thousand times at one time', () => {
+    const scene = connectedTo('b').forgetSent();
+    for (let i = 0; i < 1000; i++) scene.hear('b', [HASH, 1, 2]).hear('b', [SYNC, [], true]).hear('b', [WHO]);
+    scene.hear('a program', [WHO]);
+    expect(scene.sentOf(SYNC, 'b').map(([, , answer]) => answer)).toEqual([true, false, false]);
+    expect(scene.sentOf(HASH, 'b')).toHaveLength(1);
+    expect(scene.sentOf(SYNC, 'a program')).toHaveLength(1);
+    scene.pass(1).forgetSent().hear('b', [HASH, 1, 2]);
+    expect(scene.sentOf(SYNC, 'b')).toHaveLength(1);
+  });
+
   test('equal hashes are answered by silence', () => {
     const scene = connectedTo('b', 'z').pass(60_000);
     const [, low, high] = scene.sentOf(HASH).at(-1) as readonly [number, number, number];
