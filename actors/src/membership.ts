@@ -204,8 +204,10 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
       case 'describe':
         return this.#describe(machine, message, nowMs);
       case 'inbound':
-        for (const { from, message: said } of message.batch)
-          if (said.type === 'custom') machine.receive(from, said.body, nowMs);
+        // The party takes no others.
+        message.batch.forEach(({ from, message: said }, index) => {
+          if (said.type === 'custom') machine.receive(from, said.body, nowMs, index < message.batch.length - 1);
+        });
         return;
       case 'tick':
         if (this.#timers.get(message.timer)?.tick !== message) return;

@@ -756,6 +756,15 @@ describe('what members believe', () => {
     expect(scene.sentOf(SYNC).every(([, , answer]) => !answer)).toBe(true);
   });
 
+  test('one view is published of all that is heard at one time', () => {
+    const scene = connectedTo('b');
+    const views = scene.views.length;
+    for (let i = 1; i <= 1000; i++)
+      scene.machine.receive('b', [GOSSIP, [aRecord('c', ALIVE, i)]], scene.nowMs, i < 1000);
+    expect(scene.views).toHaveLength(views + 1);
+    expect(scene.views.at(-1)).toContainEqual(expect.objectContaining({ name: 'c', incarnation: 1000 }));
+  });
+
   test('all is told once of what a peer asks a thousand times at one time', () => {
     const scene = connectedTo('b').forgetSent();
     for (let i = 0; i < 1000; i++) scene.hear('b', [HASH, 1, 2]).hear('b', [SYNC, [], true]).hear('b', [WHO]);

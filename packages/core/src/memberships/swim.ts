@@ -195,8 +195,8 @@ class SwimMachine implements MembershipMachine {
     this.#step(nowMs, () => this.#connections.discovered(source, urls, nowMs));
   }
 
-  receive(from: string, body: unknown, nowMs: number): void {
-    this.#step(nowMs, (clocks) => this.#hear(from, body as SwimMessage, clocks));
+  receive(from: string, body: unknown, nowMs: number, more: boolean = false): void {
+    this.#step(nowMs, (clocks) => this.#hear(from, body as SwimMessage, clocks), more);
   }
 
   tick(_timer: string, nowMs: number): void {
@@ -334,15 +334,18 @@ class SwimMachine implements MembershipMachine {
 
   // Time
 
-  /** Takes an input, then does what is due, publishes what has changed, and sets the timer. */
-  #step(nowMs: number, input: (clocks: Clocks) => void): void {
+  /**
+   * Takes an input, then does what is due, publishes what has changed, and sets the timer.
+   * @param more whether another input follows at once: a view costs as much as there are members, and waits for the last
+   */
+  #step(nowMs: number, input: (clocks: Clocks) => void, more: boolean = false): void {
     if (this.#hasLeft) return;
     const clocks: Clocks = { nowMs, awakeMs: nowMs - this.#stoodStillMs };
     this.#clocks = clocks;
     input(clocks);
     if (this.#hasLeft) return;
     this.#run(clocks);
-    if (this.#published !== this.#knowledge.version) {
+    if (!more && this.#published !== this.#knowledge.version) {
       this.#published = this.#knowledge.version;
       this.#environment.effects.view(this.#knowledge.roster.statuses());
       this.#connections.remember();
