@@ -277,7 +277,9 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
   if (options.redialMaxMs < options.redialMinMs)
     violations.push({ path: 'redialMaxMs', problem: `must be at least redialMinMs (${options.redialMinMs})` });
   throwViolations(violations);
-  return options;
+  const { clock } = given;
+  // Epochs, stamps and expiries are whole numbers, to peers as well.
+  return clock === undefined ? options : { ...options, clock: () => Math.floor(clock()) };
 }
 
 /** @throws GossipError OPTIONS_INVALID that lists every violation */

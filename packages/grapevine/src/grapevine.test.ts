@@ -368,6 +368,16 @@ describe('a grapevine', () => {
     expect(await codeOf(createGrapevine({ name: 'a', logger: false, ...options }))).toBe('OPTIONS_INVALID');
   });
 
+  test('may have a clock that tells parts of milliseconds', async () => {
+    const clock = (): number => Date.now() + 0.25;
+    const a = await aNode({ name: 'a', listen: { port: 0 }, clock });
+    const b = await aNode({ name: 'b', peers: [a.url as string], clock });
+    await a.gossip('flags').add('id', 1, { expiresIn: 60_000 });
+    const flags = b.gossip('flags');
+    await until(flags, () => flags.has('id'));
+    expect(flags.get('id')).toBe(1);
+  });
+
   test('may take frames larger than what else waits for a peer', async () => {
     const a = await aNode({ name: 'a', listen: { port: 0 }, maxFrameBytes: 2 ** 25 });
     expect(a.url).toMatch(/^ws:/);
