@@ -5,7 +5,7 @@
  *  1. Who is behind is told nothing until it has caught up with its mailbox, and then the whole again: a subscriber whose
  *     mailbox refuses events, or in which `EVENTS` wait, costs no more memory, and misses nothing but the way to where
  *     things stand. What waits for a plain actor of nact's cannot be seen, nor bounded here.
- *  2. Who is gone is forgotten.
+ *  2. Who is gone is forgotten: as something is told, and as others come where nothing is.
  *
  * Source: docs/architecture.md.
  */
@@ -15,6 +15,8 @@ import type { Ref } from './kernel/nact.ts';
 
 /** So many events may wait for a subscriber before it counts as behind. */
 const EVENTS = 1024;
+/** So many are never looked through for who is gone. */
+const FEW = 16;
 /** How often one looks whether those who are behind take messages again, in milliseconds. */
 export const CATCH_UP_MS = 100;
 
@@ -25,6 +27,8 @@ export class Audience<E> {
   readonly #whole: () => E;
   readonly #subscribers = new Set<Ref<E>>();
   readonly #behind = new Set<Ref<E>>();
+  /** With so many one looks for those who are gone. */
+  #sweepAt = FEW;
 
   /** @param whole makes the event that tells all there is */
   constructor(whole: () => E) {
@@ -43,6 +47,7 @@ export class Audience<E> {
   /** Tells a new subscriber the whole. Who subscribes again is told it again. */
   add(subscriber: Ref<E>): void {
     if (isGone(subscriber)) return;
+    if (this.#subscribers.size >= this.#sweepAt) this.#sweep();
     this.#subscribers.add(subscriber);
     if (tell(subscriber, this.#whole())) this.#behind.delete(subscriber);
     else this.#fallsBehind(subscriber);
@@ -68,6 +73,12 @@ export class Audience<E> {
       if (isGone(subscriber)) this.delete(subscriber);
       else if (hasAmpleRoom(subscriber, EVENTS) && tell(subscriber, this.#whole())) this.#behind.delete(subscriber);
     }
+  }
+
+  /** Costs each who comes a look at two others, on the average. */
+  #sweep(): void {
+    for (const subscriber of this.#subscribers) if (isGone(subscriber)) this.delete(subscriber);
+    this.#sweepAt = 2 * this.#subscribers.size + FEW;
   }
 
   #fallsBehind(subscriber: Ref<E>): void {

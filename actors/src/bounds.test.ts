@@ -375,6 +375,44 @@ describe('a peer that declares and refuses channels for ever', () => {
   });
 });
 
+describe('a peer that comes again and again', () => {
+  test('with another protocol, and refusing a channel, is told of once', async () => {
+    const node = cluster.node('a');
+    spawnGossip(node);
+    await ready(node);
+    let came = 0;
+    const transport = createMemoryTransport(cluster.network, {
+      name: 'liar',
+      epoch: 1,
+      redialMinMs: 1,
+      redialMaxMs: 5,
+    });
+    transports.push(transport);
+    transport.dial(['memory://a']);
+    await transport.start({
+      opened: (session) => {
+        came += 1;
+        session.onFrames = () => {};
+        for (const frame of [
+          encodeChannel({ channel: 7, instance: 'grapevine', protocol: 'hybrid', newestEpochOfYou: 0 }),
+          encodeChannel({ channel: 8, instance: 'grapevine', protocol: 'rumor', newestEpochOfYou: 0 }),
+          // The only channel of `a`.
+          encodeRefuseChannel(1, 'no'),
+        ])
+          session.send(frame, 'reply');
+        // Malformed: it is cut off behind what it said.
+        session.send(new Uint8Array([0xc1]), 'reply');
+      },
+      closed: () => {},
+    });
+    await until(() => came === 10);
+    const aloud = cluster.log.lines.filter(({ level }) => level === 'warn' || level === 'error');
+    const times = (what: string): number => aloud.filter(({ message }) => message.includes(what)).length;
+    expect(times('they do not gossip')).toBe(1);
+    expect(times('refuses a channel')).toBe(1);
+  });
+});
+
 describe('a peer that makes origins up', () => {
   test('does not fill the context, and is heard on', async () => {
     const node = cluster.node('a');
@@ -459,6 +497,29 @@ describe('a subscriber that is slow', () => {
       await stopTree(slow.ref);
     },
   );
+
+  test('again and again is told of once a minute', async () => {
+    const gossip = spawnGossip(cluster.node('a'));
+    const heard: GossipEvent[] = [];
+    const slow = spawnChild<GossipEvent>(system, {
+      name: 'slow',
+      mailbox: { limit: 1, overflow: 'reject' },
+      start: () => ({
+        receive: async (event) => {
+          if (event.type === 'snapshot') heard.push(event);
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        },
+      }),
+    });
+    tell(gossip, subscribe(slow));
+    for (let i = 0; heard.length < 4; i++) {
+      dispatch(gossip, add('x', i));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const said = cluster.log.lines.filter(({ message }) => message.includes('a subscriber is behind'));
+    expect(said).toHaveLength(1);
+    await stopTree(slow);
+  });
 
   test('and stops, or unsubscribes, is waited for no more', async () => {
     const gossip = spawnGossip(cluster.node('a'));

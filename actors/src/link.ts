@@ -178,7 +178,10 @@ class Link implements Behaviour<LinkMessage> {
         `${what}: they do not gossip with each other in it. Give both the same protocol.`,
         { context: { peer: this.#peer, instance, ours: party.protocol, theirs: protocol } },
       );
-      if (this.#isNew(instance)) this.#self.logger.error({ err: error, peer: this.#peer }, error.message);
+      if (this.#isNew(instance)) {
+        const level = this.#isNewOfPeer(`${error.code} ${instance}`) ? 'error' : 'debug';
+        this.#self.logger[level]({ err: error, peer: this.#peer }, error.message);
+      }
       this.#line.sendControl(encodeRefuseChannel(channel, `${what}.`));
       return;
     }
@@ -205,8 +208,9 @@ class Link implements Behaviour<LinkMessage> {
       this.#tellGone(party);
     }
     if (!this.#isNew(channel)) return;
-    const { name } = this.#node.options;
-    this.#self.logger.warn({ node: name, peer: this.#peer, channel }, `'${this.#peer}' refuses a channel: ${reason}`);
+    const fields = { node: this.#node.options.name, peer: this.#peer, channel };
+    const level = this.#isNewOfPeer(`refuses ${channel}`) ? 'warn' : 'debug';
+    this.#self.logger[level](fields, `'${this.#peer}' refuses a channel: ${reason}`);
   }
 
   /** Whether the log has not been told of it on this connection; it is from now on. */
@@ -238,9 +242,12 @@ class Link implements Behaviour<LinkMessage> {
 
   /** As a warning; the same again, as the peer comes again, is for who looks closely. */
   #complain({ code }: GossipError, fields: object, text: string): void {
-    const { logger } = this.#self;
-    if (this.#node.losses.isNew(`${code} ${this.#peer}`, performance.now())) logger.warn(fields, text);
-    else logger.debug(fields, text);
+    this.#self.logger[this.#isNewOfPeer(code) ? 'warn' : 'debug'](fields, text);
+  }
+
+  /** Whether it is to be said aloud of this peer, on whatever connection. */
+  #isNewOfPeer(what: string): boolean {
+    return this.#node.saidOfPeers.isNew(`${what} ${this.#peer}`, performance.now());
   }
 
   /** @throws GossipError FRAME_MALFORMED */

@@ -65,6 +65,12 @@ export function memberOf({ name, epoch, url, capabilities }: Peer): Member | nul
   return capabilities.includes(observerCapability) ? null : { name, epoch, url };
 }
 
+/**
+ * A peer may say without end that this node lived later: it takes a higher epoch so often at most, in milliseconds. Each time
+ * its connections are made anew, by a restart of the transport; a few of those within seconds would be too many.
+ */
+const RENEWAL_MS = 10_000;
+
 /** How much a connection may carry between two questions whether it can go, in bytes: more is a transfer under way. */
 const BUSY_BYTES = 65_536;
 
@@ -105,6 +111,8 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   #view: readonly MemberStatus[] | null = null;
   #tiesChanged = true;
   #isCatchingUp = false;
+  /** The epoch of a later life of this node, while it is to be outlived. */
+  #laterEpoch: number | null = null;
   /** Until when the time that this process stood still has been told. */
   #countedMs = -Infinity;
 
@@ -132,6 +140,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
       this.#node.parties.get(membershipParty)?.pressure.taken(message.bytes, message.line);
     if (message.type === 'remembered') this.#remembered ??= message.urls;
     if (message.type === 'catch-up') return this.#catchUp();
+    if (message.type === 'renew') return this.#renew();
     if (this.#machine === null) {
       // What opened or was said before the module began is found in the lines as it begins, or is said again.
       if (message.type === 'goodbye') tell(message.replyTo, true);
@@ -175,7 +184,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     this.#publish();
   }
 
-  #hear(machine: MembershipMachine, message: Exclude<TrackerMessage, { type: 'catch-up' }>): void {
+  #hear(machine: MembershipMachine, message: Exclude<TrackerMessage, { type: 'catch-up' | 'renew' }>): void {
     const nowMs = performance.now();
     this.#noticeStandstill(machine, nowMs);
     switch (message.type) {
@@ -196,8 +205,10 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
       case 'describe':
         return this.#describe(machine, message, nowMs);
       case 'inbound':
-        for (const { from, message: said } of message.batch)
-          if (said.type === 'custom') machine.receive(from, said.body, nowMs);
+        // The party takes no others.
+        message.batch.forEach(({ from, message: said }, index) => {
+          if (said.type === 'custom') machine.receive(from, said.body, nowMs, index < message.batch.length - 1);
+        });
         return;
       case 'tick':
         if (this.#timers.get(message.timer)?.tick !== message) return;
@@ -298,7 +309,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
 
   #someoneIsBehind(): void {
     const { name } = this.#node.options;
-    this.#self.logger.warn(
+    this.#self.logger[this.#isNew('subscriber behind') ? 'warn' : 'debug'](
       { node: name },
       'a subscriber is behind: it is told nothing more until it has room, and then all again',
     );
@@ -347,14 +358,26 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     const line = lines.get(name);
     if (line === undefined) return;
     const { epoch, url } = line.session.peer;
-    this.#self.logger.warn({ node: options.name, peer: name, epoch, url }, `connection refused: ${reason}`);
+    const level = this.#isNew(`expelled ${name}`) ? 'warn' : 'debug';
+    this.#self.logger[level]({ node: options.name, peer: name, epoch, url }, `connection refused: ${reason}`);
     line.session.close(closeCodes.NAME_TAKEN, reason);
   }
 
-  /** The connections are made anew, as after a crash of the transport; what this node holds stays. */
   outlive(epoch: number): void {
+    const isAwaited = this.#laterEpoch !== null;
+    this.#laterEpoch = Math.max(epoch, this.#laterEpoch ?? 0);
+    const waitMs = this.#node.renewedMs + RENEWAL_MS - performance.now();
+    if (waitMs <= 0) this.#renew();
+    else if (!isAwaited) this.#self.schedule(waitMs, { type: 'renew' });
+  }
+
+  /** The connections are made anew, as after a crash of the transport; what this node holds stays. */
+  #renew(): void {
     const { options, transportRef } = this.#node;
-    this.#node.outlive(epoch);
+    if (this.#laterEpoch === null) return;
+    this.#node.outlive(this.#laterEpoch);
+    this.#laterEpoch = null;
+    this.#node.renewedMs = performance.now();
     this.#self.logger.warn(
       { node: options.name, epoch: this.#node.epoch },
       'others remember a later start of this node: its clock is behind; it takes a higher epoch and connects anew',
@@ -390,7 +413,13 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     this.#timers.set(timer, { tick, dueMs, cancel: this.#self.schedule(delayMs, tick) });
   }
 
+  /** Who else bears this node's name, peers may make up without end. */
   report(error: GossipError): void {
-    this.#self.logger.warn({ err: error, node: this.#node.options.name }, error.message);
+    const level = error.code !== 'NAME_TAKEN' || this.#isNew(error.code) ? 'warn' : 'debug';
+    this.#self.logger[level]({ err: error, node: this.#node.options.name }, error.message);
+  }
+
+  #isNew(what: string): boolean {
+    return this.#node.saidOfPeers.isNew(what, performance.now());
   }
 }

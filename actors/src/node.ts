@@ -73,8 +73,10 @@ export class Node {
   /** Keys and certificates of now: they may be replaced while the node runs. */
   security: ResolvedSecurity;
   readonly stateFile: StateFile | null;
-  /** What was said of connections that ended in an error. */
-  readonly losses: Repeats = new Repeats();
+  /** What was said aloud of peers, their connections, and of what they may cause. */
+  readonly saidOfPeers: Repeats = new Repeats();
+  /** What was said aloud of those who were refused: strangers shall not silence what is said of peers. */
+  readonly saidOfRefusals: Repeats = new Repeats();
   /** Where others dial this node; `null` until it listens. */
   url: string | null = null;
   /** The port that was free when 0 was asked for. */
@@ -87,6 +89,8 @@ export class Node {
   readonly ready: PromiseWithResolvers<{ readonly url: string | null }>;
   /** Whether it has listened, and so listens again whatever comes. */
   hasListened: boolean = false;
+  /** When it last took a higher epoch, in milliseconds of `performance.now`. */
+  renewedMs: number = -Infinity;
   #lastChannel = 0;
 
   constructor(options: ResolvedNodeOptions) {

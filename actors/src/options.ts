@@ -10,6 +10,7 @@
 
 import {
   fillOptions,
+  hasControl,
   hybrid,
   isBoolean,
   type Membership,
@@ -31,6 +32,7 @@ import {
   type TransportOptions,
 } from '@grapevine/transport';
 
+import { urlProblem } from './discovery/node-url.ts';
 import type { Handler, PushMessage } from './push.ts';
 import { type Logger, silent } from './kernel/logger.ts';
 import type { Ref } from './kernel/nact.ts';
@@ -168,6 +170,15 @@ function textOf(maxBytes: number): OptionCheck {
       : `must be a text of 1 to ${maxBytes} bytes`;
 }
 
+/** Names and labels end in logs and in terminals. */
+function labelOf(maxBytes: number): OptionCheck {
+  return (value) =>
+    textOf(maxBytes)(value) ?? (hasControl(value as string) ? 'must be without control characters' : undefined);
+}
+
+const isUrl: OptionCheck = (value) =>
+  labelOf(2048)(value) ?? (URL.canParse(value as string) ? undefined : "must be a URL such as 'ws://10.0.0.5:7001'");
+
 function orNull(check: OptionCheck): OptionCheck {
   return (value) => {
     const problem = value === null ? undefined : check(value);
@@ -207,10 +218,10 @@ const isHandlerOrRef: OptionCheck = (value) =>
     : 'must be an object with a function push, or the reference of an actor';
 
 export const nodeRules: OptionRules<ResolvedNodeOptions> = {
-  name: { check: textOf(128), default: '' },
+  name: { check: labelOf(128), default: '' },
   listen: { check: orNull(isListen), default: null },
-  advertise: { check: orNull(textOf(2048)), default: null },
-  cluster: { check: textOf(128), default: 'default' },
+  advertise: { check: orNull(isUrl), default: null },
+  cluster: { check: labelOf(128), default: 'default' },
   membership: { check: objectWith('a membership', 'accepts', 'create'), default: swim() },
   logger: { check: objectWith('a logger', 'debug', 'info', 'warn', 'error'), default: silent },
   forgetAfter: { check: wholeNumber('milliseconds', 1), default: 86_400_000 },
@@ -254,14 +265,21 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
     ...fillOptions('', given, nodeRules, violations),
     security: readSecurity(given.security, violations),
   };
-  // Others may lead through no network at all, and know what is open themselves.
-  if (options.transport === createWebSocketTransport && violations.every(({ path }) => path !== 'listen'))
-    violations.push(...exposures(options));
+  // Others may lead through no network at all, and know what is open and what is dialled themselves.
+  if (options.transport === createWebSocketTransport) {
+    if (violations.every(({ path }) => path !== 'listen')) violations.push(...exposures(options));
+    if (options.advertise !== null && violations.every(({ path }) => path !== 'advertise')) {
+      const problem = urlProblem(options.advertise);
+      if (problem !== undefined) violations.push({ path: 'advertise', problem });
+    }
+  }
   if (given.name === undefined) violations.push({ path: 'name', problem: 'is required: a text of 1 to 128 bytes' });
   if (options.redialMaxMs < options.redialMinMs)
     violations.push({ path: 'redialMaxMs', problem: `must be at least redialMinMs (${options.redialMinMs})` });
   throwViolations(violations);
-  return options;
+  const { clock } = given;
+  // Epochs, stamps and expiries are whole numbers, to peers as well.
+  return clock === undefined ? options : { ...options, clock: () => Math.floor(clock()) };
 }
 
 /** @throws GossipError OPTIONS_INVALID that lists every violation */

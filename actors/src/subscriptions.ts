@@ -10,16 +10,20 @@
  * Source: docs/architecture.md.
  */
 
+import { performance } from 'node:perf_hooks';
+
 import type { Replica } from '@grapevine/core';
 
 import { Audience } from './audience.ts';
 import { Change, type DeadLetter, Entry, type GossipEvent } from './events.ts';
 import type { Ref } from './kernel/nact.ts';
+import { Repeats } from './repeats.ts';
 
 export class Subscriptions {
   readonly #replica: Replica;
   readonly #source: { readonly gossip: string; readonly node: string };
   readonly #audience: Audience<GossipEvent>;
+  readonly #said = new Repeats();
 
   constructor(replica: Replica, gossip: string) {
     this.#replica = replica;
@@ -31,9 +35,11 @@ export class Subscriptions {
     });
   }
 
-  /** Hears of each subscriber that falls behind. */
+  /** Hears of subscribers that fall behind, once a minute: one that is slow does so again and again. */
   set onBehind(hear: () => void) {
-    this.#audience.onBehind = hear;
+    this.#audience.onBehind = (): void => {
+      if (this.#said.isNew('behind', performance.now())) hear();
+    };
   }
 
   get size(): number {

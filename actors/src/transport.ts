@@ -9,6 +9,8 @@
  * Source: docs/architecture.md and docs/wire.md.
  */
 
+import { performance } from 'node:perf_hooks';
+
 import { type DialEnd, type GossipError, isGossipError } from '@grapevine/core';
 import type { CloseInfo, Refusal, Session, Transport, TransportEvents, TransportOptions } from '@grapevine/transport';
 import { closeCodes, isInsecure, renewedTls } from '@grapevine/transport';
@@ -265,13 +267,13 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     if (trackerRef !== null) tell(trackerRef, { type: 'dial-ended', end });
   }
 
-  /** Told once as a warning; the same again, as the peer dials on, is for who looks closely. */
+  /** Told once as a warning; the same again, as the peer dials on, or too many at once, are for who looks closely. */
   refused({ url, by, peer, error }: Refusal): void {
     const fields = { err: error, node: this.#node.options.name, url, by, peer };
     const what = `${error.code} ${by} ${peer ?? url}`;
     const text = `connection refused: ${error.message}`;
-    if (this.#refusals.has(what)) this.#self.logger.debug(fields, text);
-    else this.#self.logger.warn(fields, text);
+    const isNew = !this.#refusals.has(what) && this.#node.saidOfRefusals.isNew(what, performance.now());
+    this.#self.logger[isNew ? 'warn' : 'debug'](fields, text);
     if (this.#refusals.size >= REFUSALS_REMEMBERED) this.#refusals.clear();
     this.#refusals.add(what);
   }

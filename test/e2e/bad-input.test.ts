@@ -39,9 +39,11 @@ describe('what an agent is asked for', () => {
   test(
     'every option of the node that is wrong is named, and the exit code is 2',
     onStage(async (stage) => {
-      const agent = stage.spawn({ name: '', listen: 70_000, args: ['--max-drift-ms', '-1', '--max-frame-bytes', '7'] });
+      const numbers = ['--max-drift-ms', '-1', '--max-frame-bytes', '7'];
+      const args = [...numbers, '--advertise', '10.0.0.5:7001', '--cluster', 'a\tb'];
+      const agent = stage.spawn({ name: '', listen: 70_000, args });
       expect((await agent.exited).code).toBe(2);
-      for (const named of ['name', 'listen', 'maxDriftMs', 'maxFrameBytes'])
+      for (const named of ['name', 'listen', 'maxDriftMs', 'maxFrameBytes', 'advertise', 'cluster'])
         expect(agent.complaints).toContain(`'${named}'`);
     }),
     limitMs,

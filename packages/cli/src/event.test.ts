@@ -35,6 +35,27 @@ describe('an event', () => {
     });
   });
 
+  test('calls and converts nothing of what a peer has written', () => {
+    const hostile = { toString: 1, valueOf: 1, toJSON: 1 };
+    const value = {
+      data: { type: 'Buffer', data: [2n, hostile] },
+      keys: new Map([[hostile, 1]]),
+      nested: new Map([[[hostile], 2]]),
+      numbers: new Map<unknown, unknown>([
+        [1, 'a'],
+        [2n, 'b'],
+      ]),
+    };
+    const shown = {
+      data: { type: 'Buffer', data: ['2', hostile] },
+      keys: [[hostile, 1]],
+      nested: [[[hostile], 2]],
+      numbers: { 1: 'a', 2: 'b' },
+    };
+    expect(JSON.parse(showJson(update(value)))).toMatchObject({ value: shown });
+    expect(showText(update(value))).toContain(JSON.stringify(shown));
+  });
+
   test('is a sentence for people', () => {
     expect(showText(update({ on: true }))).toBe('12:30:15.250 update     flags: x = {"on":true} (b)');
     expect(showText({ event: 'nodedown', at: 0, node: 'a', id: 'b', value: { url: null } })).toBe(

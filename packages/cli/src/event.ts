@@ -86,21 +86,17 @@ function shown({ id, value, origin }: PrintedEntry): string {
   return `${id} = ${JSON.stringify(value, carried)} (${origin})`;
 }
 
-/** What MessagePack carries and JSON does not. */
-function carried(this: unknown, _key: string, value: unknown): unknown {
+/** What MessagePack carries and JSON does not. Nothing of a value is called or converted: a peer may have written it. */
+function carried(this: unknown, key: string, value: unknown): unknown {
+  // A Buffer and a Date have written themselves by now.
+  const raw = (this as Readonly<Record<string, unknown>>)[key];
+  if (raw instanceof Uint8Array) return Buffer.from(raw).toString('base64');
   if (typeof value === 'bigint') return value.toString();
-  if (value instanceof Map) return Object.fromEntries(value);
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  if (isWrittenBuffer(value)) return Buffer.from(value.data).toString('base64');
+  if (value instanceof Map) return [...value.keys()].some(isObject) ? [...value] : Object.fromEntries(value);
   return value;
 }
 
-/** A Buffer writes itself before it is asked about. */
-function isWrittenBuffer(value: unknown): value is { readonly data: readonly number[] } {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    (value as { type?: unknown }).type === 'Buffer' &&
-    Array.isArray((value as { data?: unknown }).data)
-  );
+/** Such a key of a Map has no name: then the Map is shown as its pairs. */
+function isObject(key: unknown): boolean {
+  return typeof key === 'object' && key !== null;
 }

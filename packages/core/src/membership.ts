@@ -118,8 +118,11 @@ export interface MembershipMachine {
   connected(member: Member, nowMs: number): void;
   /** It is down: a hint, not a verdict. @param released whether one side said that it needs it no more */
   disconnected(name: string, nowMs: number, released: boolean): void;
-  /** A message that passed the module's check. */
-  receive(from: string, body: unknown, nowMs: number): void;
+  /**
+   * A message that passed the module's check.
+   * @param more whether another follows at once, which came at the same time: a view may wait for the last. @default false
+   */
+  receive(from: string, body: unknown, nowMs: number, more?: boolean): void;
   tick(timer: string, nowMs: number): void;
   /** This node is about to go: say so to whom it concerns. */
   leave(nowMs: number): void;

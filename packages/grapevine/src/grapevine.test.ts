@@ -358,6 +358,31 @@ describe('a grapevine', () => {
     });
   });
 
+  test.each([
+    [{ name: 'a\n' }],
+    [{ cluster: '\u009b' }],
+    [{ advertise: '10.0.0.5:7001' }],
+    [{ advertise: 'http://10.0.0.5:7001' }],
+    [{ advertise: 'ws://a#b' }],
+  ])('refuses a name, a label or a URL that no peer would take: %j', async (options) => {
+    expect(await codeOf(createGrapevine({ name: 'a', logger: false, ...options }))).toBe('OPTIONS_INVALID');
+  });
+
+  test('may have a clock that tells parts of milliseconds', async () => {
+    const clock = (): number => Date.now() + 0.25;
+    const a = await aNode({ name: 'a', listen: { port: 0 }, clock });
+    const b = await aNode({ name: 'b', peers: [a.url as string], clock });
+    await a.gossip('flags').add('id', 1, { expiresIn: 60_000 });
+    const flags = b.gossip('flags');
+    await until(flags, () => flags.has('id'));
+    expect(flags.get('id')).toBe(1);
+  });
+
+  test('may take frames larger than what else waits for a peer', async () => {
+    const a = await aNode({ name: 'a', listen: { port: 0 }, maxFrameBytes: 2 ** 25 });
+    expect(a.url).toMatch(/^ws:/);
+  });
+
   test('leaves no actor system behind, however it ends', async () => {
     const add = jest.spyOn(register as { add(system: { readonly name: string }): void }, 'add');
     const a = await aNode({ name: 'a', listen: { port: 0 } });

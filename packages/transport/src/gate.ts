@@ -50,7 +50,7 @@ export class Gate {
       if (socket.address === address) ofAddress++;
     }
     if (waiting >= maxHandshakes)
-      return tooMany(`${waiting} that dial "${name}" have not said who they are: try again`);
+      return tooMany(`${waiting} that dial have not said who they are (maxHandshakes of "${name}"): try again`);
     for (const link of links.values()) if (!link.dialled && link.address === address) ofAddress++;
     if (address !== null && ofAddress >= maxConnectionsPerAddress)
       return tooMany(`"${name}" takes ${maxConnectionsPerAddress} of an address: raise its maxConnectionsPerAddress`);

@@ -58,6 +58,13 @@ describe('the options of a transport', () => {
     expect((thrown as Error).message).toContain("'redialMaxMs' must be at least redialMinMs");
   });
 
+  test('leave room for two of the largest frames', () => {
+    const maxFrameBytes = 2 ** 25;
+    expect(resolveOptions({ name: 'a', epoch: 1, maxFrameBytes }).hardQueueBytes).toBe(2 ** 26);
+    const given = { name: 'a', epoch: 1, maxFrameBytes, hardQueueBytes: 2 ** 24 };
+    expect(() => resolveOptions(given)).toThrow("'hardQueueBytes' must be at least softQueueBytes and maxFrameBytes");
+  });
+
   test('leave a rival less time than a handshake has', () => {
     expect(resolveOptions({ name: 'a', epoch: 1, handshakeTimeoutMs: 301 }).rivalTimeoutMs).toBe(151);
     expect(resolveOptions({ name: 'a', epoch: 1, handshakeTimeoutMs: 300, rivalTimeoutMs: 300 }).rivalTimeoutMs).toBe(

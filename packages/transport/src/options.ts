@@ -52,7 +52,10 @@ export interface TransportOptions {
   readonly maxFrameBytes?: number;
   /** Above so many waiting bytes a session is not `writable`. @default 1 MiB */
   readonly softQueueBytes?: number;
-  /** Above so many waiting bytes rumors are dropped, and replies end the session. @default 16 MiB */
+  /**
+   * Above so many waiting bytes rumors are dropped, and replies end the session.
+   * @default 16 MiB, or twice maxFrameBytes where that is more
+   */
   readonly hardQueueBytes?: number;
   /** The same in frames: a small frame costs far more memory than its bytes. @default 32768 */
   readonly hardQueueFrames?: number;
@@ -168,7 +171,8 @@ export function resolveOptions(given: TransportOptions): ResolvedOptions {
     violations.push({ path: path === 'url' ? 'advertise' : path, problem: `must be ${right}` });
   }
   const security = readSecurity(given.security, violations);
-  const { handshakeTimeoutMs, softQueueBytes, maxFrameBytes, hardQueueBytes, redialMinMs, redialMaxMs } = options;
+  const { handshakeTimeoutMs, softQueueBytes, maxFrameBytes, redialMinMs, redialMaxMs } = options;
+  const hardQueueBytes = given.hardQueueBytes ?? Math.max(options.hardQueueBytes, 2 * maxFrameBytes);
   if (hardQueueBytes < Math.max(softQueueBytes, maxFrameBytes)) {
     violations.push({ path: 'hardQueueBytes', problem: 'must be at least softQueueBytes and maxFrameBytes' });
   }
@@ -179,6 +183,7 @@ export function resolveOptions(given: TransportOptions): ResolvedOptions {
   const listen = isObject(options.listen) === undefined ? options.listen : null;
   const resolved = {
     ...options,
+    hardQueueBytes,
     rivalTimeoutMs,
     security,
     listen: listen && fillOptions('listen', listen, listenRules, violations),

@@ -24,7 +24,6 @@ import { causes, directions, kinds } from './kinds.ts';
 import { maxChannel, maxChannels, maxNameBytes, maxNodeNameBytes, maxReasonLength } from './limits.ts';
 import { malformed } from './malformed.ts';
 import { OriginTable } from './origin-numbers.ts';
-import { unpackFrame } from './packer.ts';
 import { readUpdates } from './update-columns.ts';
 import { decodeValue } from './value.ts';
 import { skipValue } from './well-formed.ts';
@@ -35,7 +34,7 @@ export type Incoming =
   | { readonly type: 'gossip'; readonly channel: number; readonly message: Message };
 
 /** The word for each number. */
-const typeOf: ReadonlyMap<unknown, keyof typeof kinds> = new Map(
+const typeOf: ReadonlyMap<number, keyof typeof kinds> = new Map(
   (Object.keys(kinds) as (keyof typeof kinds)[]).map((type) => [kinds[type], type]),
 );
 
@@ -55,13 +54,10 @@ export class Decoder {
    * @throws GossipError FRAME_MALFORMED; the connection it came by is to be closed
    */
   decode(bytes: Uint8Array): Incoming | null {
-    const list = listOf(bytes);
-    const type = typeOf.get(list[0]);
-    if (type === undefined) {
-      if (!Number.isSafeInteger(list[0]) || (list[0] as number) < 0) throw malformed('its kind is no whole number');
-      return null;
-    }
-    const fields = new FrameFields(list, type);
+    const fields = new FrameFields(bytes);
+    const type = typeOf.get(fields.kind());
+    if (type === undefined) return null;
+    fields.frame = type;
     switch (type) {
       case 'hello':
         return null;
@@ -184,15 +180,6 @@ export class Decoder {
   #dotsWithNewest(fields: FrameFields): OriginDots[] {
     return readDots(fields.binary('dots'), 'with newest', this.#origins);
   }
-}
-
-/** The frame's array. */
-function listOf(bytes: Uint8Array): readonly unknown[] {
-  if (skipValue(bytes, 0, bytes.length) !== bytes.length)
-    throw malformed('it is not one well-formed MessagePack value');
-  const list = unpackFrame(bytes);
-  if (!Array.isArray(list)) throw malformed('it is no array');
-  return list as readonly unknown[];
 }
 
 function readChannel(fields: FrameFields): number {

@@ -1,7 +1,7 @@
 /** Frames are written by hand where that is fast, and in the very bytes that msgpackr would write. */
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { packFrame, packToView, unpackFrame } from './packer.ts';
+import { packFrame, packToView } from './packer.ts';
 import { Column } from './varint.ts';
 
 function aColumn(bytes: Uint8Array): Column {
@@ -65,17 +65,9 @@ describe('a frame', () => {
     expect(Buffer.from(packFrame([16, aColumn(bytes), 1]))).toEqual(Buffer.from(packToView([16, bytes, 1])));
   });
 
-  test('shares no memory with the one before, and reads the same whether it is short or long', () => {
+  test('shares no memory with the one before', () => {
     const [one, two] = [packFrame([1, aColumn(Buffer.from('one'))]), packFrame([2, aColumn(Buffer.alloc(5000, 2))])];
-    expect(unpackFrame(one)).toEqual([1, Buffer.from('one')]);
-    expect(unpackFrame(two)).toEqual([2, Buffer.alloc(5000, 2)]);
+    expect(Buffer.from(one)).toEqual(Buffer.from(packToView([1, Buffer.from('one')])));
+    expect(Buffer.from(two)).toEqual(Buffer.from(packToView([2, Buffer.alloc(5000, 2)])));
   });
-});
-
-test('a record that got past the check would be read without making a function of its keys', () => {
-  const made = jest.spyOn(globalThis, 'Function');
-  const records = [0xd4, 0x72, 0x40, 0x91, 0xa1, 0x61, 1, ...[2, 3, 4, 5, 6].flatMap((value) => [0x40, value])];
-  expect(unpackFrame(Uint8Array.from([0x96, ...records]))).toEqual([1, 2, 3, 4, 5, 6].map((a) => ({ a })));
-  expect(made).not.toHaveBeenCalled();
-  made.mockRestore();
 });

@@ -4,9 +4,9 @@
  * Invariants
  *  1. No records, the smallest map header, no `toJSON`: `contentId` depends on the bytes.
  *  2. A frame of small fields is written here, in the very bytes that msgpackr would write, in a fraction of its time.
- *  3. What is unpacked here has passed `skipValue` before: msgpackr alone would take 0xc1, records and extensions.
- *  4. No byte of a peer becomes code. msgpackr's main build makes functions of the keys of records, even with
- *     `useRecords: false`, and reads strings by a native module: ours is the build that does neither, should 3 ever fail.
+ *  3. No byte of a peer becomes code. Only hellos are unpacked by msgpackr, after `skipValue`. Its main build makes functions
+ *     of the keys of records, even with `useRecords: false`, and reads strings by a native module: ours is the build that does
+ *     neither, should that check ever fail.
  */
 
 import { Packr } from 'msgpackr/index-no-eval';
@@ -110,18 +110,4 @@ function writeNumber(value: number, start: number): number {
     at += FIELD_BYTES;
   }
   return at;
-}
-
-/** Up to so many bytes a frame is copied: msgpackr then finds the view that it made of this memory once. */
-const SCRATCH_BYTES = 1024;
-const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
-
-/** @param bytes have passed `skipValue`; binary parts of the result are views, good until the next call */
-export function unpackFrame(bytes: Uint8Array): unknown {
-  const { length } = bytes;
-  if (length <= SCRATCH_BYTES) {
-    scratch.set(bytes);
-    return packr.unpack(scratch, length);
-  }
-  return packr.unpack(Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, length));
 }

@@ -106,6 +106,26 @@ describe('what members believe', () => {
     expect(scene.sentOf(SYNC).every(([, , answer]) => !answer)).toBe(true);
   });
 
+  test('one view is published of all that is heard at one time', () => {
+    const scene = connectedTo('b');
+    const views = scene.views.length;
+    for (let i = 1; i <= 1000; i++)
+      scene.machine.receive('b', [GOSSIP, [aRecord('c', ALIVE, i)]], scene.nowMs, i < 1000);
+    expect(scene.views).toHaveLength(views + 1);
+    expect(scene.views.at(-1)).toContainEqual(expect.objectContaining({ name: 'c', incarnation: 1000 }));
+  });
+
+  test('all is told once of what a peer asks a thousand times at one time', () => {
+    const scene = connectedTo('b').forgetSent();
+    for (let i = 0; i < 1000; i++) scene.hear('b', [HASH, 1, 2]).hear('b', [SYNC, [], true]).hear('b', [WHO]);
+    scene.hear('a program', [WHO]);
+    expect(scene.sentOf(SYNC, 'b').map(([, , answer]) => answer)).toEqual([true, false, false]);
+    expect(scene.sentOf(HASH, 'b')).toHaveLength(1);
+    expect(scene.sentOf(SYNC, 'a program')).toHaveLength(1);
+    scene.pass(1).forgetSent().hear('b', [HASH, 1, 2]);
+    expect(scene.sentOf(SYNC, 'b')).toHaveLength(1);
+  });
+
   test('equal hashes are answered by silence', () => {
     const scene = connectedTo('b', 'z').pass(60_000);
     const [, low, high] = scene.sentOf(HASH).at(-1) as readonly [number, number, number];

@@ -99,6 +99,9 @@ class SwimMachine implements MembershipMachine {
   #stoodStillMs = 0;
   #clocks: Clocks = { nowMs: 0, awakeMs: 0 };
   #hasLeft = false;
+  /** What was answered at this instant, and to whom. */
+  readonly #answered = new Set<string>();
+  #answeredMs = -Infinity;
   // When each is due, on the clock that stands still while this process does.
   #probeMs = 0;
   #gossipMs = Infinity;
@@ -192,8 +195,8 @@ class SwimMachine implements MembershipMachine {
     this.#step(nowMs, () => this.#connections.discovered(source, urls, nowMs));
   }
 
-  receive(from: string, body: unknown, nowMs: number): void {
-    this.#step(nowMs, (clocks) => this.#hear(from, body as SwimMessage, clocks));
+  receive(from: string, body: unknown, nowMs: number, more: boolean = false): void {
+    this.#step(nowMs, (clocks) => this.#hear(from, body as SwimMessage, clocks), more);
   }
 
   tick(_timer: string, nowMs: number): void {
@@ -244,14 +247,15 @@ class SwimMachine implements MembershipMachine {
         return this.#learn(message[1], from, clocks);
       case HASH: {
         const [, low, high] = message;
-        if (!sameSum(this.#knowledge.sum, { low, high })) this.#tellAll(from, true);
+        if (!sameSum(this.#knowledge.sum, { low, high }) && this.#isFirst(message[0], from)) this.#tellAll(from, true);
         return;
       }
       case SYNC:
         this.#knowledge.compare(message[1], from, clocks);
-        if (message[2]) this.#tellAll(from, false);
+        if (message[2] && this.#isFirst(message[0], from)) this.#tellAll(from, false);
         return;
       case WHO:
+        if (!this.#isFirst(message[0], from)) return;
         this.#tellAll(from, false);
         // That was all.
         this.#compare(from);
@@ -282,6 +286,20 @@ class SwimMachine implements MembershipMachine {
     this.#knowledge.meet(member, clocks);
     this.#detector.tied(member.name);
     if (late || this.#environment.self.name < member.name) this.#compare(member.name);
+  }
+
+  /**
+   * Whether a peer asks so for the first time at this instant, at which all comes that it said at one time: a few bytes a
+   * thousand times would be the whole roster a thousand times.
+   */
+  #isFirst(kind: number, from: string): boolean {
+    const { nowMs } = this.#clocks;
+    if (nowMs !== this.#answeredMs) this.#answered.clear();
+    this.#answeredMs = nowMs;
+    const what = `${kind} ${from}`;
+    if (this.#answered.has(what)) return false;
+    this.#answered.add(what);
+    return true;
   }
 
   /** In messages that fit a frame, whatever members say of themselves; the last asks for the answer. */
@@ -316,15 +334,18 @@ class SwimMachine implements MembershipMachine {
 
   // Time
 
-  /** Takes an input, then does what is due, publishes what has changed, and sets the timer. */
-  #step(nowMs: number, input: (clocks: Clocks) => void): void {
+  /**
+   * Takes an input, then does what is due, publishes what has changed, and sets the timer.
+   * @param more whether another input follows at once: a view costs as much as there are members, and waits for the last
+   */
+  #step(nowMs: number, input: (clocks: Clocks) => void, more: boolean = false): void {
     if (this.#hasLeft) return;
     const clocks: Clocks = { nowMs, awakeMs: nowMs - this.#stoodStillMs };
     this.#clocks = clocks;
     input(clocks);
     if (this.#hasLeft) return;
     this.#run(clocks);
-    if (this.#published !== this.#knowledge.version) {
+    if (!more && this.#published !== this.#knowledge.version) {
       this.#published = this.#knowledge.version;
       this.#environment.effects.view(this.#knowledge.roster.statuses());
       this.#connections.remember();
