@@ -258,6 +258,19 @@ describe('a transfer under way when room is made', () => {
   });
 });
 
+test('what a full node still judges while another peer brings it too is not claimed, nor lost by anybody', () => {
+  const network = aNetwork(hybrid({ gc: 200, tombstoneTtl: 1000 }));
+  const [a, b] = [network.node('a'), network.node('b')];
+  const c = network.node('c', { replica: { maxIds: 1 }, judge: () => ({ verdict: keepAll, delayMs: 4000 }) });
+  network.connectAll();
+  c.add('own', '1');
+  network.run(10_000);
+  a.add('x', '1');
+  network.run(30_000);
+  expect(c.replica.context.has(a.replica.origin, 1)).toBe(false);
+  for (const node of [a, b]) expect(node.visible).toEqual({ own: '1', x: '1' });
+});
+
 describe('random histories with small nodes', () => {
   test.each(Array.from({ length: 30 }, (_, seed) => seed))('converge once there is room, with seed %i', (seed) => {
     const random = seededRandom(seed);

@@ -7,6 +7,7 @@ import type { Contexts, End, ExchangeMessage, LiveDots } from '../messages.ts';
 import { Origin } from '../origin.ts';
 import { seededRandom } from '../random.ts';
 import { Replica } from '../replica.ts';
+import { keepAll } from '../replica/verdict.ts';
 import { Update } from '../update.ts';
 import { Exchange } from './exchange.ts';
 
@@ -292,6 +293,26 @@ describe('a replica that is full', () => {
     }
     expect(answered).toContain('room');
     expect(b.replica.get('x')).toBe('x'.repeat(500));
+    expect(a.replica.get('x')).toBe('x'.repeat(500));
+  });
+
+  test('claims nothing that it held back when it came and has no room for when its time comes', () => {
+    const [a, b] = [aSide('a'), aSide('b', { maxBytes: 1000 })];
+    b.replica.write('mine', 'y'.repeat(600), undefined, NOW);
+    a.replica.write('x', 'x'.repeat(500), undefined, NOW + 1500);
+    a.exchange.begin(['b'], NOW);
+    let isReleased = false;
+    for (;;) {
+      const [from, to] = b.outbox.length > 0 ? [b, a] : [a, b];
+      const message = from.outbox.shift();
+      if (message === undefined) break;
+      to.exchange.receive(from.replica.name, carried(message), isReleased ? NOW + 600 : NOW);
+      if (from !== a || message.type !== 'chunk') continue;
+      isReleased = true;
+      expect(b.replica.admit(b.replica.release(NOW + 600), keepAll, NOW + 600)).toEqual([]);
+    }
+    expect(isReleased).toBe(true);
+    expect(b.replica.context.has(a.replica.origin, 1)).toBe(false);
     expect(a.replica.get('x')).toBe('x'.repeat(500));
   });
 

@@ -12,12 +12,12 @@ import { Context, type Dots } from '../../context.ts';
 import type { Intake } from '../../intake.ts';
 import type { Chunk, End } from '../../messages.ts';
 import type { Environment } from '../../protocol.ts';
-import { dotFrames } from '../dots.ts';
+import { dotFrames, dotsOf } from '../dots.ts';
 import { horizonOf } from './held.ts';
 import { PutOff } from './put-off.ts';
 import type { Sweep } from './sweep.ts';
 
-/** Where more was refused in a transfer, as `Context.room` counts it, its claim is not taken up. */
+/** Where more was not taken in a transfer, as `Context.room` counts it, its claim is not taken up. */
 const UNTAKEN_ROOM = 65_536;
 
 export interface IncomingOptions {
@@ -125,7 +125,8 @@ export class IncomingTransfer {
       }
       if (!isExpected || this.#incoming?.invitation !== invitation) return;
       this.#incoming.progressMs = storedMs;
-      this.#incoming.untaken.addAll(refused);
+      // Refused, held back, or known only as under judgement and turned away since: whatever came and is not here.
+      this.#incoming.untaken.addAll(this.#environment.replica.context.lacking(dotsOf(message.updates)));
       if (left.length > 0 || this.#incoming.untaken.room > UNTAKEN_ROOM) this.#incoming.isWhole = false;
       effects.send(from, { type: 'ack', invitation, index });
     });
@@ -153,7 +154,7 @@ export class IncomingTransfer {
       this.#incoming = null;
       const { replica } = this.#environment;
       if (!isWhole || !this.#isEqualElsewhere(message)) return;
-      const due = replica.holdsBack(claim) ? this.#due(claim, settledMs) : claim;
+      const due = replica.holdsBack(message.claim) ? this.#due(claim, settledMs) : claim;
       if (due === null) return;
       // What was refused once and is claimed now without having come is held by the sender no more.
       replica.refused.removeAll(due);
