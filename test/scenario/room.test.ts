@@ -161,6 +161,44 @@ describe.each(protocols)('with %s, a node that has room for few bytes', (_name, 
   });
 });
 
+describe.each(protocols)('with %s, what a full node refused is offered again when it has room', (_name, protocol) => {
+  const full = (): [Network, Node, Node] => {
+    const network = aNetwork(protocol(), { replica: { forgetAfterMs: 60_000 } });
+    const a = network.node('a');
+    const c = network.node('c', { replica: { maxIds: 5 } });
+    network.connectAll();
+    for (let i = 0; i < 10; i++) a.add(`id${i}`, 'v');
+    network.run(10_000);
+    expect(idsOf(c)).toHaveLength(5);
+    return [network, a, c];
+  };
+  const makeRoom = (a: Node, c: Node): void => {
+    for (const id of idsOf(c)) a.remove(id);
+  };
+
+  test('though its instance has crashed meanwhile', () => {
+    const [network, a, c] = full();
+    c.crash();
+    network.run(1000);
+    makeRoom(a, c);
+    network.run(30_000);
+    expect(c.live).toEqual(a.live);
+    expect(idsOf(c)).toHaveLength(5);
+  });
+
+  test('though it has slept so long that it rejoined empty', () => {
+    const [network, a, c] = full();
+    c.stop();
+    network.run(1000);
+    makeRoom(a, c);
+    network.run(100_000);
+    c.continue();
+    network.run(30_000);
+    expect(c.live).toEqual(a.live);
+    expect(idsOf(c)).toHaveLength(5);
+  });
+});
+
 describe('tombstones', () => {
   test('beyond the bound are collected early, and no removed id comes back', () => {
     const network = aNetwork(entropy({ level: 0, gc: 200, tombstoneTtl: 3_600_000 }), { replica: { maxIds: 10 } });

@@ -232,7 +232,7 @@ describe('an invitation', () => {
     expect(invitedBy(b, NOW)).toBe(true);
     expect(invitedBy(c, NOW + 5000)).toBe(false);
     expect(invitedBy(c, NOW + 5001)).toBe(true);
-    a.exchange.reset('c');
+    a.exchange.change([], ['c']);
     expect(invitedBy(b, NOW + 5002)).toBe(true);
     // The clock was set back by an hour: nobody waits until it has caught up.
     expect(invitedBy(c, NOW - 3_600_000)).toBe(true);
@@ -336,7 +336,7 @@ describe('a replica that is full', () => {
 
   test('speaks of room to nobody that it refused nothing, and peers that were told nothing do not mind', () => {
     const [a, b] = full();
-    b.exchange.reset('a');
+    b.exchange.change([], ['a']);
     b.replica.write('mine', undefined, undefined, NOW);
     b.exchange.makeRoom();
     expect(b.outbox).toEqual([]);

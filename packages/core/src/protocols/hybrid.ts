@@ -174,7 +174,7 @@ class HybridMachine implements Machine {
   peersChanged(peers: readonly Peer[], nowMs: number): void {
     this.#pace.wake();
     const { arrived, gone } = this.#sessions.change(peers);
-    for (const name of gone) this.#exchange.reset(name);
+    this.#exchange.change(arrived, gone);
     this.#epidemic.peersChanged(this.#sessions.names, gone, nowMs);
     this.#exchange.begin(
       arrived.filter((name) => this.#environment.self < name),

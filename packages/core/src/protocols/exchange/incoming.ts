@@ -45,7 +45,7 @@ export class IncomingTransfer {
   readonly #intake: Intake;
   readonly #options: IncomingOptions;
   readonly #sweep: Sweep;
-  /** Who was told on this connection that something of theirs is refused. */
+  /** Who was told on this connection that something of theirs is refused, or may have been. */
   readonly #toldRefused = new Set<string>();
   /** What claims say is over, while what it may be over for is held back here. */
   readonly #putOff: PutOff;
@@ -78,10 +78,20 @@ export class IncomingTransfer {
     if (this.#incoming?.peer === peer) this.#incoming = null;
   }
 
-  /** Ends the transfer: the store that it speaks of is no more. */
+  /**
+   * A connection is new to this machine. Where something is refused, a former machine may have refused it on this very
+   * connection: its peer must hear of room.
+   */
+  arrived(peer: string): void {
+    if (!this.#environment.replica.refused.isEmpty) this.#toldRefused.add(peer);
+  }
+
+  /** Ends the transfer: the store that it speaks of is no more. Nor is anything refused for it. */
   abandon(): void {
     this.#incoming = null;
     this.#putOff.clear();
+    if (this.#toldRefused.size > 0) this.#environment.effects.send([...this.#toldRefused], { type: 'room', dots: [] });
+    this.#toldRefused.clear();
   }
 
   /**
