@@ -309,6 +309,31 @@ test('what a full node still judges while another peer brings it too is not clai
   for (const node of [a, b]) expect(node.visible).toEqual({ own: '1', x: '1' });
 });
 
+test('a node that has room again for what a peer had, and is no longer connected with it, makes nobody drop the older', () => {
+  const network = aNetwork(entropy({ level: 0, gc: 200, tombstoneTtl: 1000 }));
+  const [b, d, e] = ['b', 'd', 'e'].map((name) => network.node(name)) as [Node, Node, Node];
+  const c = network.node('c', { replica: { maxIds: 1 } });
+  e.add('x', 'old');
+  network.connect(b, e);
+  network.until(() => b.visible['x'] === 'old');
+  network.cut(b, e);
+  b.add('x', 'new');
+  c.add('own', '1');
+  network.connect(b, c);
+  network.run(5000);
+  expect([c.visible, c.replica.context.has(e.replica.origin, 1)]).toEqual([{ own: '1' }, true]);
+  network.cut(b, c);
+  c.remove('own');
+  network.run(5000);
+  network.connect(c, d);
+  network.connect(d, e);
+  network.run(10_000);
+  expect(e.visible['x']).toBe('old');
+  network.connect(b, c);
+  network.until(() => network.isEqual);
+  expect(e.visible).toEqual({ x: 'new' });
+});
+
 describe('random histories with small nodes', () => {
   test.each(Array.from({ length: 30 }, (_, seed) => seed))('converge once there is room, with seed %i', (seed) => {
     const random = seededRandom(seed);
