@@ -249,6 +249,32 @@ describe('origins', () => {
     expect(idsOf(c)).toHaveLength(10);
   });
 
+  test('that are forgotten leave nothing behind that peers keep for refused', () => {
+    const network = aNetwork(entropy({ level: 0, gc: 200, tombstoneTtl: 1000 }), {
+      replica: { forgetAfterMs: 60_000 },
+    });
+    const a = network.node('a');
+    const c = network.node('c', { replica: { maxIds: 1 } });
+    const gone = new Origin('gone', START_MS);
+    const write = (sequence: number, id: string): void =>
+      a.step(() => {
+        const { nowMs } = a;
+        a.replica.admit([new Update(id, '\x01', stampAt(nowMs), gone, sequence, undefined)], keepAll, nowMs);
+      });
+    write(1, 'held');
+    network.connect(a, c);
+    network.run(2000);
+    write(2, 'refused');
+    network.run(2000);
+    a.add('held', 'by a');
+    network.run(120_000);
+    expect(c.replica.context.find(gone)).toBeUndefined();
+    a.remove('held');
+    network.run(20_000);
+    expect(c.live).toEqual(a.live);
+    expect(idsOf(c)).toEqual(['refused']);
+  });
+
   test('of a claim are not taken up beyond the bound, and the count says so', () => {
     const network = aNetwork(entropy({ level: 0 }));
     const { replica } = network.node('a', { replica: { maxOrigins: 100 } });

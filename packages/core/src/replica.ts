@@ -205,7 +205,7 @@ export class Replica {
   lift(): ReturnType<Refusals['lift']> {
     if (this.refused.isEmpty) return null;
     this.isSaidFull &&= !this.#room.hasAnyRoom;
-    const lifted = this.refused.lift(this.#room.left);
+    const lifted = this.refused.lift(this.#room.left, (origin) => this.#room.takesMoreOf(origin));
     if (lifted !== null) this.#vouching.await(lifted.dots);
     return lifted;
   }

@@ -11,6 +11,7 @@
 import type { Context, Dots, Seen } from '../context.ts';
 import { GossipError } from '../errors.ts';
 import { hasNumber } from '../intervals.ts';
+import type { Origin } from '../origin.ts';
 import type { Left } from '../refusals.ts';
 import type { Store } from '../store.ts';
 import { type Bytes, isNewer, type Update } from '../update.ts';
@@ -140,12 +141,20 @@ export class Room {
 
   /** What is left, for what was refused. */
   get left(): Left {
-    const hasIntervals = this.#context.intervalCount < 0.75 * this.#maxIntervals;
     return {
       ids: this.#maxIds - this.#store.liveCount,
       bytes: this.#maxBytes - this.#store.liveBytes,
-      origins: hasIntervals ? this.#maxOrigins - this.#context.size : 0,
+      origins: this.#hasIntervals ? this.#maxOrigins - this.#context.size : 0,
     };
+  }
+
+  /** Whether more dots of an origin that is known can be taken up, wherever they lie. */
+  takesMoreOf(origin: Origin): boolean {
+    return this.#hasIntervals && this.#context.find(origin) !== undefined;
+  }
+
+  get #hasIntervals(): boolean {
+    return this.#context.intervalCount < 0.75 * this.#maxIntervals;
   }
 
   /** Whether a claim could bring more origins or intervals than the context may have. */
