@@ -149,6 +149,21 @@ describe.each(protocols)('with %s, a node that has room for few bytes', (_name, 
     expect(c.replica.store.liveBytes).toBe(33);
   });
 
+  test('says once that it is full, though a few bytes are left all the while', () => {
+    const [network, a, b, c] = aTrio(protocol(), { maxBytes: 60 });
+    c.add('own', 'x'.repeat(30));
+    for (let i = 0; i < 10; i++) {
+      a.add(`id${i}`, 'x'.repeat(30));
+      network.run(3000);
+    }
+    expect(idsOf(b)).toHaveLength(11);
+    expect(c.errors.map(({ code }) => code)).toEqual(['STORE_FULL']);
+    c.remove('own');
+    network.until(() => idsOf(c).length === 1 && c.replica.get('own') === undefined);
+    a.add('more', 'x'.repeat(30));
+    network.until(() => c.errors.length === 2);
+  });
+
   test('never asks again for what would not fit into it empty', () => {
     const [network, a, b, c] = aTrio(protocol(), { maxBytes: 20 });
     a.add('large', 'x'.repeat(31));

@@ -46,8 +46,11 @@ describe('what was refused for lack of room', () => {
 test('what is too large is never lifted', () => {
   const refusals = new Refusals();
   refusals.add(a, 1, 'size', 0);
+  expect(refusals.awaitsRoom).toBe(false);
   expect(refusals.lift(plenty)).toBeNull();
   expect(refusals.has(a, 1)).toBe(true);
+  refusals.add(a, 2, 'room', 10);
+  expect(refusals.awaitsRoom).toBe(true);
 });
 
 test('origins are lifted as many as there is room for', () => {

@@ -53,6 +53,15 @@ export class Refusals {
     return this.#all.size === 0 && this.#forgotten.size === 0 && !this.#isOverflown;
   }
 
+  /** Whether anything is refused that is lifted when there is room. */
+  get awaitsRoom(): boolean {
+    return this.#isOverflown || this.#hasLiftable;
+  }
+
+  get #hasLiftable(): boolean {
+    return this.#ofOrigins.size > 0 || this.#classes.some((sizeClass) => sizeClass !== undefined);
+  }
+
   add(origin: Origin, sequence: number, lack: Lack, bytes: number): void {
     if (this.#all.room >= ROOM && !this.#isNeighbour(origin, sequence)) {
       this.#isOverflown = true;
@@ -133,8 +142,7 @@ export class Refusals {
       this.removeAll(lifted);
       return { dots: lifted, all: false };
     }
-    const isLifted = this.#ofOrigins.size === 0 && this.#classes.every((sizeClass) => sizeClass === undefined);
-    if (!this.#isOverflown || !isLifted || ids <= 0 || bytes <= 0 || origins <= 0) return null;
+    if (!this.#isOverflown || this.#hasLiftable || ids <= 0 || bytes <= 0 || origins <= 0) return null;
     this.clear();
     return { dots: [], all: true };
   }

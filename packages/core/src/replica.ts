@@ -72,7 +72,7 @@ export class Replica {
   readonly refused: Refusals = new Refusals();
   /** How many updates of others were refused so far, each time that one came. */
   refusals: number = 0;
-  /** Whether it has been reported that updates of others are refused for lack of room, since the last was let in. */
+  /** Whether it has been reported that updates of others are refused for lack of room, since the last was lifted. */
   isSaidFull: boolean = false;
   /** How many origins of claims were not taken up for lack of room. */
   refusedOrigins: number = 0;
@@ -203,10 +203,9 @@ export class Replica {
    * @returns what peers may offer again: these dots; none, with `all`, whatever they were refused; `null`: nothing
    */
   lift(): ReturnType<Refusals['lift']> {
-    if (this.refused.isEmpty) return null;
-    this.isSaidFull &&= !this.#room.hasAnyRoom;
     const lifted = this.refused.lift(this.#room.left, (origin) => this.#room.takesMoreOf(origin));
     if (lifted !== null) this.#vouching.await(lifted.dots);
+    if (lifted !== null || !this.refused.awaitsRoom) this.isSaidFull = false;
     return lifted;
   }
 

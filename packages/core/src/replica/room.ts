@@ -128,12 +128,6 @@ export class Room {
     return former !== undefined && isNewer(former, update) ? null : 'room';
   }
 
-  get hasAnyRoom(): boolean {
-    const store = this.#store;
-    const context = this.#context;
-    return store.liveCount < this.#maxIds && store.liveBytes < this.#maxBytes && context.size < this.#maxOrigins;
-  }
-
   /** Whether an update would not even fit into an empty store. */
   isHopeless({ id, value }: Update): boolean {
     return this.#maxIds === 0 || id.length + (value?.length ?? 0) > this.#maxBytes;
