@@ -320,6 +320,29 @@ describe('origins', () => {
   });
 });
 
+test('what comes from an origin of which much is refused, with a gap before every dot, costs no pass over all of it', () => {
+  const network = aNetwork(entropy({ level: 0 }));
+  const { replica, nowMs } = network.node('a', { replica: { maxIds: 1 } });
+  const origin = new Origin('b', START_MS);
+  const sparse = (count: number, first: number, id: (i: number) => string, value: string | undefined): Update[] =>
+    Array.from({ length: count }, (_, i) => {
+      return new Update(id(i), value, stampAt(nowMs) + first + i, origin, first + 2 * i, undefined);
+    });
+  replica.write('own', '1', undefined, nowMs);
+  replica.admit(
+    sparse(60_000, 1, (i) => `id${i}`, '1'),
+    keepAll,
+    nowMs,
+  );
+  expect(replica.refusals).toBe(60_000);
+  replica.admit(
+    sparse(2000, 1_000_000, () => 'removed', undefined),
+    keepAll,
+    nowMs,
+  );
+  expect(replica.context.intervalCount).toBe(2001);
+});
+
 describe('a transfer under way when room is made', () => {
   test('brings what was lifted before it claims it', () => {
     const network = aNetwork(entropy({ level: 0, gc: 100, delta: 300 }));

@@ -81,6 +81,14 @@ test('origins that are made up, one after the other, are remembered up to a boun
   expect(refusals.lift({ ...plenty, origins: 10_000 })?.dots).toHaveLength(Math.ceil(65_536 / 17));
 });
 
+test('of one origin, of two sizes by turns, no more is remembered than of any other', () => {
+  const refusals = new Refusals();
+  for (let i = 1; i <= 100_000; i++) refusals.add(a, i, 'room', i % 2 === 0 ? 10 : 100);
+  const lifted = refusals.lift(plenty);
+  expect(countDots(lifted?.dots ?? [])).toBeLessThanOrEqual(65_536);
+  expect(refusals.lift(plenty)).toEqual({ dots: [], all: true });
+});
+
 test('of origins that are known by now all is lifted, whether there is room for others or not', () => {
   const refusals = new Refusals();
   const [known, other] = [new Origin('known', 1), new Origin('other', 1)];

@@ -63,17 +63,28 @@ export class Refusals {
   }
 
   add(origin: Origin, sequence: number, lack: Lack, bytes: number): void {
-    if (this.#all.room >= ROOM && !this.#isNeighbour(origin, sequence)) {
+    const number = 32 - Math.clz32(bytes);
+    const kind = lack === 'size' ? null : lack === 'origin' ? this.#ofOrigins : this.#classes[number]?.dots;
+    const isRemembered =
+      isNeighbour(this.#all, origin, sequence) &&
+      (kind === null || (kind !== undefined && isNeighbour(kind, origin, sequence)));
+    if (!isRemembered && this.#isFull) {
       this.#isOverflown = true;
       return;
     }
     this.#all.add(origin, sequence);
     if (lack === 'size') return;
     if (lack === 'origin') return this.#ofOrigins.add(origin, sequence);
-    const number = 32 - Math.clz32(bytes);
     const sizeClass = (this.#classes[number] ??= { dots: new Context(), most: 0 });
     sizeClass.dots.add(origin, sequence);
     sizeClass.most = Math.max(sizeClass.most, bytes);
+  }
+
+  /** Neighbours of different sizes are one interval together, and many apart. */
+  get #isFull(): boolean {
+    let room = this.#ofOrigins.room;
+    for (const sizeClass of this.#classes) room += sizeClass?.dots.room ?? 0;
+    return Math.max(this.#all.room, room) >= ROOM;
   }
 
   has(origin: Origin, sequence: number): boolean {
@@ -167,12 +178,13 @@ export class Refusals {
     this.#classes.length = 0;
     this.#isOverflown = false;
   }
+}
 
-  #isNeighbour(origin: Origin, sequence: number): boolean {
-    const intervals = this.#all.find(origin)?.intervals;
-    return (
-      intervals !== undefined &&
-      (hasNumber(intervals, sequence) || hasNumber(intervals, sequence - 1) || hasNumber(intervals, sequence + 1))
-    );
-  }
+/** Whether a dot is in a set, or joins an interval of it. */
+function isNeighbour(dots: Context, origin: Origin, sequence: number): boolean {
+  const intervals = dots.find(origin)?.intervals;
+  return (
+    intervals !== undefined &&
+    (hasNumber(intervals, sequence) || hasNumber(intervals, sequence - 1) || hasNumber(intervals, sequence + 1))
+  );
 }
