@@ -25,6 +25,7 @@ import { hiddenView, type Update } from '../update.ts';
 import { answer, Asks } from './asks.ts';
 import { inBatches } from './batches.ts';
 import { dotFrames, dotsOf, without } from './dots.ts';
+import { heldAmong } from './exchange/held.ts';
 import { Removed } from './removed.ts';
 import type { RumorOptions } from './rumor-options.ts';
 import { Runs } from './runs.ts';
@@ -445,7 +446,7 @@ export class Epidemic {
     const unsent = this.#unsent.common(dots);
     if (unsent.length > 0) {
       this.#unsent.removeAll(unsent);
-      for (const updates of inBatches(this.#valuesOf(unsent)))
+      for (const updates of inBatches(heldAmong(this.#environment.replica.store, unsent)))
         effects.send(to, { type: 'updates', cause: 'push', updates });
     }
     for (const frame of dotFrames(without(dots, unsent)))
@@ -456,18 +457,6 @@ export class Epidemic {
     }
     const count = countDots(dots);
     for (const peer of to) this.#inFlight.set(peer, (this.#inFlight.get(peer) ?? 0) + count);
-  }
-
-  #valuesOf(dots: Dots): Update[] {
-    const { store } = this.#environment.replica;
-    const updates: Update[] = [];
-    for (const { origin, intervals } of dots)
-      for (let i = 0; i < intervals.length; i += 2)
-        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
-          const update = store.byDot(origin, sequence);
-          if (update !== undefined) updates.push(update);
-        }
-    return updates;
   }
 
   /** So many dots of what is in flight to a peer have feedback. */
