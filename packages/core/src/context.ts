@@ -234,8 +234,7 @@ export class Context {
         this.#replace(seen, subtract(seen.intervals, intervals), []);
         if (seen.intervals.length === 0) this.#origins.delete(origin.key);
       } else
-        for (let i = 0; i < intervals.length; i += 2)
-          this.remove(origin, intervals[i] as number, intervals[i + 1] as number);
+        for (let i = 0; i < intervals.length; i += 2) this.remove(origin, intervals[i] as number, intervals[i + 1]);
     }
   }
 

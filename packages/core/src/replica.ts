@@ -204,7 +204,7 @@ export class Replica {
    */
   lift(): ReturnType<Refusals['lift']> {
     const lifted = this.refused.lift(this.#room.left, (origin) => this.#room.takesMoreOf(origin));
-    if (lifted !== null) this.#vouching.await(lifted.dots);
+    if (lifted !== null) this.#vouching.expect(lifted.dots);
     if (lifted !== null || !this.refused.awaitsRoom) this.isSaidFull = false;
     return lifted;
   }
@@ -497,7 +497,7 @@ export class Replica {
   /** Updates that were held back and whose time has come: to be received anew. */
   release(nowMs: number): Update[] {
     const due = this.#heldBack.release(nowMs);
-    if (due.length > 0) this.#vouching.await(dotsOf(due));
+    if (due.length > 0) this.#vouching.expect(dotsOf(due));
     return due;
   }
 

@@ -35,7 +35,7 @@ export class Vouching {
   }
 
   /** These are refused or held back no more, and have yet to come. */
-  await(dots: Dots): void {
+  expect(dots: Dots): void {
     this.#arrive();
     for (const entry of dots) if (this.#awaited.room + roomOf([entry]) <= AWAITED_ROOM) this.#awaited.addAll([entry]);
   }
