@@ -685,6 +685,24 @@ describe('an update that a replica does not take', () => {
     expect(b.visible).toEqual({ x: '1' });
   });
 
+  test.each([entropy({ level: 0, gc: false }), hybrid({ gc: false })])(
+    'for its stamp is taken when its time comes where no garbage is collected either ($name)',
+    (protocol) => {
+      const network = new Network({ protocol, seed: 1, latencyMs: () => 10 });
+      const [a, b] = [network.node('a', { skewMs: 100000 }), network.node('b')];
+      a.add('x', '1');
+      a.add('short', '1', 1000);
+      network.connect(a, b);
+      network.run(900);
+      network.cut(a, b);
+      expect(b.replica.idsHeldBack()).toEqual(new Set(['x', 'short']));
+      network.run(60000);
+      expect(b.visible).toEqual({ x: '1', short: '1' });
+      network.run(60000);
+      expect(b.visible).toEqual({ x: '1' });
+    },
+  );
+
   test('for its stamp does not keep removals out while more of it comes for ever', () => {
     const network = aNetwork({ tombstoneTtl: 0, gc: 100 });
     const [far, ahead, near] = [network.node('far'), network.node('ahead', { skewMs: 100000 }), network.node('near')];

@@ -149,6 +149,21 @@ describe.each(protocols)('with %s, a node that has room for few bytes', (_name, 
     expect(c.replica.store.liveBytes).toBe(33);
   });
 
+  test('says once that it is full, though a few bytes are left all the while', () => {
+    const [network, a, b, c] = aTrio(protocol(), { maxBytes: 60 });
+    c.add('own', 'x'.repeat(30));
+    for (let i = 0; i < 10; i++) {
+      a.add(`id${i}`, 'x'.repeat(30));
+      network.run(3000);
+    }
+    expect(idsOf(b)).toHaveLength(11);
+    expect(c.errors.map(({ code }) => code)).toEqual(['STORE_FULL']);
+    c.remove('own');
+    network.until(() => idsOf(c).length === 1 && c.replica.get('own') === undefined);
+    a.add('more', 'x'.repeat(30));
+    network.until(() => c.errors.length === 2);
+  });
+
   test('never asks again for what would not fit into it empty', () => {
     const [network, a, b, c] = aTrio(protocol(), { maxBytes: 20 });
     a.add('large', 'x'.repeat(31));
@@ -158,6 +173,44 @@ describe.each(protocols)('with %s, a node that has room for few bytes', (_name, 
     network.run(30_000);
     expect(sendings(network, 'c').size).toBe(0);
     expect(idsOf(c)).toEqual([]);
+  });
+});
+
+describe.each(protocols)('with %s, what a full node refused is offered again when it has room', (_name, protocol) => {
+  const full = (): [Network, Node, Node] => {
+    const network = aNetwork(protocol(), { replica: { forgetAfterMs: 60_000 } });
+    const a = network.node('a');
+    const c = network.node('c', { replica: { maxIds: 5 } });
+    network.connectAll();
+    for (let i = 0; i < 10; i++) a.add(`id${i}`, 'v');
+    network.run(10_000);
+    expect(idsOf(c)).toHaveLength(5);
+    return [network, a, c];
+  };
+  const makeRoom = (a: Node, c: Node): void => {
+    for (const id of idsOf(c)) a.remove(id);
+  };
+
+  test('though its instance has crashed meanwhile', () => {
+    const [network, a, c] = full();
+    c.crash();
+    network.run(1000);
+    makeRoom(a, c);
+    network.run(30_000);
+    expect(c.live).toEqual(a.live);
+    expect(idsOf(c)).toHaveLength(5);
+  });
+
+  test('though it has slept so long that it rejoined empty', () => {
+    const [network, a, c] = full();
+    c.stop();
+    network.run(1000);
+    makeRoom(a, c);
+    network.run(100_000);
+    c.continue();
+    network.run(30_000);
+    expect(c.live).toEqual(a.live);
+    expect(idsOf(c)).toHaveLength(5);
   });
 });
 
@@ -211,6 +264,32 @@ describe('origins', () => {
     expect(idsOf(c)).toHaveLength(10);
   });
 
+  test('that are forgotten leave nothing behind that peers keep for refused', () => {
+    const network = aNetwork(entropy({ level: 0, gc: 200, tombstoneTtl: 1000 }), {
+      replica: { forgetAfterMs: 60_000 },
+    });
+    const a = network.node('a');
+    const c = network.node('c', { replica: { maxIds: 1 } });
+    const gone = new Origin('gone', START_MS);
+    const write = (sequence: number, id: string): void =>
+      a.step(() => {
+        const { nowMs } = a;
+        a.replica.admit([new Update(id, '\x01', stampAt(nowMs), gone, sequence, undefined)], keepAll, nowMs);
+      });
+    write(1, 'held');
+    network.connect(a, c);
+    network.run(2000);
+    write(2, 'refused');
+    network.run(2000);
+    a.add('held', 'by a');
+    network.run(120_000);
+    expect(c.replica.context.find(gone)).toBeUndefined();
+    a.remove('held');
+    network.run(20_000);
+    expect(c.live).toEqual(a.live);
+    expect(idsOf(c)).toEqual(['refused']);
+  });
+
   test('of a claim are not taken up beyond the bound, and the count says so', () => {
     const network = aNetwork(entropy({ level: 0 }));
     const { replica } = network.node('a', { replica: { maxOrigins: 100 } });
@@ -241,6 +320,29 @@ describe('origins', () => {
   });
 });
 
+test('what comes from an origin of which much is refused, with a gap before every dot, costs no pass over all of it', () => {
+  const network = aNetwork(entropy({ level: 0 }));
+  const { replica, nowMs } = network.node('a', { replica: { maxIds: 1 } });
+  const origin = new Origin('b', START_MS);
+  const sparse = (count: number, first: number, id: (i: number) => string, value: string | undefined): Update[] =>
+    Array.from({ length: count }, (_, i) => {
+      return new Update(id(i), value, stampAt(nowMs) + first + i, origin, first + 2 * i, undefined);
+    });
+  replica.write('own', '1', undefined, nowMs);
+  replica.admit(
+    sparse(60_000, 1, (i) => `id${i}`, '1'),
+    keepAll,
+    nowMs,
+  );
+  expect(replica.refusals).toBe(60_000);
+  replica.admit(
+    sparse(2000, 1_000_000, () => 'removed', undefined),
+    keepAll,
+    nowMs,
+  );
+  expect(replica.context.intervalCount).toBe(2001);
+});
+
 describe('a transfer under way when room is made', () => {
   test('brings what was lifted before it claims it', () => {
     const network = aNetwork(entropy({ level: 0, gc: 100, delta: 300 }));
@@ -256,6 +358,44 @@ describe('a transfer under way when room is made', () => {
     network.until(() => network.isEqual);
     expect(idsOf(a)).toEqual([]);
   });
+});
+
+test('what a full node still judges while another peer brings it too is not claimed, nor lost by anybody', () => {
+  const network = aNetwork(hybrid({ gc: 200, tombstoneTtl: 1000 }));
+  const [a, b] = [network.node('a'), network.node('b')];
+  const c = network.node('c', { replica: { maxIds: 1 }, judge: () => ({ verdict: keepAll, delayMs: 4000 }) });
+  network.connectAll();
+  c.add('own', '1');
+  network.run(10_000);
+  a.add('x', '1');
+  network.run(30_000);
+  expect(c.replica.context.has(a.replica.origin, 1)).toBe(false);
+  for (const node of [a, b]) expect(node.visible).toEqual({ own: '1', x: '1' });
+});
+
+test('a node that has room again for what a peer had, and is no longer connected with it, makes nobody drop the older', () => {
+  const network = aNetwork(entropy({ level: 0, gc: 200, tombstoneTtl: 1000 }));
+  const [b, d, e] = ['b', 'd', 'e'].map((name) => network.node(name)) as [Node, Node, Node];
+  const c = network.node('c', { replica: { maxIds: 1 } });
+  e.add('x', 'old');
+  network.connect(b, e);
+  network.until(() => b.visible['x'] === 'old');
+  network.cut(b, e);
+  b.add('x', 'new');
+  c.add('own', '1');
+  network.connect(b, c);
+  network.run(5000);
+  expect([c.visible, c.replica.context.has(e.replica.origin, 1)]).toEqual([{ own: '1' }, true]);
+  network.cut(b, c);
+  c.remove('own');
+  network.run(5000);
+  network.connect(c, d);
+  network.connect(d, e);
+  network.run(10_000);
+  expect(e.visible['x']).toBe('old');
+  network.connect(b, c);
+  network.until(() => network.isEqual);
+  expect(e.visible).toEqual({ x: 'new' });
 });
 
 describe('random histories with small nodes', () => {

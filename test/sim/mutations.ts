@@ -269,14 +269,14 @@ export const mutations: readonly Mutation[] = [
     '3',
     'vouch for what is only known by the word of others',
     replica,
-    'if (!this.refused.isEmpty || !this.#heldBack.isEmpty) this.#unvouched.addAll(taken);',
+    'if (this.#lacks || this.#vouching.isAwaiting) this.#vouching.doubt(taken);',
     '',
   ),
   one(
     '3',
     'vouch for what was swept while something was refused',
     replica,
-    'if (!this.refused.isEmpty || !this.#heldBack.isEmpty) this.#unvouched.add(update.origin, update.sequence);',
+    'if (this.#lacks || this.#vouching.isAwaiting) this.#vouching.doubt(dotsOf([update]));',
     '',
   ),
   one(

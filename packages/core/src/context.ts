@@ -30,7 +30,7 @@ import type { Origin } from './origin.ts';
 export const CONTEXT_BUCKETS = 256;
 /** So many intervals take about as much memory as an origin does, with its name. */
 const INTERVALS_OF_ORIGIN = 16;
-/** Up to so many bounds are added one interval after the other. */
+/** Up to so many bounds are added, or taken out, one interval after the other. */
 const FEW_BOUNDS = 8;
 
 /** Dots of one origin. */
@@ -211,21 +211,30 @@ export class Context {
     const seen = this.#origins.get(origin.key);
     if (seen === undefined) return;
     this.#sumUpBehind();
-    this.#sumUp(seen, 0, seen.intervals.length, -1, true);
     this.version++;
-    this.#bounds -= seen.intervals.length;
-    removeInterval(seen.intervals, first, last);
-    this.#bounds += seen.intervals.length;
-    this.#sumUp(seen, 0, seen.intervals.length, 1, true);
-    if (seen.intervals.length === 0) this.#origins.delete(origin.key);
+    // Only the intervals that this one meets change: none, one or two of what they were are left.
+    const { intervals } = seen;
+    const { length } = intervals;
+    const from = lowerBound(intervals, first);
+    let to = from;
+    while (to < length && (intervals[to] as number) <= last) to += 2;
+    this.#sumUp(seen, from, to, -1, true);
+    removeInterval(intervals, first, last);
+    const change = intervals.length - length;
+    this.#bounds += change;
+    this.#sumUp(seen, from, to + change, 1, true);
+    if (intervals.length === 0) this.#origins.delete(origin.key);
   }
 
   removeAll(dots: Dots): void {
     for (const { origin, intervals } of dots) {
       const seen = this.#origins.get(origin.key);
       if (seen === undefined) continue;
-      this.#replace(seen, subtract(seen.intervals, intervals), []);
-      if (seen.intervals.length === 0) this.#origins.delete(origin.key);
+      if (intervals.length > FEW_BOUNDS) {
+        this.#replace(seen, subtract(seen.intervals, intervals), []);
+        if (seen.intervals.length === 0) this.#origins.delete(origin.key);
+      } else
+        for (let i = 0; i < intervals.length; i += 2) this.remove(origin, intervals[i] as number, intervals[i + 1]);
     }
   }
 

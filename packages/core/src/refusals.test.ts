@@ -46,8 +46,11 @@ describe('what was refused for lack of room', () => {
 test('what is too large is never lifted', () => {
   const refusals = new Refusals();
   refusals.add(a, 1, 'size', 0);
+  expect(refusals.awaitsRoom).toBe(false);
   expect(refusals.lift(plenty)).toBeNull();
   expect(refusals.has(a, 1)).toBe(true);
+  refusals.add(a, 2, 'room', 10);
+  expect(refusals.awaitsRoom).toBe(true);
 });
 
 test('origins are lifted as many as there is room for', () => {
@@ -78,8 +81,25 @@ test('origins that are made up, one after the other, are remembered up to a boun
   expect(refusals.lift({ ...plenty, origins: 10_000 })?.dots).toHaveLength(Math.ceil(65_536 / 17));
 });
 
+test('of one origin, of two sizes by turns, no more is remembered than of any other', () => {
+  const refusals = new Refusals();
+  for (let i = 1; i <= 100_000; i++) refusals.add(a, i, 'room', i % 2 === 0 ? 10 : 100);
+  const lifted = refusals.lift(plenty);
+  expect(countDots(lifted?.dots ?? [])).toBeLessThanOrEqual(65_536);
+  expect(refusals.lift(plenty)).toEqual({ dots: [], all: true });
+});
+
+test('of origins that are known by now all is lifted, whether there is room for others or not', () => {
+  const refusals = new Refusals();
+  const [known, other] = [new Origin('known', 1), new Origin('other', 1)];
+  for (const origin of [other, known]) refusals.add(origin, 1, 'origin', 10);
+  const lifted = refusals.lift({ ...plenty, origins: 0 }, (origin) => origin === known);
+  expect(lifted?.dots.map(({ origin }) => origin.name)).toEqual(['known']);
+  expect(refusals.has(other, 1)).toBe(true);
+});
+
 describe('refusals of an origin that is forgotten', () => {
-  test('are forgotten with it, whatever they were for, and those of others are kept', () => {
+  test('are forgotten with it, whatever they were for, and told to be: who has them may offer them once more', () => {
     const refusals = new Refusals();
     const [gone, kept] = [new Origin('gone', 1), new Origin('kept', 1)];
     refusals.add(gone, 1, 'size', 5000);
@@ -89,8 +109,9 @@ describe('refusals of an origin that is forgotten', () => {
     refusals.forget(gone);
     expect([1, 2, 3].map((sequence) => refusals.has(gone, sequence))).toEqual([false, false, false]);
     expect(refusals.has(kept, 1)).toBe(true);
-    const lifted = refusals.lift({ ids: 10, bytes: 10_000, origins: 10 });
-    expect(lifted?.dots.map(({ origin }) => origin.name)).toEqual(['kept']);
+    const lifted = refusals.lift({ ids: 0, bytes: 0, origins: 0 });
+    expect(lifted?.dots).toMatchObject([{ origin: gone, intervals: [1, 3] }]);
+    expect(refusals.lift({ ids: 10, bytes: 10_000, origins: 10 })?.dots).toMatchObject([{ origin: kept }]);
     expect(refusals.isEmpty).toBe(true);
   });
 });

@@ -8,8 +8,8 @@
  * Invariants
  *  1. What is lifted fits: of each class of sizes no more than there is room for, each taken for the largest of its class.
  *     So an update may wait until there is room for twice its size.
- *  2. It remembers about `ROOM` intervals at most, of which an origin counts as some. What goes beyond is refused all the same, and told at large once the
- *     rest has been lifted: then peers offer again whatever they had been refused.
+ *  2. It remembers about `ROOM` intervals at most, of which an origin counts as some. What goes beyond is refused all the
+ *     same, and told at large once the rest has been lifted: then peers offer again whatever they had been refused.
  *
  * Source: docs/algorithm.md, "A replica that is full".
  */
@@ -44,25 +44,47 @@ export class Refusals {
   readonly #all = new Context();
   readonly #classes: (SizeClass | undefined)[] = [];
   readonly #ofOrigins = new Context();
+  /** Of origins that were forgotten: no more remembered, and peers have yet to hear of it. */
+  readonly #forgotten = new Context();
   #isOverflown = false;
 
   /** Whether nothing is refused. */
   get isEmpty(): boolean {
-    return this.#all.size === 0 && !this.#isOverflown;
+    return this.#all.size === 0 && this.#forgotten.size === 0 && !this.#isOverflown;
+  }
+
+  /** Whether anything is refused that is lifted when there is room. */
+  get awaitsRoom(): boolean {
+    return this.#isOverflown || this.#hasLiftable;
+  }
+
+  get #hasLiftable(): boolean {
+    return this.#ofOrigins.size > 0 || this.#classes.some((sizeClass) => sizeClass !== undefined);
   }
 
   add(origin: Origin, sequence: number, lack: Lack, bytes: number): void {
-    if (this.#all.room >= ROOM && !this.#isNeighbour(origin, sequence)) {
+    const number = 32 - Math.clz32(bytes);
+    const kind = lack === 'size' ? null : lack === 'origin' ? this.#ofOrigins : this.#classes[number]?.dots;
+    const isRemembered =
+      isNeighbour(this.#all, origin, sequence) &&
+      (kind === null || (kind !== undefined && isNeighbour(kind, origin, sequence)));
+    if (!isRemembered && this.#isFull) {
       this.#isOverflown = true;
       return;
     }
     this.#all.add(origin, sequence);
     if (lack === 'size') return;
     if (lack === 'origin') return this.#ofOrigins.add(origin, sequence);
-    const number = 32 - Math.clz32(bytes);
     const sizeClass = (this.#classes[number] ??= { dots: new Context(), most: 0 });
     sizeClass.dots.add(origin, sequence);
     sizeClass.most = Math.max(sizeClass.most, bytes);
+  }
+
+  /** Neighbours of different sizes are one interval together, and many apart. */
+  get #isFull(): boolean {
+    let room = this.#ofOrigins.room;
+    for (const sizeClass of this.#classes) room += sizeClass?.dots.room ?? 0;
+    return Math.max(this.#all.room, room) >= ROOM;
   }
 
   has(origin: Origin, sequence: number): boolean {
@@ -79,10 +101,13 @@ export class Refusals {
     return this.#all.covers(dots);
   }
 
-  /** The origin is forgotten. */
+  /** The origin is forgotten. What is refused of it is lifted next, room or not: whoever still has it offers it once more. */
   forget(origin: Origin): void {
     const entry = this.#all.find(origin);
-    if (entry !== undefined) this.removeAll([{ origin, newest: 0, intervals: [...entry.intervals] }]);
+    if (entry === undefined) return;
+    const dots = [{ origin, newest: 0, intervals: [...entry.intervals] }];
+    this.removeAll(dots);
+    this.#forgotten.addAll(dots);
   }
 
   /** These are refused no more: they came after all, or are held by nobody. */
@@ -99,11 +124,16 @@ export class Refusals {
 
   /**
    * Refuses no more what there is room for now.
+   * @param takes whether more of an origin can be taken up without room for another one
    * @returns those dots; none, with `all`, when peers shall offer again whatever was refused; `null`: there is no room
    */
-  lift({ ids, bytes, origins }: Left): { readonly dots: Dots; readonly all: boolean } | null {
+  lift(
+    { ids, bytes, origins }: Left,
+    takes: (origin: Origin) => boolean = () => false,
+  ): { readonly dots: Dots; readonly all: boolean } | null {
     if (this.isEmpty) return null;
-    const lifted: OriginDots[] = origins > 0 ? this.#ofOrigins.dots().slice(0, origins) : [];
+    const lifted = [...this.#forgotten.dots(), ...this.#liftedOrigins(origins, takes)];
+    this.#forgotten.removeAll(lifted);
     let left = ids;
     let leftBytes = bytes;
     for (const sizeClass of this.#classes) {
@@ -123,24 +153,38 @@ export class Refusals {
       this.removeAll(lifted);
       return { dots: lifted, all: false };
     }
-    const isLifted = this.#ofOrigins.size === 0 && this.#classes.every((sizeClass) => sizeClass === undefined);
-    if (!this.#isOverflown || !isLifted || ids <= 0 || bytes <= 0 || origins <= 0) return null;
+    if (!this.#isOverflown || this.#hasLiftable || ids <= 0 || bytes <= 0 || origins <= 0) return null;
     this.clear();
     return { dots: [], all: true };
   }
 
+  /** What is refused of origins that are known by now, and of as many others as there is room for. */
+  #liftedOrigins(origins: number, takes: (origin: Origin) => boolean): OriginDots[] {
+    const lifted: OriginDots[] = [];
+    let left = origins;
+    for (const { origin, intervals } of this.#ofOrigins.origins()) {
+      const isKnown = takes(origin);
+      if (!isKnown && left <= 0) continue;
+      if (!isKnown) left--;
+      lifted.push({ origin, newest: 0, intervals: intervals.slice() });
+    }
+    return lifted;
+  }
+
   clear(): void {
+    this.#forgotten.removeAll(this.#forgotten.dots());
     this.#all.removeAll(this.#all.dots());
     this.#ofOrigins.removeAll(this.#ofOrigins.dots());
     this.#classes.length = 0;
     this.#isOverflown = false;
   }
+}
 
-  #isNeighbour(origin: Origin, sequence: number): boolean {
-    const intervals = this.#all.find(origin)?.intervals;
-    return (
-      intervals !== undefined &&
-      (hasNumber(intervals, sequence) || hasNumber(intervals, sequence - 1) || hasNumber(intervals, sequence + 1))
-    );
-  }
+/** Whether a dot is in a set, or joins an interval of it. */
+function isNeighbour(dots: Context, origin: Origin, sequence: number): boolean {
+  const intervals = dots.find(origin)?.intervals;
+  return (
+    intervals !== undefined &&
+    (hasNumber(intervals, sequence) || hasNumber(intervals, sequence - 1) || hasNumber(intervals, sequence + 1))
+  );
 }

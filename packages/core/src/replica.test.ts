@@ -242,6 +242,52 @@ describe('a claim', () => {
   });
 });
 
+describe('what is over by the word of others alone', () => {
+  const over = { origin: new Origin('over', 1), intervals: [1, 1], newest: stampAt(NOW) };
+
+  test('is not vouched for while it may be over for what is refused, nor once that is let in, until it has come', () => {
+    const replica = aReplica({ maxIds: 1 });
+    replica.write('own', '1', undefined, NOW);
+    const update = anUpdate();
+    receive(replica, [update]);
+    replica.claim([over], none, NOW);
+    expect(replica.vouched([over])).toEqual([]);
+    replica.write('own', undefined, undefined, NOW);
+    expect(replica.lift()?.dots).toHaveLength(1);
+    expect(replica.vouched([over])).toEqual([]);
+    const later = { ...over, origin: new Origin('later', 1) };
+    replica.claim([later], none, NOW);
+    expect(replica.vouched([later])).toEqual([]);
+    receive(replica, [update]);
+    expect(replica.vouched([over, later])).toEqual([over, later]);
+  });
+
+  test('is not vouched for while a handler has what it may be over for, and what was held back until then', () => {
+    const replica = aReplica();
+    const atMs = NOW + 70_000;
+    receive(replica, [anUpdate({ atMs })]);
+    replica.claim([over], none, NOW);
+    const due = replica.release(NOW + 10_000);
+    expect(due).toHaveLength(1);
+    expect(replica.vouched([over])).toEqual([]);
+    replica.admit(due, keepAll, NOW + 10_000);
+    expect(replica.vouched([over])).toEqual([over]);
+  });
+
+  test('is vouched for once nobody has brought for forgetAfter what it may be over for', () => {
+    const replica = aReplica({ maxIds: 1, forgetAfterMs: 1000 });
+    replica.write('own', '1', undefined, NOW);
+    receive(replica, [anUpdate()]);
+    replica.claim([over], none, NOW);
+    replica.write('own', undefined, undefined, NOW);
+    replica.lift();
+    for (const atMs of [NOW + 1, NOW + 1000]) replica.forgetOrigins(() => true, atMs);
+    expect(replica.vouched([over])).toEqual([]);
+    replica.forgetOrigins(() => true, NOW + 1001);
+    expect(replica.vouched([over])).toEqual([over]);
+  });
+});
+
 describe('a former life of this node', () => {
   test('that beats a live write of this one is overwritten by it again', () => {
     const replica = aReplica();

@@ -17,11 +17,13 @@ import { GossipError } from './errors.ts';
 import { Clock, stampAt, wallOf } from './hlc.ts';
 import { hasNumber } from './intervals.ts';
 import { Origin } from './origin.ts';
+import { dotsOf } from './protocols/dots.ts';
 import { Refusals } from './refusals.ts';
 import { HeldBack } from './replica/held-back.ts';
 import { Room } from './replica/room.ts';
 import { Snapshots, type StoredView } from './replica/snapshots.ts';
 import { isChangedValue, newestById, type Verdict, viewOf } from './replica/verdict.ts';
+import { Vouching } from './replica/vouching.ts';
 import { Store } from './store.ts';
 import { type Bytes, hiddenView, isNewer, Update, visible } from './update.ts';
 
@@ -70,15 +72,11 @@ export class Replica {
   readonly refused: Refusals = new Refusals();
   /** How many updates of others were refused so far, each time that one came. */
   refusals: number = 0;
-  /** Whether it has been reported that updates of others are refused for lack of room, since the last was let in. */
+  /** Whether it has been reported that updates of others are refused for lack of room, since the last was lifted. */
   isSaidFull: boolean = false;
   /** How many origins of claims were not taken up for lack of room. */
   refusedOrigins: number = 0;
-  /**
-   * Dots that this replica knows to be over by the word of others alone, taken while it refused something: perhaps for
-   * that very thing, which it does not have. So it must not vouch for them, or others would drop them for it.
-   */
-  readonly #unvouched = new Context();
+  readonly #vouching = new Vouching(this.context);
   /** Visible changes that nobody has been told of yet, oldest first. Kept only while `observed`. */
   changes: Update[] = [];
   observed: boolean = false;
@@ -205,9 +203,10 @@ export class Replica {
    * @returns what peers may offer again: these dots; none, with `all`, whatever they were refused; `null`: nothing
    */
   lift(): ReturnType<Refusals['lift']> {
-    if (this.refused.isEmpty) return null;
-    this.isSaidFull &&= !this.#room.hasAnyRoom;
-    return this.refused.lift(this.#room.left);
+    const lifted = this.refused.lift(this.#room.left, (origin) => this.#room.takesMoreOf(origin));
+    if (lifted !== null) this.#vouching.expect(lifted.dots);
+    if (lifted !== null || !this.refused.awaitsRoom) this.isSaidFull = false;
+    return lifted;
   }
 
   /**
@@ -384,20 +383,22 @@ export class Replica {
     const taken = this.#room.isCrowded(news) ? this.#room.withRoom(news) : news;
     this.refusedOrigins += news.length - taken.length;
     this.context.addAll(taken);
-    if (!this.refused.isEmpty || !this.#heldBack.isEmpty) this.#unvouched.addAll(taken);
+    if (this.#lacks || this.#vouching.isAwaiting) this.#vouching.doubt(taken);
   }
 
   /** What of these dots, all of its context, this replica can vouch for: it has, or had, what they are over for. */
   vouched(dots: Dots): Dots {
-    // Nothing is refused or held back any more: what that superseded is known as well as anything.
-    if (this.refused.isEmpty && this.#heldBack.isEmpty && !this.#unvouched.isEmpty)
-      this.#unvouched.removeAll(this.#unvouched.dots());
-    return this.#unvouched.isEmpty ? dots : this.#unvouched.lacking(dots);
+    return this.#vouching.vouched(dots, this.#lacks);
+  }
+
+  /** Whether something is refused or held back. */
+  get #lacks(): boolean {
+    return !this.refused.isEmpty || !this.#heldBack.isEmpty;
   }
 
   /** Drops what a peer has seen and no longer holds. */
   sweep(update: Update): void {
-    if (!this.refused.isEmpty || !this.#heldBack.isEmpty) this.#unvouched.add(update.origin, update.sequence);
+    if (this.#lacks || this.#vouching.isAwaiting) this.#vouching.doubt(dotsOf([update]));
     this.drop(update);
   }
 
@@ -436,8 +437,9 @@ export class Replica {
       this.context.forget(origin);
       this.store.forget(origin);
       this.refused.forget(origin);
-      this.#unvouched.forget(origin);
+      this.#vouching.forget(origin);
     }
+    this.#vouching.giveUp(nowMs, this.forgetAfterMs);
   }
 
   /** Whether it is the latest known life of a node that is there. */
@@ -471,7 +473,7 @@ export class Replica {
       this.store.forget(origin);
     }
     this.refused.clear();
-    this.#unvouched.removeAll(this.#unvouched.dots());
+    this.#vouching.clear();
     this.#heldBack.clear();
     this.#fresh = [];
     this.#lives.clear();
@@ -495,7 +497,9 @@ export class Replica {
 
   /** Updates that were held back and whose time has come: to be received anew. */
   release(nowMs: number): Update[] {
-    return this.#heldBack.release(nowMs);
+    const due = this.#heldBack.release(nowMs);
+    if (due.length > 0) this.#vouching.expect(dotsOf(due));
+    return due;
   }
 
   /**

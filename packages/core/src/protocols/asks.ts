@@ -31,7 +31,7 @@ const OFFER_ROOM = 65_536;
 const DELAYED_LIMIT = 4096;
 /** What they take together. */
 const DELAYED_ROOM = 65_536;
-/** Origins whose last mail is noted: of more the first to be heard is forgotten, and may be asked for too early. */
+/** Origins whose last mail is noted. Beyond, the one whose mail came longest ago is forgotten: it may be asked for too early. */
 const MAILED_LIMIT = 1024;
 const SHORTEST_PATIENCE_MS = 500;
 const TIMER = 'ask';

@@ -189,6 +189,8 @@ class EntropyMachine implements Machine {
   }
 
   #cycle(nowMs: number): void {
+    // Garbage may never be collected.
+    this.#release(nowMs);
     this.#pace.next(this.#exchange.cycle(this.#sessions.names, this.#options.level, nowMs));
   }
 
@@ -199,9 +201,16 @@ class EntropyMachine implements Machine {
     replica.collectTombstones(this.#options.tombstoneTtl, nowMs);
     replica.forgetOrigins((name) => this.#sessions.inView(name), nowMs);
     this.#exchange.makeRoom();
-    const due = replica.release(nowMs);
-    if (due.length > 0) this.#intake.receive(due, nowMs, () => undefined);
+    this.#release(nowMs);
     this.#turn.settle(nowMs);
+  }
+
+  /** Receives anew what was held back until now. */
+  #release(nowMs: number): void {
+    const due = this.#environment.replica.release(nowMs);
+    if (due.length === 0) return;
+    this.#intake.receive(due, nowMs, () => undefined);
+    this.#expiry.schedule(nowMs);
   }
 
   viewChanged(names: ReadonlySet<string>, beyond: number): void {
@@ -211,7 +220,7 @@ class EntropyMachine implements Machine {
   peersChanged(peers: readonly Peer[], nowMs: number): void {
     this.#pace.wake();
     const { arrived, gone } = this.#sessions.change(peers);
-    for (const name of gone) this.#exchange.reset(name);
+    this.#exchange.change(arrived, gone);
     this.#exchange.begin(
       arrived.filter((name) => this.#environment.self < name),
       nowMs,

@@ -25,6 +25,7 @@ import { hiddenView, type Update } from '../update.ts';
 import { answer, Asks } from './asks.ts';
 import { inBatches } from './batches.ts';
 import { dotFrames, dotsOf, without } from './dots.ts';
+import { heldAmong } from './exchange/held.ts';
 import { Removed } from './removed.ts';
 import type { RumorOptions } from './rumor-options.ts';
 import { Runs } from './runs.ts';
@@ -445,7 +446,7 @@ export class Epidemic {
     const unsent = this.#unsent.common(dots);
     if (unsent.length > 0) {
       this.#unsent.removeAll(unsent);
-      for (const updates of inBatches(replica.store.byDots(unsent)))
+      for (const updates of inBatches(heldAmong(replica.store, unsent)))
         effects.send(to, { type: 'updates', cause: 'push', updates });
     }
     for (const frame of dotFrames(without(dots, unsent)))

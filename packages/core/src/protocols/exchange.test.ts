@@ -7,6 +7,7 @@ import type { Contexts, End, ExchangeMessage, LiveDots } from '../messages.ts';
 import { Origin } from '../origin.ts';
 import { seededRandom } from '../random.ts';
 import { Replica } from '../replica.ts';
+import { keepAll } from '../replica/verdict.ts';
 import { Update } from '../update.ts';
 import { Exchange } from './exchange.ts';
 
@@ -231,7 +232,7 @@ describe('an invitation', () => {
     expect(invitedBy(b, NOW)).toBe(true);
     expect(invitedBy(c, NOW + 5000)).toBe(false);
     expect(invitedBy(c, NOW + 5001)).toBe(true);
-    a.exchange.reset('c');
+    a.exchange.change([], ['c']);
     expect(invitedBy(b, NOW + 5002)).toBe(true);
     // The clock was set back by an hour: nobody waits until it has caught up.
     expect(invitedBy(c, NOW - 3_600_000)).toBe(true);
@@ -295,6 +296,26 @@ describe('a replica that is full', () => {
     expect(a.replica.get('x')).toBe('x'.repeat(500));
   });
 
+  test('claims nothing that it held back when it came and has no room for when its time comes', () => {
+    const [a, b] = [aSide('a'), aSide('b', { maxBytes: 1000 })];
+    b.replica.write('mine', 'y'.repeat(600), undefined, NOW);
+    a.replica.write('x', 'x'.repeat(500), undefined, NOW + 1500);
+    a.exchange.begin(['b'], NOW);
+    let isReleased = false;
+    for (;;) {
+      const [from, to] = b.outbox.length > 0 ? [b, a] : [a, b];
+      const message = from.outbox.shift();
+      if (message === undefined) break;
+      to.exchange.receive(from.replica.name, carried(message), isReleased ? NOW + 600 : NOW);
+      if (from !== a || message.type !== 'chunk') continue;
+      isReleased = true;
+      expect(b.replica.admit(b.replica.release(NOW + 600), keepAll, NOW + 600)).toEqual([]);
+    }
+    expect(isReleased).toBe(true);
+    expect(b.replica.context.has(a.replica.origin, 1)).toBe(false);
+    expect(a.replica.get('x')).toBe('x'.repeat(500));
+  });
+
   test('is told what its peer would claim without what it refused: then both know that they are equal but for that', () => {
     const [a, b] = full();
     const said = exchanged(a, b);
@@ -315,7 +336,7 @@ describe('a replica that is full', () => {
 
   test('speaks of room to nobody that it refused nothing, and peers that were told nothing do not mind', () => {
     const [a, b] = full();
-    b.exchange.reset('a');
+    b.exchange.change([], ['a']);
     b.replica.write('mine', undefined, undefined, NOW);
     b.exchange.makeRoom();
     expect(b.outbox).toEqual([]);

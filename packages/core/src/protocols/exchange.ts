@@ -95,11 +95,14 @@ export class Exchange {
     this.#incoming.makeRoom();
   }
 
-  /** Whoever is not of `present` any more, or came back on another connection, starts anew. */
-  reset(peer: string): void {
-    this.#outgoing.reset(peer);
-    this.#incoming.reset(peer);
-    this.#agreements.forget(peer);
+  /** Takes note of new connections and of those that are over; who came back on another one is among both. */
+  change(arrived: readonly string[], gone: readonly string[]): void {
+    for (const peer of gone) {
+      this.#outgoing.reset(peer);
+      this.#incoming.reset(peer);
+      this.#agreements.forget(peer);
+    }
+    for (const peer of arrived) this.#incoming.arrived(peer);
   }
 
   /** Ends all transfers, both ways: the store that they speak of is no more. */

@@ -159,12 +159,17 @@ class HybridMachine implements Machine {
     if (rumor.gc !== false) this.#epidemic.collect(nowMs);
     replica.forgetOrigins((name) => this.#sessions.inView(name), nowMs);
     this.#exchange.makeRoom();
-    const due = replica.release(nowMs);
-    if (due.length > 0) {
-      this.#intake.receive(due, nowMs, ({ kept }, storedMs) => this.#epidemic.infect(kept, 'relay-eager', storedMs));
-      this.#epidemic.proceed(nowMs);
-    }
+    this.#release(nowMs);
     this.#turn.settle(nowMs);
+  }
+
+  /** Receives anew what was held back until now. */
+  #release(nowMs: number): void {
+    const due = this.#environment.replica.release(nowMs);
+    if (due.length === 0) return;
+    this.#intake.receive(due, nowMs, ({ kept }, storedMs) => this.#epidemic.infect(kept, 'relay-eager', storedMs));
+    this.#epidemic.proceed(nowMs);
+    this.#expiry.schedule(nowMs);
   }
 
   viewChanged(names: ReadonlySet<string>, beyond: number): void {
@@ -174,7 +179,7 @@ class HybridMachine implements Machine {
   peersChanged(peers: readonly Peer[], nowMs: number): void {
     this.#pace.wake();
     const { arrived, gone } = this.#sessions.change(peers);
-    for (const name of gone) this.#exchange.reset(name);
+    this.#exchange.change(arrived, gone);
     this.#epidemic.peersChanged(this.#sessions.names, gone, nowMs);
     this.#exchange.begin(
       arrived.filter((name) => this.#environment.self < name),
@@ -187,6 +192,8 @@ class HybridMachine implements Machine {
    * While news keeps coming, every fourth cycle compares even so.
    */
   #cycle(nowMs: number): void {
+    // Garbage may never be collected.
+    this.#release(nowMs);
     const { replica } = this.#environment;
     const isBusy = !this.#recent[0].isEmpty && this.#cyclesBusy < BUSY_CYCLES - 1;
     this.#cyclesBusy = isBusy ? this.#cyclesBusy + 1 : 0;

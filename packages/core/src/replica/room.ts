@@ -11,6 +11,7 @@
 import type { Context, Dots, Seen } from '../context.ts';
 import { GossipError } from '../errors.ts';
 import { hasNumber } from '../intervals.ts';
+import type { Origin } from '../origin.ts';
 import type { Left } from '../refusals.ts';
 import type { Store } from '../store.ts';
 import { type Bytes, isNewer, type Update } from '../update.ts';
@@ -127,12 +128,6 @@ export class Room {
     return former !== undefined && isNewer(former, update) ? null : 'room';
   }
 
-  get hasAnyRoom(): boolean {
-    const store = this.#store;
-    const context = this.#context;
-    return store.liveCount < this.#maxIds && store.liveBytes < this.#maxBytes && context.size < this.#maxOrigins;
-  }
-
   /** Whether an update would not even fit into an empty store. */
   isHopeless({ id, value }: Update): boolean {
     return this.#maxIds === 0 || id.length + (value?.length ?? 0) > this.#maxBytes;
@@ -140,12 +135,20 @@ export class Room {
 
   /** What is left, for what was refused. */
   get left(): Left {
-    const hasIntervals = this.#context.intervalCount < 0.75 * this.#maxIntervals;
     return {
       ids: this.#maxIds - this.#store.liveCount,
       bytes: this.#maxBytes - this.#store.liveBytes,
-      origins: hasIntervals ? this.#maxOrigins - this.#context.size : 0,
+      origins: this.#hasIntervals ? this.#maxOrigins - this.#context.size : 0,
     };
+  }
+
+  /** Whether more dots of an origin that is known can be taken up, wherever they lie. */
+  takesMoreOf(origin: Origin): boolean {
+    return this.#hasIntervals && this.#context.find(origin) !== undefined;
+  }
+
+  get #hasIntervals(): boolean {
+    return this.#context.intervalCount < 0.75 * this.#maxIntervals;
   }
 
   /** Whether a claim could bring more origins or intervals than the context may have. */

@@ -12,12 +12,12 @@ import { Context, type Dots, sumOf } from '../../context.ts';
 import type { Intake } from '../../intake.ts';
 import type { Chunk, End } from '../../messages.ts';
 import type { Environment } from '../../protocol.ts';
-import { dotFrames } from '../dots.ts';
+import { dotFrames, dotsOf } from '../dots.ts';
 import { horizonOf } from './held.ts';
 import { PutOff } from './put-off.ts';
 import type { Sweep } from './sweep.ts';
 
-/** Where more was refused in a transfer, as `Context.room` counts it, its claim is not taken up. */
+/** Where more was not taken in a transfer, as `Context.room` counts it, its claim is not taken up. */
 const UNTAKEN_ROOM = 65_536;
 
 export interface IncomingOptions {
@@ -45,7 +45,7 @@ export class IncomingTransfer {
   readonly #intake: Intake;
   readonly #options: IncomingOptions;
   readonly #sweep: Sweep;
-  /** Who was told on this connection that something of theirs is refused. */
+  /** Who was told on this connection that something of theirs is refused, or may have been. */
   readonly #toldRefused = new Set<string>();
   /** What claims say is over, while what it may be over for is held back here. */
   readonly #putOff: PutOff;
@@ -78,10 +78,20 @@ export class IncomingTransfer {
     if (this.#incoming?.peer === peer) this.#incoming = null;
   }
 
-  /** Ends the transfer: the store that it speaks of is no more. */
+  /**
+   * A connection is new to this machine. Where something is refused, a former machine may have refused it on this very
+   * connection: its peer must hear of room.
+   */
+  arrived(peer: string): void {
+    if (!this.#environment.replica.refused.isEmpty) this.#toldRefused.add(peer);
+  }
+
+  /** Ends the transfer: the store that it speaks of is no more. Nor is anything refused for it. */
   abandon(): void {
     this.#incoming = null;
     this.#putOff.clear();
+    if (this.#toldRefused.size > 0) this.#environment.effects.send([...this.#toldRefused], { type: 'room', dots: [] });
+    this.#toldRefused.clear();
   }
 
   /**
@@ -125,7 +135,8 @@ export class IncomingTransfer {
       }
       if (!isExpected || this.#incoming?.invitation !== invitation) return;
       this.#incoming.progressMs = storedMs;
-      this.#incoming.untaken.addAll(refused);
+      // Refused, held back, or known only as under judgement and turned away since: whatever came and is not here.
+      this.#incoming.untaken.addAll(this.#environment.replica.context.lacking(dotsOf(message.updates)));
       if (left.length > 0 || this.#incoming.untaken.room > UNTAKEN_ROOM) this.#incoming.isWhole = false;
       effects.send(from, { type: 'ack', invitation, index });
     });
@@ -153,7 +164,7 @@ export class IncomingTransfer {
       this.#incoming = null;
       const { replica } = this.#environment;
       if (!isWhole || !this.#isEqualElsewhere(message)) return;
-      const due = replica.holdsBack(claim) ? this.#due(claim, settledMs) : claim;
+      const due = replica.holdsBack(message.claim) ? this.#due(claim, settledMs) : claim;
       if (due === null) return;
       // What was refused once and is claimed now without having come is held by the sender no more.
       replica.refused.removeAll(due);
