@@ -26,7 +26,7 @@ import { malformed } from './malformed.ts';
 import { OriginTable } from './origin-numbers.ts';
 import { readUpdates } from './update-columns.ts';
 import { decodeValue } from './value.ts';
-import { skipValue } from './well-formed.ts';
+import { hasTooManyObjects, skipValue } from './well-formed.ts';
 
 export type Incoming =
   | ({ readonly type: 'channel' } & ChannelDeclaration)
@@ -204,5 +204,6 @@ function readBody(fields: FrameFields): unknown {
   const body = fields.binary('body');
   if (skipValue(body, 0, body.length) !== body.length)
     throw malformed('its body is not one well-formed MessagePack value');
+  if (hasTooManyObjects(body)) throw malformed('its body has more arrays, maps and binaries than its bytes may make');
   return decodeValue(body.toString('latin1'));
 }

@@ -6,14 +6,16 @@
  *  2. Everything that a frame refers to by number is named in `origins`, so each connection can tell what is missing.
  */
 
-import { isDroppable, type Message, type Origin } from '@grapevine/core';
+import { type Bytes, GossipError, isDroppable, type Message, type Origin } from '@grapevine/core';
 import { writeBuckets, writeDots, writeSums } from './dots.ts';
 import { causes, directions, kinds } from './kinds.ts';
 import { type NumberedOrigin, OriginNumbers } from './origin-numbers.ts';
+import { bytesOfObject, maxObjectsInAnyCase } from './limits.ts';
 import { packFrame } from './packer.ts';
 import { UpdateColumns } from './update-columns.ts';
 import { encodeValue } from './value.ts';
 import { Column } from './varint.ts';
+import { hasTooManyObjects } from './well-formed.ts';
 
 export interface EncodedFrame {
   /** The same for every peer. */
@@ -140,8 +142,20 @@ export class Encoder {
       case 'pull':
         return [kind, channel];
       case 'custom':
-        a.latin1(encodeValue(message.body));
+        a.latin1(encodeBody(message.body));
         return [kind, channel, a];
     }
   }
+}
+
+/** @throws GossipError VALUE_NOT_SERIALISABLE */
+function encodeBody(body: unknown): Bytes {
+  const bytes = encodeValue(body);
+  if (bytes.length > maxObjectsInAnyCase && hasTooManyObjects(Buffer.from(bytes, 'latin1')))
+    throw new GossipError(
+      'VALUE_NOT_SERIALISABLE',
+      `The body of a custom message has more than ${maxObjectsInAnyCase} arrays, maps and binaries, and more than one for ` +
+        `every ${bytesOfObject} of its ${bytes.length} bytes: send fewer and larger ones, or several messages.`,
+    );
+  return bytes;
 }

@@ -13,6 +13,9 @@ export const maxIdLength = 4096;
 export const maxNodeNameBytes = 128;
 /** Bytes of the name of an instance or of a protocol in UTF-8. */
 export const maxNameBytes = 255;
+/** Objects that a `custom` body may make in any case, and from how many of its bytes each further one. */
+export const maxObjectsInAnyCase = 1024;
+export const bytesOfObject = 4;
 /** The highest channel number. */
 export const maxChannel = 65535;
 /** Characters of the sentence in a refusal. */

@@ -9,7 +9,7 @@
  * Source: the MessagePack specification (github.com/msgpack/msgpack/blob/master/spec.md).
  */
 
-import { maxDepth } from './limits.ts';
+import { bytesOfObject, maxDepth, maxObjectsInAnyCase } from './limits.ts';
 
 const FAILED = -1;
 const TIMESTAMP = 0xff;
@@ -72,6 +72,42 @@ export function skipValue(bytes: Uint8Array, at: number, end: number, depth = 0)
     default: // 0xc1, and extensions that are no timestamp
       return FAILED;
   }
+}
+
+/**
+ * How many objects are made of a value: arrays, maps, binaries and timestamps, whatever stands in them.
+ * @param bytes one well-formed value
+ */
+export function countObjects(bytes: Uint8Array): number {
+  let objects = 0;
+  for (let at = 0; at < bytes.length;) {
+    const header = headerOf(bytes[at] as number);
+    if (header > 0) {
+      objects++;
+      at += header;
+    } else {
+      if (isBytesOrTime(bytes[at] as number)) objects++;
+      at = skipValue(bytes, at, bytes.length);
+    }
+  }
+  return objects;
+}
+
+/** Whether a value would take far more memory than its bytes: see `limits.ts`. @param bytes one well-formed value */
+export function hasTooManyObjects(bytes: Uint8Array): boolean {
+  if (bytes.length <= maxObjectsInAnyCase) return false;
+  return countObjects(bytes) > maxObjectsInAnyCase + bytes.length / bytesOfObject;
+}
+
+/** Bytes before what stands in a container; 0: it is none. */
+function headerOf(token: number): number {
+  if (token >= 0x80 && token < 0xa0) return 1;
+  if (token === 0xdc || token === 0xde) return 3;
+  return token === 0xdd || token === 0xdf ? 5 : 0;
+}
+
+function isBytesOrTime(token: number): boolean {
+  return (token >= 0xc4 && token <= 0xc7) || token === 0xd6 || token === 0xd7;
 }
 
 function skipMany(bytes: Uint8Array, at: number, end: number, count: number, depth: number): number {
