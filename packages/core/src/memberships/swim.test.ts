@@ -447,8 +447,21 @@ describe('suspicion', () => {
 
   test('an old accusation is answered by the truth, without a new incarnation', () => {
     const scene = connectedTo('b').hearOf(aRecord('m', SUSPECT, 1, { epoch: 5, accusers: ['b'] }));
-    scene.forgetSent().hearOf(aRecord('m', SUSPECT, 1, { epoch: 5, accusers: ['b'] }));
-    expect(scene.told('m', 'b')?.[2]).toBe(2);
+    scene.pass(5000).forgetSent();
+    scene.hearOf(aRecord('m', SUSPECT, 1, { epoch: 5, accusers: ['b'] }));
+    expect(scene.sentOf(GOSSIP, 'b')).toEqual([[GOSSIP, [aRecord('m', ALIVE, 2, { epoch: 5 })]]]);
+  });
+
+  test('a storm of accusations is answered once in a while: it fills the queues of nobody', () => {
+    const scene = connectedTo('b', 'c', 'd').pass(5000).forgetSent();
+    const accusers = ['b', 'c', 'd'];
+    for (let i = 1; i <= 50; i++)
+      scene.hearOf(...Array.from({ length: 20 }, (_, j) => aRecord('m', SUSPECT, 20 * i + j, { epoch: 5, accusers })));
+    expect(scene.sentOf(GOSSIP).length).toBe(3);
+    // Gossip of its own comes beside what was put off.
+    scene.pass(250);
+    expect(scene.sentOf(GOSSIP).length).toBeLessThanOrEqual(9);
+    for (const name of accusers) expect(scene.told('m', name)?.[2]).toBe(20 * 50 + 20);
   });
 
   test('no incarnation is so high that what follows it would cost the connection', () => {
@@ -737,7 +750,7 @@ describe('what members believe', () => {
     expect(scene.sentOf(SYNC, 'b')).toEqual([
       [SYNC, [aRecord('m', ALIVE, 1, { epoch: 5 }), aRecord('b'), aRecord('z')], true],
     ]);
-    scene.forgetSent().hear('b', [SYNC, [], true]);
+    scene.pass(300).forgetSent().hear('b', [SYNC, [], true]);
     expect(scene.sentOf(SYNC, 'b').map(([, , answer]) => answer)).toEqual([false]);
     scene.forgetSent().hear('b', [SYNC, [], false]);
     expect(scene.sentOf(SYNC, 'b')).toEqual([]);
@@ -751,9 +764,21 @@ describe('what members believe', () => {
     const syncs = scene.sentOf(SYNC, 'a');
     expect(syncs.map(([, records]) => records.length)).toEqual([500, 500, 102]);
     expect(syncs.map(([, , answer]) => answer)).toEqual([false, false, true]);
-    scene.forgetSent().hear('a', [WHO]);
+    scene.pass(5000).forgetSent().hear('a', [WHO]);
     expect(scene.sent.map(({ message }) => message[0])).toEqual([SYNC, SYNC, SYNC, HASH]);
     expect(scene.sentOf(SYNC).every(([, , answer]) => !answer)).toBe(true);
+  });
+
+  test('who asks on and on is told all now and then, and in the end', () => {
+    const scene = connectedTo('a', 'b').pass(5000).forgetSent();
+    for (let i = 0; i < 100; i++) scene.hear('a', [WHO]).hear('a', [HASH, 1, i]).hear('a', [SYNC, [], true]);
+    scene.hear('b', [WHO]);
+    expect([scene.sentOf(SYNC, 'a').length, scene.sentOf(SYNC, 'b').length]).toEqual([1, 1]);
+    scene.pass(250);
+    expect(scene.sentOf(SYNC, 'a').map(([, , answer]) => answer)).toEqual([false, true]);
+    expect(scene.sentOf(HASH, 'a').length).toBeGreaterThanOrEqual(2);
+    scene.pass(250);
+    expect(scene.sentOf(SYNC, 'a').length).toBe(2);
   });
 
   test('equal hashes are answered by silence', () => {
