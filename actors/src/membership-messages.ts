@@ -22,5 +22,7 @@ export type TrackerMessage =
   | { readonly type: 'tick'; readonly timer: string }
   /** Time to look whether subscribers of the node that are behind take messages again. */
   | { readonly type: 'catch-up' }
+  /** Time to outlive a later life of this node, where that had to wait. */
+  | { readonly type: 'outlive' }
   /** This node is about to go. */
   | { readonly type: 'goodbye'; readonly replyTo: Ref<true> };

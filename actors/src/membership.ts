@@ -74,6 +74,11 @@ const BUSY_BYTES = 65_536;
  * and wake an idle process many times a second for it.
  */
 const STANDSTILL_MS = 100;
+/**
+ * The connections are made anew at most once in so many milliseconds, whatever peers remember: more restarts of the transport
+ * in 5 s than three would end the node.
+ */
+const RENEW_MS = 2500;
 /** How long it takes at most to read what arrived while the process stood still, in milliseconds. */
 const HEARING_MS = 200;
 
@@ -105,6 +110,8 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   #view: readonly MemberStatus[] | null = null;
   #tiesChanged = true;
   #isCatchingUp = false;
+  /** The epoch of a later life of this node that is to be outlived; 0: none. */
+  #outlived = 0;
   /** Until when the time that this process stood still has been told. */
   #countedMs = -Infinity;
 
@@ -131,6 +138,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     if (message.type === 'inbound') this.#node.parties.get(membershipParty)?.pressure.taken(message.bytes);
     if (message.type === 'remembered') this.#remembered ??= message.urls;
     if (message.type === 'catch-up') return this.#catchUp();
+    if (message.type === 'outlive') return this.#renew();
     if (this.#machine === null) {
       // What opened or was said before the module began is found in the lines as it begins, or is said again.
       if (message.type === 'goodbye') tell(message.replyTo, true);
@@ -174,7 +182,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     this.#publish();
   }
 
-  #hear(machine: MembershipMachine, message: Exclude<TrackerMessage, { type: 'catch-up' }>): void {
+  #hear(machine: MembershipMachine, message: Exclude<TrackerMessage, { type: 'catch-up' | 'outlive' }>): void {
     const nowMs = performance.now();
     this.#noticeStandstill(machine, nowMs);
     switch (message.type) {
@@ -346,14 +354,29 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     const line = lines.get(name);
     if (line === undefined) return;
     const { epoch, url } = line.session.peer;
-    this.#self.logger.warn({ node: options.name, peer: name, epoch, url }, `connection refused: ${reason}`);
+    const level = this.#node.losses.isNew(`expelled ${name}`, performance.now()) ? 'warn' : 'debug';
+    this.#self.logger[level]({ node: options.name, peer: name, epoch, url }, `connection refused: ${reason}`);
     line.session.close(closeCodes.NAME_TAKEN, reason);
   }
 
-  /** The connections are made anew, as after a crash of the transport; what this node holds stays. */
+  /**
+   * The connections are made anew, as after a crash of the transport; what this node holds stays. Where that was done just
+   * now, the latest life that is told of meanwhile is outlived when it may be done again.
+   */
   outlive(epoch: number): void {
+    const isWaiting = this.#outlived > 0;
+    this.#outlived = Math.max(this.#outlived, epoch);
+    const waitMs = this.#node.renewedMs + RENEW_MS - performance.now();
+    if (isWaiting) return;
+    if (waitMs > 0) void this.#self.schedule(waitMs, { type: 'outlive' });
+    else this.#renew();
+  }
+
+  #renew(): void {
     const { options, transportRef } = this.#node;
-    this.#node.outlive(epoch);
+    this.#node.renewedMs = performance.now();
+    this.#node.outlive(this.#outlived);
+    this.#outlived = 0;
     this.#self.logger.warn(
       { node: options.name, epoch: this.#node.epoch },
       'others remember a later start of this node: its clock is behind; it takes a higher epoch and connects anew',
@@ -389,7 +412,12 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     this.#timers.set(timer, { tick, dueMs, cancel: this.#self.schedule(delayMs, tick) });
   }
 
+  /** As a warning; who else bears this node's name, of which peers may say anything, once in a while. */
   report(error: GossipError): void {
-    this.#self.logger.warn({ err: error, node: this.#node.options.name }, error.message);
+    const { logger } = this.#self;
+    const fields = { err: error, node: this.#node.options.name };
+    if (error.code !== 'NAME_TAKEN' || this.#node.losses.isNew('NAME_TAKEN', performance.now()))
+      logger.warn(fields, error.message);
+    else logger.debug(fields, error.message);
   }
 }

@@ -72,6 +72,8 @@ export class Node {
   readonly stateFile: StateFile | null;
   /** What was said of connections that ended in an error. */
   readonly losses: Repeats = new Repeats();
+  /** When its connections were last made anew because others remember a later life of it. */
+  renewedMs: number = -Infinity;
   /** Where others dial this node; `null` until it listens. */
   url: string | null = null;
   /** The port that was free when 0 was asked for. */
