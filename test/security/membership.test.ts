@@ -79,6 +79,8 @@ class Liar {
     await stranger.frames(2);
     stranger.socket.send(new Uint8Array());
     stranger.socket.send(encodeChannel({ channel: 0, instance: '$membership', protocol: 'swim', newestEpochOfYou: 0 }));
+    const { socket } = stranger;
+    await until(() => victim.members().some((one) => one.name === name) || socket.readyState !== socket.OPEN);
     return new Liar(stranger);
   }
 
