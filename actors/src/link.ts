@@ -180,7 +180,7 @@ class Link implements Behaviour<LinkMessage> {
         `${what}: they do not gossip with each other in it. Give both the same protocol.`,
         { context: { peer: this.#peer, instance, ours: party.protocol, theirs: protocol } },
       );
-      if (this.#isNew(instance)) this.#self.logger.error({ err: error, peer: this.#peer }, error.message);
+      if (this.#isNew(instance)) this.#complain(error, { err: error, peer: this.#peer }, error.message, 'error');
       this.#line.sendControl(encodeRefuseChannel(channel, `${what}.`));
       return;
     }
@@ -199,6 +199,8 @@ class Link implements Behaviour<LinkMessage> {
 
   /** The peer does not want what comes on this channel of ours. */
   #refused(channel: number, reason: string): void {
+    // A peer may declare thousands of channels: they are not looked through for each number that it makes up.
+    if (![...this.#node.parties.values()].some((party) => party.channel === channel)) return;
     const refused = [...this.#parties].filter(([, party]) => party.channel === channel);
     if (refused.length === 0) return;
     this.#deliver();
@@ -208,7 +210,11 @@ class Link implements Behaviour<LinkMessage> {
     }
     if (!this.#isNew(channel)) return;
     const { name } = this.#node.options;
-    this.#self.logger.warn({ node: name, peer: this.#peer, channel }, `'${this.#peer}' refuses a channel: ${reason}`);
+    const isNew = this.#node.losses.isNew(`channel ${channel} ${this.#peer}`, performance.now());
+    this.#self.logger[isNew ? 'warn' : 'debug'](
+      { node: name, peer: this.#peer, channel },
+      `'${this.#peer}' refuses a channel: ${reason}`,
+    );
   }
 
   /** Whether the log has not been told of it on this connection; it is from now on. */
@@ -239,9 +245,9 @@ class Link implements Behaviour<LinkMessage> {
   }
 
   /** As a warning; the same again, as the peer comes again, is for who looks closely. */
-  #complain({ code }: GossipError, fields: object, text: string): void {
+  #complain({ code }: GossipError, fields: object, text: string, level: 'warn' | 'error' = 'warn'): void {
     const { logger } = this.#self;
-    if (this.#node.losses.isNew(`${code} ${this.#peer}`, performance.now())) logger.warn(fields, text);
+    if (this.#node.losses.isNew(`${code} ${this.#peer}`, performance.now())) logger[level](fields, text);
     else logger.debug(fields, text);
   }
 
