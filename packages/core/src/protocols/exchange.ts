@@ -21,6 +21,7 @@ import type { BucketSums, Contexts, Direction, ExchangeMessage, Hashes } from '.
 import type { Environment } from '../protocol.ts';
 import { sample } from '../random.ts';
 import { Agreements } from './agreements.ts';
+import { Effort } from './exchange/effort.ts';
 import { horizonOf } from './exchange/held.ts';
 import { IncomingTransfer, type IncomingOptions } from './exchange/incoming.ts';
 import { OutgoingTransfers } from './exchange/outgoing.ts';
@@ -40,6 +41,7 @@ export class Exchange {
   readonly #incoming: IncomingTransfer;
   readonly #sweep: Sweep;
   readonly #agreements: Agreements;
+  readonly #effort = new Effort();
 
   /**
    * @param recent dots that arrived lately, which others may get by another way: not yet worth a transfer. `null`: all are
@@ -109,6 +111,8 @@ export class Exchange {
   }
 
   receive(from: string, message: ExchangeMessage, nowMs: number): void {
+    // What is dear and too much is left unanswered, as if it had been lost: the next exchange asks again.
+    if (isDear(message) && !this.#effort.take(from, this.#walk, nowMs)) return;
     switch (message.type) {
       case 'hashes':
         return this.#onHashes(from, message, nowMs);
@@ -133,6 +137,12 @@ export class Exchange {
       default:
         return message satisfies never;
     }
+  }
+
+  /** How long a walk through all that is here is. */
+  get #walk(): number {
+    const { context, store } = this.#environment.replica;
+    return store.size + context.room;
   }
 
   // Step a: hashes.
@@ -200,4 +210,9 @@ export class Exchange {
 function mirrored(direction: Direction): Direction {
   if (direction === 'push') return 'pull';
   return direction === 'pull' ? 'push' : direction;
+}
+
+/** Whether a message, however short, is answered by a walk through all that is here. */
+function isDear({ type }: ExchangeMessage): boolean {
+  return type === 'bucket-sums' || type === 'contexts' || type === 'live-sums' || type === 'live-dots';
 }
