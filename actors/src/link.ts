@@ -17,7 +17,7 @@ import { GossipError, isGossipError, printable, type Received } from '@grapevine
 import { closeCodes } from '@grapevine/transport';
 import { type ChannelDeclaration, Decoder, encodeChannel, encodeRefuseChannel, type Incoming } from '@grapevine/wire';
 
-import { Allowance } from './allowance.ts';
+import type { Allowance } from './allowance.ts';
 import { tell } from './kernel/actor.ts';
 import type { ActorSpec, Behaviour, Self, StopReason } from './kernel/behaviour.ts';
 import type { LinkMessage } from './link-messages.ts';
@@ -73,11 +73,7 @@ class Link implements Behaviour<LinkMessage> {
     this.#line = line;
     this.#self = self;
     this.#decoder = new Decoder(() => node.mostOrigins);
-    const { maxUpdatesPerSecond, maxBytesPerSecond } = node.options;
-    this.#allowance = new Allowance(
-      { updatesPerSecond: maxUpdatesPerSecond, bytesPerSecond: maxBytesPerSecond },
-      performance.now(),
-    );
+    this.#allowance = node.allowanceOf(this.#peer, performance.now());
     for (const party of node.parties.values()) this.#declare(party);
     line.session.onFrames = (frames) => {
       let bytes = 0;

@@ -13,6 +13,7 @@ import type { Member, MemberStatus, Meta, Origin, Replica } from '@grapevine/cor
 import type { ResolvedSecurity } from '@grapevine/transport';
 import { Encoder } from '@grapevine/wire';
 
+import { Allowance } from './allowance.ts';
 import { Audience } from './audience.ts';
 import type { NodeEvent } from './events.ts';
 import type { Holding } from './holding.ts';
@@ -33,6 +34,8 @@ import type { TransportMessage } from './transport-messages.ts';
 
 /** As a replica leaps where a peer remembers a higher epoch of it. */
 const EPOCH_LEAP = 2 ** 20;
+/** So many peers' allowances are remembered, beside those of who is connected: all of those who come and go in some seconds. */
+const MOST_ALLOWANCES = 4096;
 /** So many origins a peer may number in any case: as a peer with the default `maxOrigins` may need. */
 const LEAST_ORIGINS = 2 * 16_384 + 2 * FEW_NUMBERS;
 
@@ -87,6 +90,8 @@ export class Node {
   /** Whether it has listened, and so listens again whatever comes. */
   hasListened: boolean = false;
   #lastChannel = 0;
+  /** By the peer's name, who came the longest ago first. */
+  readonly #allowances = new Map<string, Allowance>();
 
   constructor(options: ResolvedNodeOptions) {
     this.options = options;
@@ -104,6 +109,21 @@ export class Node {
   outlive(epoch: number): void {
     noteEpoch(epoch + Math.floor(this.options.random() * EPOCH_LEAP));
     this.epoch = newEpoch(this.options.clock());
+  }
+
+  /** What this peer may bring: who connects anew has no more than before. @param nowMs on a clock that never runs back */
+  allowanceOf(peer: string, nowMs: number): Allowance {
+    const { maxUpdatesPerSecond: updatesPerSecond, maxBytesPerSecond: bytesPerSecond } = this.options;
+    const allowance = this.#allowances.get(peer) ?? new Allowance({ updatesPerSecond, bytesPerSecond }, nowMs);
+    this.#allowances.delete(peer);
+    this.#allowances.set(peer, allowance);
+    if (this.#allowances.size > MOST_ALLOWANCES + this.lines.size)
+      for (const name of this.#allowances.keys())
+        if (!this.lines.has(name)) {
+          this.#allowances.delete(name);
+          break;
+        }
+    return allowance;
   }
 
   /** A number for a channel; 0 is the membership's. */
