@@ -192,6 +192,7 @@ describe('a member that floods', () => {
     second.say(batch());
     await until(throttled);
     await goesOn(pair);
+    expect(codes(pair)).not.toContain('FRAME_MALFORMED');
   });
 
   test('with asks is read more slowly, or thrown out when it does not read as fast as it asks', async () => {

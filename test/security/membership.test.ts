@@ -116,6 +116,7 @@ describe('a member that says of the victim', () => {
     }
     await until(() => ['h1', 'h2'].every((name) => victim.members().some((member) => member.name === name)));
     await until(() => victim.status().links.some(({ peer }) => peer === 'h1'));
+    expect(scene.log.filter((line) => line.includes('RESTART_LIMIT'))).toEqual([]);
   });
 
   test('that others suspect it has it refute to all, but keeps no queue of theirs full', async () => {
