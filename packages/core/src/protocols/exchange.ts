@@ -160,8 +160,11 @@ export class Exchange {
       if (replica.context.size > FEW_ORIGINS)
         effects.send(from, { type: 'bucket-sums', sums: replica.context.bucketSums.slice(), direction });
       else this.#tellContext(from, 'all', direction, nowMs);
+    } else if (!this.#effort.take(from, replica.store.expiringSeconds, nowMs)) {
+      // Sums for ever new horizons are dear where much expires.
     } else if (!sameSum(replica.store.liveSum(message.horizonMs), message.live)) {
-      this.#sweep.begin(from, Math.max(message.horizonMs, horizonOf(replica, nowMs)));
+      if (this.#effort.take(from, this.#walk, nowMs))
+        this.#sweep.begin(from, Math.max(message.horizonMs, horizonOf(replica, nowMs)));
     } else if (this.#agreements.agreed(from)) {
       // It cannot know yet that we are equal: say so, once. Then both are silent until one of them changes.
       this.begin([from], nowMs);
