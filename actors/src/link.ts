@@ -200,6 +200,8 @@ class Link implements Behaviour<LinkMessage> {
 
   /** The peer does not want what comes on this channel of ours. */
   #refused(channel: number, reason: string): void {
+    // A peer may declare thousands of channels: they are not looked through for each number that it makes up.
+    if (![...this.#node.parties.values()].some((party) => party.channel === channel)) return;
     const refused = [...this.#parties].filter(([, party]) => party.channel === channel);
     if (refused.length === 0) return;
     this.#deliver();

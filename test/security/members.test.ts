@@ -7,12 +7,14 @@
 import { randomBytes } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { type Message, Origin, Update } from '@grapevine/core';
 import { createGrapevine, type Gossip, type Grapevine, type GrapevineOptions } from 'grapevine';
 import { pino } from 'pino';
 
 import { afterProof } from '../attacks/after-proof.ts';
 import { type Attack, type Attempt, keyOf, outcome, type Scene } from '../attacks/attack.ts';
 import { beforeProof } from '../attacks/before-proof.ts';
+import { Member } from '../attacks/member.ts';
 import { Strangers } from '../attacks/strangers.ts';
 
 /** Machines may be busy. */
@@ -161,6 +163,36 @@ describe('a member that floods', () => {
     expect(pair.victim.status().links.find(({ peer }) => peer === 'honest')).toMatchObject({ throttled: 0 });
     scene.stop();
     expect((await end).saw).toBe('stopped');
+  });
+
+  test('and comes again as soon as it is read more slowly has no more than before', async () => {
+    const pair = await aPair({ maxUpdatesPerSecond: 1000 });
+    const scene = aScene(pair);
+    const throttled = (): boolean =>
+      pair.victim.status().links.some((link) => link.peer === 'mallory' && link.throttled > 0);
+    const origin = new Origin('mallory', 1);
+    let sequence = 0;
+    const batch = (): Message => ({
+      type: 'updates',
+      cause: 'mail',
+      updates: Array.from(
+        { length: 1500 },
+        (_, i) => new Update(`id${i}`, '\x01', 4096, origin, ++sequence, undefined),
+      ),
+    });
+    const join = (): Promise<Member> =>
+      Member.join(scene.strangers, scene.target.url, { name: 'mallory', key: scene.key });
+    const first = await join();
+    for (let at = 0; at < 5; at++) first.say(batch());
+    await until(throttled);
+    first.stranger.socket.terminate();
+    await until(() => !links(pair).includes('mallory'));
+    // Two seconds' worth would be let through, were it a peer that had been quiet.
+    const second = await join();
+    second.say(batch());
+    await until(throttled);
+    await goesOn(pair);
+    expect(codes(pair)).not.toContain('FRAME_MALFORMED');
   });
 
   test('with asks is read more slowly, or thrown out when it does not read as fast as it asks', async () => {

@@ -283,3 +283,19 @@ test('a server that speaks something else under TLS is told apart from a wrong c
     /closed the connection in the TLS handshake: perhaps/,
   );
 });
+
+test('who begins TLS and does not go on is let go after handshakeTimeoutMs', async () => {
+  const a = await aNode('a', certified('a'));
+  const { hostname, port } = new URL(a.url);
+  const silent = connectTcp({ host: hostname, port: Number(port) });
+  ended.push(() => void silent.destroy());
+  await new Promise(
+    (resolve) =>
+      void silent
+        .on('error', () => {})
+        .once('close', resolve)
+        .resume(),
+  );
+  // TLS of Node.js itself would have waited for two minutes, which is more than a test has.
+  expect(a.refusals).toEqual([]);
+});

@@ -212,6 +212,11 @@ export class Store {
     return { low, high };
   }
 
+  /** In how many different seconds something expires: what `liveSum` walks over. */
+  get expiringSeconds(): number {
+    return this.#expiring.size;
+  }
+
   /** As `liveSum`, per bucket of the id's hash: low of bucket b at 2b, high at 2b + 1. A copy. */
   liveBucketSums(horizonMs: number): Int32Array {
     const sums = this.#liveBuckets.slice();

@@ -88,7 +88,7 @@ class WebSocketMedium implements Medium {
       requestTimeout: handshakeTimeoutMs,
       connectionsCheckingInterval: handshakeTimeoutMs,
     };
-    const server = makeServer(timeouts, tls);
+    const server = makeServer(timeouts, handshakeTimeoutMs, tls);
     this.#server = server;
     const upgrader = new WebSocketServer({
       noServer: true,
@@ -330,9 +330,10 @@ function refuseUpgrade(stream: Duplex, { status, sentence }: HttpRefusal): void 
   );
 }
 
-function makeServer(timeouts: ServerOptions, tls: TransportTls | null): Server | TlsServer {
+/** TLS counts the time of its own handshake, before HTTP counts any: two minutes, where it is not told. */
+function makeServer(timeouts: ServerOptions, handshakeTimeout: number, tls: TransportTls | null): Server | TlsServer {
   try {
-    return tls === null ? createServer(timeouts) : createTlsServer({ ...timeouts, ...tls });
+    return tls === null ? createServer(timeouts) : createTlsServer({ ...timeouts, handshakeTimeout, ...tls });
   } catch (cause) {
     throw new GossipError('OPTIONS_INVALID', `'security.tls' does not serve to listen: ${(cause as Error).message}`, {
       cause,

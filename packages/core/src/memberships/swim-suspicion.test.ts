@@ -20,8 +20,21 @@ describe('suspicion', () => {
 
   test('an old accusation is answered by the truth, without a new incarnation', () => {
     const scene = connectedTo('b').hearOf(aRecord('m', SUSPECT, 1, { epoch: 5, accusers: ['b'] }));
-    scene.forgetSent().hearOf(aRecord('m', SUSPECT, 1, { epoch: 5, accusers: ['b'] }));
-    expect(scene.told('m', 'b')?.[2]).toBe(2);
+    scene.pass(5000).forgetSent();
+    scene.hearOf(aRecord('m', SUSPECT, 1, { epoch: 5, accusers: ['b'] }));
+    expect(scene.sentOf(GOSSIP, 'b')).toEqual([[GOSSIP, [aRecord('m', ALIVE, 2, { epoch: 5 })]]]);
+  });
+
+  test('a storm of accusations is answered once in a while: it fills the queues of nobody', () => {
+    const scene = connectedTo('b', 'c', 'd').pass(5000).forgetSent();
+    const accusers = ['b', 'c', 'd'];
+    for (let i = 1; i <= 50; i++)
+      scene.hearOf(...Array.from({ length: 20 }, (_, j) => aRecord('m', SUSPECT, 20 * i + j, { epoch: 5, accusers })));
+    expect(scene.sentOf(GOSSIP).length).toBe(3);
+    // Gossip of its own comes beside what was put off.
+    scene.pass(250);
+    expect(scene.sentOf(GOSSIP).length).toBeLessThanOrEqual(9);
+    for (const name of accusers) expect(scene.told('m', name)?.[2]).toBe(20 * 50 + 20);
   });
 
   test('no incarnation is so high that what follows it would cost the connection', () => {

@@ -99,9 +99,6 @@ class SwimMachine implements MembershipMachine {
   #stoodStillMs = 0;
   #clocks: Clocks = { nowMs: 0, awakeMs: 0 };
   #hasLeft = false;
-  /** What was answered at this instant, and to whom. */
-  readonly #answered = new Set<string>();
-  #answeredMs = -Infinity;
   // When each is due, on the clock that stands still while this process does.
   #probeMs = 0;
   #gossipMs = Infinity;
@@ -112,6 +109,13 @@ class SwimMachine implements MembershipMachine {
   #timerMs = Infinity;
   /** The version of what was published last. */
   #published = -1;
+  /** Who is to be told all, whether it shall answer, and whether a hash stands behind it. */
+  readonly #asked = new Map<string, { readonly answer: boolean; readonly hash: boolean }>();
+  /** When each was told all, the longest ago first, as long as that counts. */
+  readonly #toldMs = new Map<string, number>();
+  /** Who is to hear the truth about this node. */
+  readonly #accusers = new Set<string>();
+  #refutedMs = -Infinity;
 
   constructor(environment: MembershipEnvironment, options: SwimOptions) {
     const { self, effects, random, maxConnections = Infinity } = environment;
@@ -183,6 +187,8 @@ class SwimMachine implements MembershipMachine {
 
   disconnected(name: string, nowMs: number, released: boolean): void {
     this.#step(nowMs, (clocks) => {
+      this.#asked.delete(name);
+      this.#accusers.delete(name);
       if (this.#connections.untie(name) && !released) this.#detector.probe(name, clocks);
     });
   }
@@ -247,19 +253,15 @@ class SwimMachine implements MembershipMachine {
         return this.#learn(message[1], from, clocks);
       case HASH: {
         const [, low, high] = message;
-        if (!sameSum(this.#knowledge.sum, { low, high }) && this.#isFirst(message[0], from)) this.#tellAll(from, true);
+        if (!sameSum(this.#knowledge.sum, { low, high })) this.#ask(from, { answer: true, hash: false });
         return;
       }
       case SYNC:
         this.#knowledge.compare(message[1], from, clocks);
-        if (message[2] && this.#isFirst(message[0], from)) this.#tellAll(from, false);
+        if (message[2]) this.#ask(from, { answer: false, hash: false });
         return;
       case WHO:
-        if (!this.#isFirst(message[0], from)) return;
-        this.#tellAll(from, false);
-        // That was all.
-        this.#compare(from);
-        return;
+        return this.#ask(from, { answer: false, hash: true });
       default:
         // A kind that a later version says: this one does without it.
         message satisfies never;
@@ -288,18 +290,43 @@ class SwimMachine implements MembershipMachine {
     if (late || this.#environment.self.name < member.name) this.#compare(member.name);
   }
 
+  #ask(from: string, { answer, hash }: { readonly answer: boolean; readonly hash: boolean }): void {
+    const before = this.#asked.get(from);
+    this.#asked.set(from, { answer: answer || before?.answer === true, hash: hash || before?.hash === true });
+  }
+
   /**
-   * Whether a peer asks so for the first time at this instant, at which all comes that it said at one time: a few bytes a
-   * thousand times would be the whole roster a thousand times.
+   * Tells all that is known to those who asked, and the truth to those who accused this node: each once in a
+   * `gossipInterval`, however often they ask or accuse. Else a few bytes of one would cost much here, or fill the queues of
+   * all. What comes meanwhile is answered then, once.
    */
-  #isFirst(kind: number, from: string): boolean {
-    const { nowMs } = this.#clocks;
-    if (nowMs !== this.#answeredMs) this.#answered.clear();
-    this.#answeredMs = nowMs;
-    const what = `${kind} ${from}`;
-    if (this.#answered.has(what)) return false;
-    this.#answered.add(what);
-    return true;
+  #answer({ awakeMs }: Clocks): void {
+    const { gossipInterval } = this.#options;
+    for (const [name, toldMs] of this.#toldMs) {
+      if (awakeMs < toldMs + gossipInterval) break;
+      this.#toldMs.delete(name);
+    }
+    for (const [name, { answer, hash }] of this.#asked) {
+      if (this.#toldMs.has(name)) continue;
+      this.#asked.delete(name);
+      this.#toldMs.set(name, awakeMs);
+      this.#tellAll(name, answer);
+      // That was all.
+      if (hash) this.#compare(name);
+    }
+    if (this.#accusers.size === 0 || awakeMs < this.#refutedMs + gossipInterval) return;
+    this.#refutedMs = awakeMs;
+    const accusers = [...this.#accusers].filter((name) => this.#connections.isTied(name));
+    this.#accusers.clear();
+    this.#send(accusers, [GOSSIP, [this.#knowledge.ownRecord]]);
+  }
+
+  /** When the next answer is due that had to wait. */
+  #answerMs(): number {
+    const { gossipInterval } = this.#options;
+    let dueMs = this.#accusers.size === 0 ? Infinity : this.#refutedMs + gossipInterval;
+    for (const name of this.#asked.keys()) dueMs = Math.min(dueMs, (this.#toldMs.get(name) ?? 0) + gossipInterval);
+    return dueMs;
   }
 
   /** In messages that fit a frame, whatever members say of themselves; the last asks for the answer. */
@@ -319,10 +346,7 @@ class SwimMachine implements MembershipMachine {
   /** Something untrue is said of this node. Those who said it hear the truth at once, the others by gossip. */
   #refute(by: readonly string[], wasSuspected: boolean): void {
     if (wasSuspected) this.#awareness.count(1);
-    this.#send(
-      by.filter((name) => this.#connections.isTied(name)),
-      [GOSSIP, [this.#knowledge.ownRecord]],
-    );
+    for (const name of by) if (this.#connections.isTied(name)) this.#accusers.add(name);
   }
 
   #vanished(status: Status): void {
@@ -355,6 +379,7 @@ class SwimMachine implements MembershipMachine {
 
   #run(clocks: Clocks): void {
     const { awakeMs } = clocks;
+    this.#answer(clocks);
     this.#knowledge.judge(clocks);
     this.#detector.run(clocks);
     this.#connections.run(clocks);
@@ -413,6 +438,7 @@ class SwimMachine implements MembershipMachine {
       this.#detector.dueMs(),
       Math.max(this.#seekMs, this.#connections.seekMs(clocks)),
       this.#connections.dueMs(),
+      this.#answerMs(),
     );
     // One that runs and is too early by now would wake an idle process for nothing.
     if (this.#timerMs === dueMs) return;

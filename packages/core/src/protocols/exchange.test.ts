@@ -344,3 +344,43 @@ describe('a replica that is full', () => {
     expect(a.outbox).toEqual([]);
   });
 });
+
+describe('a peer that asks on and on for what costs a walk through the store', () => {
+  const full = (expiring: boolean): Side => {
+    const side = aSide('a');
+    for (let i = 0; i < 50_000; i++)
+      side.replica.write(`id${i}`, '1', expiring ? NOW + 10_000 + 1000 * i : undefined, NOW);
+    return side;
+  };
+
+  test('is answered a few times, and later again', () => {
+    const a = full(false);
+    const ask = (nowMs: number): number => {
+      const sent = a.outbox.length;
+      for (let i = 0; i < 1000; i++) {
+        const horizonMs = nowMs + 1000;
+        a.exchange.receive(
+          'b',
+          { type: 'live-dots', buckets: [5], dots: [], context: [], horizonMs, answer: true },
+          nowMs,
+        );
+      }
+      return a.outbox.length - sent;
+    };
+    const [first, second] = [ask(NOW), ask(NOW + 1000)];
+    expect(first).toBeGreaterThan(1);
+    expect(first).toBeLessThan(100);
+    expect(second).toBe(first);
+  });
+
+  test('is answered a few times where only the horizon of its sums is new', () => {
+    const a = full(true);
+    const context = { ...a.replica.context.sum };
+    for (let i = 0; i < 1000; i++) {
+      const live = { low: 1, high: i };
+      a.exchange.receive('b', { type: 'hashes', context, live, horizonMs: NOW + i, direction: 'push-pull' }, NOW);
+    }
+    expect(typesOf(a.outbox.map((message) => ['a', message]))).toContain('a: live-sums');
+    expect(a.outbox.length).toBeLessThan(100);
+  });
+});

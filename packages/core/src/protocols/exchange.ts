@@ -21,6 +21,7 @@ import type { BucketSums, Contexts, Direction, ExchangeMessage, Hashes } from '.
 import type { Environment } from '../protocol.ts';
 import { sample } from '../random.ts';
 import { Agreements } from './agreements.ts';
+import { Effort } from './exchange/effort.ts';
 import { horizonOf } from './exchange/held.ts';
 import { IncomingTransfer, type IncomingOptions } from './exchange/incoming.ts';
 import { OutgoingTransfers } from './exchange/outgoing.ts';
@@ -40,6 +41,7 @@ export class Exchange {
   readonly #incoming: IncomingTransfer;
   readonly #sweep: Sweep;
   readonly #agreements: Agreements;
+  readonly #effort = new Effort();
 
   /**
    * @param recent dots that arrived lately, which others may get by another way: not yet worth a transfer. `null`: all are
@@ -112,6 +114,8 @@ export class Exchange {
   }
 
   receive(from: string, message: ExchangeMessage, nowMs: number): void {
+    // What is dear and too much is left unanswered, as if it had been lost: the next exchange asks again.
+    if (isDear(message) && !this.#effort.take(from, this.#walk, nowMs)) return;
     switch (message.type) {
       case 'hashes':
         return this.#onHashes(from, message, nowMs);
@@ -138,6 +142,12 @@ export class Exchange {
     }
   }
 
+  /** How long a walk through all that is here is. */
+  get #walk(): number {
+    const { context, store } = this.#environment.replica;
+    return store.size + context.room;
+  }
+
   // Step a: hashes.
 
   #hashes(horizonMs: number): Hashes {
@@ -153,8 +163,11 @@ export class Exchange {
       if (replica.context.size > FEW_ORIGINS)
         effects.send(from, { type: 'bucket-sums', sums: replica.context.bucketSums.slice(), direction });
       else this.#tellContext(from, 'all', direction, nowMs);
+    } else if (!this.#effort.take(from, replica.store.expiringSeconds, nowMs)) {
+      // Sums for ever new horizons are dear where much expires.
     } else if (!sameSum(replica.store.liveSum(message.horizonMs), message.live)) {
-      this.#sweep.begin(from, Math.max(message.horizonMs, horizonOf(replica, nowMs)));
+      if (this.#effort.take(from, this.#walk, nowMs))
+        this.#sweep.begin(from, Math.max(message.horizonMs, horizonOf(replica, nowMs)));
     } else if (this.#agreements.agreed(from)) {
       // It cannot know yet that we are equal: say so, once. Then both are silent until one of them changes.
       this.begin([from], nowMs);
@@ -203,4 +216,9 @@ export class Exchange {
 function mirrored(direction: Direction): Direction {
   if (direction === 'push') return 'pull';
   return direction === 'pull' ? 'push' : direction;
+}
+
+/** Whether a message, however short, is answered by a walk through all that is here. */
+function isDear({ type }: ExchangeMessage): boolean {
+  return type === 'bucket-sums' || type === 'contexts' || type === 'live-sums' || type === 'live-dots';
 }
