@@ -103,6 +103,9 @@ describe('what counts', () => {
     for (const type of ['announce', 'ask', 'gone', 'refused', 'room'] as const)
       expect(weightOf({ type, dots, pulled: false }, 3)).toBe(plain + parts);
     expect(weightOf({ type: 'feedback', known: dots, news: dots }, 3)).toBe(plain + 2 * parts);
+    const updates = Array.from({ length: 10 }, () => new Update('x', undefined, 1, origin, 1, undefined));
+    expect(weightOf({ type: 'updates', cause: 'mail', updates }, 3)).toBe(plain + 1600);
+    expect(weightOf({ type: 'chunk', invitation: 1, index: 0, updates }, 3)).toBe(plain + 1600);
     const sum = { low: 0, high: 0 };
     expect(weightOf({ type: 'contexts', buckets: 'all', dots, invitation: 1, answer: true }, 3)).toBe(plain + parts);
     const end = { type: 'end', invitation: 1, index: 0, buckets: 'all', claim: dots } as const;

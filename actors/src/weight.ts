@@ -15,6 +15,8 @@ const PARTS_OF_WORK = 4;
 const ASKED_AT_MOST = 8192;
 /** A message on its way through mailboxes, beside what it holds. */
 const MESSAGE_BYTES = 256;
+/** An update with its strings, beside their bytes. */
+const UPDATE_BYTES = 160;
 const ORIGIN_BYTES = 160;
 const INTERVAL_BYTES = 16;
 
@@ -52,6 +54,9 @@ function workOfDots(dots: Dots): number {
 /** In bytes while it waits, roughly. @param frameBytes what it took on the wire */
 export function weightOf(message: Message, frameBytes: number): number {
   switch (message.type) {
+    case 'updates':
+    case 'chunk':
+      return MESSAGE_BYTES + frameBytes + UPDATE_BYTES * message.updates.length;
     case 'announce':
     case 'ask':
     case 'gone':
