@@ -26,6 +26,14 @@ describe('removed rumors', () => {
     expect(removed.count).toBeGreaterThan(0);
   });
 
+  test('are a set of dots, an entry per origin, also where some were removed again', () => {
+    const removed = new Removed(1600);
+    removed.add(dots(1, 5), 0);
+    removed.add(dots(4, 9), 200);
+    expect(removed.takeOld(1900)).toEqual(dots(1, 9));
+    expect(removed.count).toBe(0);
+  });
+
   test('of nothing make no generation', () => {
     const removed = new Removed(0);
     removed.add([], 0);

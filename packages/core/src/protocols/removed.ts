@@ -44,6 +44,9 @@ export class Removed {
     const old = this.#generations.filter(({ until }) => until <= nowMs - this.#ttlMs);
     if (old.length === 0) return [];
     this.#generations = this.#generations.filter(({ until }) => until > nowMs - this.#ttlMs);
-    return old.flatMap(({ dots }) => dots.dots());
+    // What was removed again later is in several generations, and in a set of dots once.
+    const [{ dots: taken }, ...later] = old as [Generation, ...Generation[]];
+    for (const { dots } of later) taken.addAll(dots.dots());
+    return taken.dots();
   }
 }
