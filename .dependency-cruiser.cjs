@@ -1,7 +1,7 @@
 /**
  * The layers: imports point one way only, and each outside dependency has one owner.
  *
- * cli → grapevine → actors → transport → wire → core, and cli → sim → wire → core.
+ * cli → node → actors → transport → wire → core, and cli → sim → wire → core.
  * Tests may import everything; nothing imports a test.
  */
 
@@ -12,23 +12,16 @@ const layers = {
   'packages/transport': ['packages/wire', 'packages/core'],
   'packages/sim': ['packages/wire', 'packages/core'],
   actors: ['packages/transport', 'packages/wire', 'packages/core'],
-  'packages/grapevine': ['actors', 'packages/transport', 'packages/wire', 'packages/core'],
-  'packages/cli': [
-    'packages/grapevine',
-    'packages/sim',
-    'actors',
-    'packages/transport',
-    'packages/wire',
-    'packages/core',
-  ],
+  'packages/node': ['actors', 'packages/transport', 'packages/wire', 'packages/core'],
+  'packages/cli': ['packages/node', 'packages/sim', 'actors', 'packages/transport', 'packages/wire', 'packages/core'],
 };
 
 /** Every outside dependency with the one place that may import it. */
 const owners = {
-  nact: '^(actors/src/kernel/nact[.]ts$|packages/grapevine/src/)',
+  nact: '^(actors/src/kernel/nact[.]ts$|packages/node/src/)',
   ws: '^packages/transport/src/',
   msgpackr: '^packages/wire/src/',
-  pino: '^packages/grapevine/src/',
+  pino: '^packages/node/src/',
   commander: '^packages/cli/src/',
   'd3-[a-z]+': '^packages/sim/src/papers/plot[.]ts$',
 };

@@ -143,6 +143,6 @@ describe('versions', () => {
     expect(actors?.peerDependencies).toEqual({ nact: '7.6.2' });
     expect(actors?.dependencies).not.toHaveProperty('nact');
     expect(workspace.devDependencies?.['nact']).toBe('7.6.2');
-    expect(manifests.find(({ name }) => name === 'grapevine')?.dependencies?.['nact']).toBe('7.6.2');
+    expect(manifests.find(({ name }) => name === '@grapevine/node')?.dependencies?.['nact']).toBe('7.6.2');
   });
 });

@@ -5,7 +5,7 @@
  *  1. Victim and honest nodes run this same code.
  *  2. Times are taken here, where an id is written and where it arrives, by a clock that all processes share.
  */
-import { createGrapevine, type Gossip, type Grapevine, type GrapevineOptions } from 'grapevine';
+import { createGrapevine, type Gossip, type Grapevine, type GrapevineOptions } from '@grapevine/node';
 import { serveCommands } from '../bench/child.ts';
 import { pass, sharedNowMs } from '../bench/clock.ts';
 

@@ -1,6 +1,6 @@
 /** The network does to two real nodes what it is told, to the pair that it is told of. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { createGrapevine, type Grapevine } from 'grapevine';
+import { createGrapevine, type Grapevine } from '@grapevine/node';
 
 import { innerHost, Network } from './network.ts';
 

@@ -3,7 +3,7 @@
  */
 import { writeHeapSnapshot } from 'node:v8';
 import { seededRandom } from '@grapevine/core';
-import { observeMembers } from 'grapevine';
+import { observeMembers } from '@grapevine/node';
 import { serveCommands } from '../bench/child.ts';
 import { type Birth, createParty, type Party, security } from './party.ts';
 import { Readers } from './readers.ts';

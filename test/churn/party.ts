@@ -3,7 +3,7 @@
  * those that say when something is forgotten.
  */
 import { seededRandom } from '@grapevine/core';
-import { createGrapevine, entropy, type Gossip, type Grapevine, hybrid } from 'grapevine';
+import { createGrapevine, entropy, type Gossip, type Grapevine, hybrid } from '@grapevine/node';
 
 /** After how many milliseconds what is gone is forgotten. */
 export interface Horizons {

@@ -4,7 +4,7 @@
  */
 import { writeHeapSnapshot } from 'node:v8';
 import { seededRandom } from '@grapevine/core';
-import type { GossipStatus } from 'grapevine';
+import type { GossipStatus } from '@grapevine/node';
 import { serveCommands } from '../bench/child.ts';
 import { type Birth, createParty, type Party } from './party.ts';
 import { Readers } from './readers.ts';

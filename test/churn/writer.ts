@@ -3,7 +3,7 @@
  *
  * Invariant: a third expires, a third is removed, and a third is changed once and then removed.
  */
-import { type Gossip, GossipError } from 'grapevine';
+import { type Gossip, GossipError } from '@grapevine/node';
 
 const LIFE_MS = [2000, 10_000] as const;
 

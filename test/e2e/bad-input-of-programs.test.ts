@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { spawnGrapevine } from '@grapevine/actors';
 import type * as nact from 'nact';
-import { createGrapevine, type GossipError, type Grapevine } from 'grapevine';
+import { createGrapevine, type GossipError, type Grapevine } from '@grapevine/node';
 
 const nodes: Grapevine[] = [];
 

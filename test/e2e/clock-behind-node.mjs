@@ -2,7 +2,7 @@
  * A node in a process of its own whose clock is wrong by so many milliseconds: for clock-behind.test.ts.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { createGrapevine } from 'grapevine';
+import { createGrapevine } from '@grapevine/node';
 
 const { name, byMs, seeds } = workerData;
 const lines = [];

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
 import { afterEach, expect, test } from '@jest/globals';
-import { createGrapevine, type Grapevine } from 'grapevine';
+import { createGrapevine, type Grapevine } from '@grapevine/node';
 
 const open: (Grapevine | Worker)[] = [];
 afterEach(async () => {

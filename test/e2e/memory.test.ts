@@ -41,7 +41,7 @@ interface Report {
 
 /** What the victim's process runs. */
 const program = `
-import { createGrapevine } from 'grapevine';
+import { createGrapevine } from '@grapevine/node';
 const { maxIds, maxBytes, maxOrigins, ...node } = ${JSON.stringify(options)};
 const grapevine = await createGrapevine({ name: 'victim', listen: { port: 0 }, peers: [], logger: false, stallTimeout: 600_000, ...node });
 const gossip = grapevine.gossip("grapevine", { maxIds, maxBytes, maxOrigins, maxUpdateBytes: 65_536 });

@@ -9,7 +9,7 @@
 import { encodeChannel, Encoder, Told } from '@grapevine/wire';
 import { type CloseInfo, closeCodes, type Session, type Transport } from '@grapevine/transport';
 import { isGossipError, type Message } from '@grapevine/core';
-import { swim } from 'grapevine';
+import { swim } from '@grapevine/node';
 import type { Confinement } from './confinement.ts';
 import { Dice } from './dice.ts';
 import { Model } from './model.ts';

@@ -6,7 +6,7 @@
  */
 import { isGossipError, type Message } from '@grapevine/core';
 import { Decoder, type Incoming } from '@grapevine/wire';
-import { swim } from 'grapevine';
+import { swim } from '@grapevine/node';
 import { protocols } from './scene.ts';
 
 /** `ends`: it is malformed. `unsure`: the node may take it or not, by what else it has been told. */

@@ -2,7 +2,7 @@
  * What must hold while liars talk: no crash, no promise that fails unheard, no end without a name, no changed prototype,
  * memory that comes back.
  */
-import type { Logger } from 'grapevine';
+import type { Logger } from '@grapevine/node';
 import { closeCodes, type CloseInfo } from '@grapevine/transport';
 
 const nameOfCode: ReadonlyMap<number, string> = new Map(Object.entries(closeCodes).map(([name, code]) => [code, name]));

@@ -6,7 +6,16 @@
  *     epochs and stamps do not depend on when the run was.
  */
 import { randomBytes } from 'node:crypto';
-import { createGrapevine, entropy, type Gossip, type Grapevine, hybrid, type Protocol, rumor, swim } from 'grapevine';
+import {
+  createGrapevine,
+  entropy,
+  type Gossip,
+  type Grapevine,
+  hybrid,
+  type Protocol,
+  rumor,
+  swim,
+} from '@grapevine/node';
 import { Origin } from '@grapevine/core';
 import {
   createMemoryTransport,

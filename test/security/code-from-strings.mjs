@@ -18,7 +18,7 @@ globalThis.Function = new Proxy(Function, {
   },
 });
 
-const { createGrapevine, entropy, hybrid } = await import('grapevine');
+const { createGrapevine, entropy, hybrid } = await import('@grapevine/node');
 const { Origin, Update } = await import('@grapevine/core');
 const { encodeChannel, encodeHello, Encoder, protocolVersions, Told } = await import('@grapevine/wire');
 const { WebSocket } = await import('ws');

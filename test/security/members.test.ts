@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { type Message, Origin, Update } from '@grapevine/core';
-import { createGrapevine, type Gossip, type Grapevine, type GrapevineOptions } from 'grapevine';
+import { createGrapevine, type Gossip, type Grapevine, type GrapevineOptions } from '@grapevine/node';
 import { pino } from 'pino';
 
 import { afterProof } from '../attacks/after-proof.ts';

@@ -7,7 +7,7 @@ import { createSecretKey, randomBytes } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { Encoder, Decoder, encodeChannel } from '@grapevine/wire';
-import { createGrapevine, type Grapevine, swim } from 'grapevine';
+import { createGrapevine, type Grapevine, swim } from '@grapevine/node';
 import { type Logger, pino } from 'pino';
 
 import { nextEpoch } from '../attacks/member.ts';

@@ -10,7 +10,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
-import { createGrapevine, dns, swim } from 'grapevine';
+import { createGrapevine, dns, swim } from '@grapevine/node';
 
 const { POD_NAME, POD_IP } = process.env;
 

@@ -14,7 +14,7 @@ import {
   type GrapevineOptions,
   type GossipOptions,
   type SecurityOptions,
-} from 'grapevine';
+} from '@grapevine/node';
 
 import { type AgentEvent, type PrintedEntry, showJson, showText } from './event.ts';
 import { Input } from './input.ts';

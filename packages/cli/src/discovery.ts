@@ -3,7 +3,7 @@
  *
  * Invariant: only the form is judged here. What a source may be told, its owner knows.
  */
-import { type Discovery, dns, file } from 'grapevine';
+import { type Discovery, dns, file } from '@grapevine/node';
 
 const forms = 'It must be dns:NAME:PORT, dns-aaaa:NAME:PORT, srv:NAME or file:PATH.';
 

@@ -6,7 +6,7 @@
  *  2. With `--json` every event is one line of JSON, whatever a value holds.
  */
 import { printable } from '@grapevine/core';
-import type { GossipStatus, Meta } from 'grapevine';
+import type { GossipStatus, Meta } from '@grapevine/node';
 
 /** An id with what it holds. */
 export interface PrintedEntry {

@@ -8,7 +8,7 @@
  *  2. A bad line is answered with its number, after those before it, and costs nothing else: its neighbours in a batch
  *     are written.
  */
-import { type Gossip, isGossipError } from 'grapevine';
+import { type Gossip, isGossipError } from '@grapevine/node';
 
 import { type Command, parseCommand } from './command.ts';
 import { type Line, LineSplitter, MAX_LINE_CHARS } from './lines.ts';

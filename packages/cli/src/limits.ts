@@ -4,7 +4,7 @@
  * Invariant: nothing is judged here but which word belongs where. The library's resolver knows what a bound may be and names
  * what is wrong, so that the command and the library say the same.
  */
-import { GossipError, type GossipOptions, type NodeOptions } from 'grapevine';
+import { GossipError, type GossipOptions, type NodeOptions } from '@grapevine/node';
 
 const ofNode = [
   'maxConnections',

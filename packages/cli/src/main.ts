@@ -17,7 +17,7 @@ import {
   swim,
   type SwimOptions,
   type Membership,
-} from 'grapevine';
+} from '@grapevine/node';
 
 import { addAdvise } from './advise.ts';
 import { type AgentOptions, runAgent } from './agent.ts';

@@ -7,7 +7,7 @@
  */
 import type { Command } from 'commander';
 import { printable } from '@grapevine/core';
-import { type MemberStatus, observeMembers } from 'grapevine';
+import { type MemberStatus, observeMembers } from '@grapevine/node';
 
 import { parseDuration } from './duration.ts';
 import { addSecurityFlags, type SecurityFlags, securityOf } from './security.ts';

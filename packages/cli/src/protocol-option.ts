@@ -4,7 +4,7 @@
  * Invariant: nothing is judged here. The protocol's resolver knows what an option means and names everything that is
  * wrong, so that the command and the library say the same.
  */
-import { entropy, hybrid, type Protocol, rumor } from 'grapevine';
+import { entropy, hybrid, type Protocol, rumor } from '@grapevine/node';
 
 type Options = { [key: string]: unknown };
 

@@ -8,7 +8,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { GossipError, type SecurityOptions, type TransportTls } from 'grapevine';
+import { GossipError, type SecurityOptions, type TransportTls } from '@grapevine/node';
 
 export interface SecurityFlags {
   readonly keyFile: readonly string[];
