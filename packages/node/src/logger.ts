@@ -1,9 +1,14 @@
 /**
  * The log of a node: pino, unless told otherwise.
  *
- * Invariant: nothing is written to standard output by default; that belongs to the program.
+ * Invariants
+ *  1. Nothing is written to standard output by default; that belongs to the program.
+ *  2. One event is one line that says each thing once. An error that Grapevine raises on purpose (a `GossipError`) is logged
+ *     with its code, its context and its cause, and without a stack: the stack would show our code, not the fault. Any other
+ *     error keeps its stack, because it is a fault in somebody's code and the stack says where.
  */
 import type { Logger } from '@grapevine/actors';
+import { isGossipError } from '@grapevine/core';
 import { destination, type LoggerOptions, pino } from 'pino';
 
 export type { LoggerOptions } from 'pino';
@@ -15,10 +20,53 @@ export type LoggerChoice = LoggerOptions | Logger | false;
 export function loggerOf(choice: LoggerChoice, node: string): Logger | undefined {
   if (choice === false) return undefined;
   if (isLogger(choice)) return choice;
-  // Some lines name the node themselves: as `base` it would stand in these twice.
-  const options: LoggerOptions = { level: 'warn', base: null, mixin: () => ({ node }), ...choice };
+  const options: LoggerOptions = {
+    level: 'warn',
+    base: null,
+    // Some lines name the node themselves: as `base` it would stand in these twice.
+    mixin: () => ({ node }),
+    hooks: {
+      logMethod(this: unknown, args, method) {
+        const [fields, message] = args as unknown as [object, string];
+        method.call(this as never, withoutRepeats(fields, message), message);
+      },
+    },
+    ...choice,
+  };
   // pino takes either a transport, which says where to write, or a stream.
   return options.transport === undefined ? pino(options, destination(2)) : pino(options);
+}
+
+/** The fields with a `GossipError` in `err` as what the line's text does not say already. Other fields stay as they are. */
+function withoutRepeats(fields: object, message: string): object {
+  const { err: error } = fields as { readonly err?: unknown };
+  if (!isGossipError(error)) return fields;
+  const { code, fault, context } = error;
+  const said = message.includes(error.message) ? message : `${message} ${error.message}`;
+  const cause = causeOf(error, said);
+  return {
+    ...fields,
+    err: {
+      code,
+      fault,
+      ...(said === message ? {} : { message: error.message }),
+      ...(cause === '' ? {} : { cause }),
+      ...(Object.keys(context).length === 0 ? {} : { context }),
+    },
+  };
+}
+
+/** The messages of the chain of causes that the text does not hold already. */
+function causeOf(error: { readonly cause?: unknown }, said: string): string {
+  const causes: string[] = [];
+  const met = new Set<unknown>([error]);
+  for (let { cause } = error; cause !== undefined && cause !== null && !met.has(cause);) {
+    met.add(cause);
+    const { message = String(cause), cause: next } = cause as { readonly message?: string; readonly cause?: unknown };
+    if (![said, ...causes].some((text) => text.includes(message))) causes.push(message);
+    cause = next;
+  }
+  return causes.join(': ');
 }
 
 function isLogger(choice: LoggerOptions | Logger): choice is Logger {
