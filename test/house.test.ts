@@ -47,7 +47,7 @@ const release = manifestOf('lerna.json').version;
 describe('places', () => {
   test('the top level holds what the design names and dot files, nothing else', () => {
     const allowed =
-      /^(packages|actors|test|docs|(package|package-lock|tsconfig[.]base|lerna)[.]json|README[.]md|LICENSE|CHANGELOG[.]md|SECURITY[.]md|[.].+)$/;
+      /^(packages|actors|test|docs|findings|(package|package-lock|tsconfig[.]base|lerna)[.]json|README[.]md|LICENSE|CHANGELOG[.]md|SECURITY[.]md|[.].+)$/;
     const top = new Set(files.map((path) => path.split('/')[0] ?? path));
     expect([...top].filter((name) => !allowed.test(name))).toEqual([]);
     expect([...top]).toEqual(expect.arrayContaining(['packages', 'actors', 'test', 'package.json', 'lerna.json']));

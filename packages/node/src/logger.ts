@@ -62,11 +62,18 @@ function causeOf(error: { readonly cause?: unknown }, said: string): string {
   const met = new Set<unknown>([error]);
   for (let { cause } = error; cause !== undefined && cause !== null && !met.has(cause);) {
     met.add(cause);
-    const { message = String(cause), cause: next } = cause as { readonly message?: string; readonly cause?: unknown };
+    const { message, cause: next } = linkOf(cause);
     if (![said, ...causes].some((text) => text.includes(message))) causes.push(message);
     cause = next;
   }
   return causes.join(': ');
+}
+
+/** What a link of the chain says, and the next one. A cause can be anything that was thrown. */
+function linkOf(thrown: unknown): { readonly message: string; readonly cause: unknown } {
+  if (typeof thrown !== 'object' || thrown === null) return { message: String(thrown), cause: undefined };
+  const { message, cause } = thrown as { readonly message?: unknown; readonly cause?: unknown };
+  return { message: typeof message === 'string' ? message : 'an object without a message', cause };
 }
 
 function isLogger(choice: LoggerOptions | Logger): choice is Logger {
