@@ -226,6 +226,28 @@ describe('keys over TLS', () => {
     expect([a.log, b.log]).toEqual([[], []]);
   });
 
+  test('are bound to connections of TLS 1.3 alone: an older one is refused by whoever binds, with the cause and the cure', async () => {
+    const old = await aNode('old', {
+      tls: { ...certified('old').tls, maxVersion: 'TLSv1.2' },
+      keys,
+      channelBinding: false,
+    });
+    const a = await aNode('a', { ...certified('a'), keys });
+    const refusal = {
+      code: 'BINDING_UNAVAILABLE',
+      message: 'no channel binding can be had: let both speak TLS 1.3, or give channelBinding: false on all nodes',
+    };
+    expect(await failure(a, old.url)).toMatchObject(refusal);
+    expect(await failure(old, a.url)).toMatchObject(refusal);
+    expect(a.refusals.map(({ by, error: { code, message } }) => ({ by, code, message }))).toEqual([
+      { by: 'us', ...refusal },
+      { by: 'us', ...refusal },
+    ]);
+    expect([a.log, old.log]).toEqual([[], []]);
+    const b = await aNode('b', { ...certified('b'), keys, channelBinding: false });
+    await expectMeeting(old, b);
+  });
+
   test('let a proxy of ours end TLS where channelBinding is off on both sides', async () => {
     const a = await aNode('a', { keys, channelBinding: false });
     const b = await aNode('b', { ...certified('b'), keys, channelBinding: false });

@@ -1,5 +1,5 @@
 /**
- * `--key-file`, `--tls-…` and `--insecure`: files named on the command line as the option `security`.
+ * `--key-file`, `--tls-…`, `--no-channel-binding` and `--insecure`: files named on the command line as the option `security`.
  *
  * Invariants
  *  1. A key stands in files alone: an argument would be in the list of processes for everybody to read.
@@ -18,6 +18,7 @@ export interface SecurityFlags {
   readonly tlsClients?: true;
   readonly tlsNames?: true;
   readonly insecure?: true;
+  readonly channelBinding: boolean;
 }
 
 /** Adds the flags that all who connect have. */
@@ -32,6 +33,10 @@ export function addSecurityFlags(command: Command): Command {
     .option('--tls-cert <path>', 'the certificate of this node, with its chain (PEM)')
     .option('--tls-key <path>', 'the private key of the certificate (PEM)')
     .option('--tls-ca <path>', 'the authorities whose certificates are taken (PEM; default: those of Node.js)')
+    .option(
+      '--no-channel-binding',
+      'take proofs of keys that are not bound to the TLS connection: on all nodes, or on none',
+    )
     .option('--insecure', 'speak ws: with other machines without keys: whoever reaches the port takes part');
 }
 
@@ -43,6 +48,7 @@ export function securityOf(flags: SecurityFlags): SecurityOptions {
     ...(keys.length === 0 ? {} : { keys }),
     ...(tls === undefined ? {} : { tls }),
     ...(flags.insecure === true ? { insecure: true } : {}),
+    ...(flags.channelBinding ? {} : { channelBinding: false }),
   };
 }
 

@@ -41,6 +41,8 @@ export const errorCodes = {
   KEY_MISMATCH: 'peer',
   /** A certificate was refused, by us or by the peer: its authority, its dates, its names, or that there is none. */
   CERTIFICATE_REFUSED: 'peer',
+  /** Keys want a channel binding, and a TLS connection gives none: it is older than TLS 1.3, or the runtime does not tell. */
+  BINDING_UNAVAILABLE: 'world',
   /** A URL leads in the clear to another machine, and this node has no keys. */
   PLAINTEXT_REFUSED: 'caller',
   /** No version of the protocol is spoken by both nodes. */

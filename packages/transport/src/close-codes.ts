@@ -44,6 +44,8 @@ export const closeCodes = {
   SILENT: 4410,
   /** The certificate does not bear the name of the node, or there is none. */
   CERTIFICATE_REFUSED: 4412,
+  /** Keys want a channel binding, and the TLS connection gives none. */
+  BINDING_UNAVAILABLE: 4413,
   VERSION_UNSPEAKABLE: 4426,
   TOO_SLOW: 4429,
   TOO_MANY_CONNECTIONS: 4430,
@@ -70,6 +72,7 @@ const errorOfCode: ReadonlyMap<number, ErrorCode> = new Map([
   [closeCodes.KEY_MISMATCH, 'KEY_MISMATCH'],
   [closeCodes.KEY_REQUIRED, 'KEY_REQUIRED'],
   [closeCodes.CERTIFICATE_REFUSED, 'CERTIFICATE_REFUSED'],
+  [closeCodes.BINDING_UNAVAILABLE, 'BINDING_UNAVAILABLE'],
   [closeCodes.HELLO_TIMEOUT, 'HELLO_TIMEOUT'],
   [closeCodes.NAME_TAKEN, 'NAME_TAKEN'],
   [closeCodes.SILENT, 'SILENT'],

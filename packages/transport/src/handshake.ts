@@ -167,12 +167,20 @@ export class Handshake implements SocketEvents {
       this.refuse(closeCodes.SELF, 'the URL leads to the node itself');
       return;
     }
+    const binding = channelBinding ? this.socket.binding() : 'none';
+    if (binding === 'unavailable') {
+      this.refuse(
+        closeCodes.BINDING_UNAVAILABLE,
+        'no channel binding can be had: let both speak TLS 1.3, or give channelBinding: false on all nodes',
+      );
+      return;
+    }
     const [dialler, acceptor] = this.dialled ? [this.#ours, theirs] : [theirs, this.#ours];
     const exchange: Exchange = {
       dialler: digestOf(dialler),
       acceptor: digestOf(acceptor),
       version: peer.version,
-      binding: channelBinding ? this.socket.binding() : null,
+      binding: binding === 'none' ? null : binding,
     };
     this.#unproven = { peer, exchange };
     this.socket.send(this.dialled ? this.#prove(exchange) : this.#ours);

@@ -215,8 +215,8 @@ class MemorySocket implements Socket {
     this.#gone = gone;
   }
 
-  binding(): null {
-    return null;
+  binding(): 'none' {
+    return 'none';
   }
 
   certifiedNames(): null {

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
+import type { Violation } from '@grapevine/core';
 import type { TransportOptions } from './options.ts';
 import { isExposed, isLoopback, readSecurity, renewedTls } from './security.ts';
+import { thisRuntime } from './runtime.ts';
 import { createWebSocketTransport } from './websocket.ts';
 
 const keys = [randomBytes(32)];
@@ -71,6 +73,45 @@ describe('the options of security', () => {
     expect(thrown).toMatchObject({
       context: { violations: paths.map((path) => ({ path: `security.${path}` })) },
     });
+  });
+
+  const bun = { name: 'Bun 1', exportsKeyingMaterial: false, readsCertificates: false, hasStreams: false };
+  const deno = { ...bun, name: 'Deno 2', readsCertificates: true, hasStreams: true };
+  const tls = { requestCert: true, checkNames: true };
+
+  test.each([
+    [
+      bun,
+      [
+        'security.channelBinding cannot be had on Bun 1, which does not tell what is unique to a TLS connection: give channelBinding: false (--no-channel-binding) on all nodes, or run on Node.js',
+        'security.tls.checkNames cannot be had on Bun 1, which does not show the certificate of a peer: leave it out (--tls-names), or run on Node.js',
+      ],
+    ],
+    [
+      deno,
+      [
+        'security.channelBinding cannot be had on Deno 2, which does not tell what is unique to a TLS connection: give channelBinding: false (--no-channel-binding) on all nodes, or run on Node.js',
+      ],
+    ],
+    [thisRuntime, []],
+  ])('are refused where the runtime cannot keep them: $name', (runtime, sentences) => {
+    const violations: Violation[] = [];
+    readSecurity({ keys, tls }, violations, runtime);
+    expect(violations.map(({ path, problem }) => `${path} ${problem}`)).toEqual(sentences);
+    for (const harmless of [{ keys, tls: {}, channelBinding: false }, { keys }, { tls: {} }]) {
+      const none: Violation[] = [];
+      readSecurity(harmless, none, runtime);
+      expect(none).toEqual([]);
+    }
+  });
+
+  test('are refused where keys are to be bound and TLS 1.3 is not allowed', () => {
+    const old = { maxVersion: 'TLSv1.2' } as const;
+    expect(() => start({ security: { keys, tls: old } })).toThrow(
+      "'security.tls.maxVersion' is TLSv1.2, and keys are bound to connections of TLSv1.3 alone: allow that, or give channelBinding: false (--no-channel-binding) on all nodes",
+    );
+    start({ security: { keys, tls: old, channelBinding: false } });
+    start({ security: { tls: old } });
   });
 
   test('keep their rules when certificates are renewed', () => {

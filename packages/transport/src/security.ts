@@ -5,10 +5,11 @@
  *  1. No message bears a value of these options: they are secrets, or lead to them.
  *  2. What goes over plain WebSockets to or from another machine needs keys, or the word `insecure`.
  */
-import { createSecureContext, type ConnectionOptions, type TlsOptions } from 'node:tls';
+import { createSecureContext, DEFAULT_MAX_VERSION, type ConnectionOptions, type TlsOptions } from 'node:tls';
 import type { KeyObject } from 'node:crypto';
 import { isBoolean, type Violation } from '@grapevine/core';
 import { type KeyMaterial, readKeys } from './keys.ts';
+import { type Runtime, thisRuntime } from './runtime.ts';
 
 /** Given to the https server that listens and to the dials of `wss:` URLs alike. */
 export type TransportTls = Pick<
@@ -22,6 +23,7 @@ export type TransportTls = Pick<
   | 'requestCert'
   | 'servername'
   | 'minVersion'
+  | 'maxVersion'
   | 'ciphers'
 > & {
   /**
@@ -49,7 +51,7 @@ export interface SecurityOptions {
   readonly insecure?: boolean | undefined;
   /**
    * Whether a proof counts only for the TLS connection that it was made on, so that nobody who ends TLS on the way can pass
-   * it on. `false`, on all nodes, where a proxy of yours does end it.
+   * it on. Needs TLS 1.3. `false`, on all nodes, where a proxy of yours does end TLS, and where nodes run on Bun or Deno.
    * @default true
    */
   readonly channelBinding?: boolean | undefined;
@@ -64,8 +66,12 @@ export interface ResolvedSecurity {
 
 const known = ['keys', 'tls', 'insecure', 'channelBinding'];
 
-/** @returns the options, complete; what is wrong is added to `violations`, under `security` */
-export function readSecurity(given: unknown, violations: Violation[]): ResolvedSecurity {
+/** @returns the options, complete; what is wrong, or cannot be had on this runtime, is added to `violations`, under `security` */
+export function readSecurity(
+  given: unknown,
+  violations: Violation[],
+  runtime: Runtime = thisRuntime,
+): ResolvedSecurity {
   const none: ResolvedSecurity = { keys: [], tls: null, insecure: false, channelBinding: true };
   if (given === undefined || given === null) return none;
   if (typeof given !== 'object' || Array.isArray(given)) {
@@ -77,12 +83,40 @@ export function readSecurity(given: unknown, violations: Violation[]): ResolvedS
       violations.push({ path: `security.${name}`, problem: `means nothing here; known are ${known.join(', ')}` });
   }
   const { keys, tls, insecure, channelBinding } = given as { readonly [name in keyof SecurityOptions]?: unknown };
-  return {
+  const security = {
     keys: keys === undefined ? [] : readKeys(keys, 'security.keys', violations),
     tls: readTls(tls, violations),
     insecure: readFlag(insecure, 'insecure', none.insecure, violations),
     channelBinding: readFlag(channelBinding, 'channelBinding', none.channelBinding, violations),
   };
+  violations.push(...lacks(security, runtime));
+  return security;
+}
+
+/** What is asked for and cannot be had, as far as that can be known before a connection is there. */
+function lacks({ keys, tls, channelBinding }: ResolvedSecurity, runtime: Runtime): Violation[] {
+  if (tls === null) return [];
+  const violations: Violation[] = [];
+  const doWithout = 'give channelBinding: false (--no-channel-binding) on all nodes';
+  if (keys.length > 0 && channelBinding) {
+    const { maxVersion = DEFAULT_MAX_VERSION } = tls;
+    if (!runtime.exportsKeyingMaterial)
+      violations.push({
+        path: 'security.channelBinding',
+        problem: `cannot be had on ${runtime.name}, which does not tell what is unique to a TLS connection: ${doWithout}, or run on Node.js`,
+      });
+    else if (maxVersion !== undefined && maxVersion !== 'TLSv1.3')
+      violations.push({
+        path: 'security.tls.maxVersion',
+        problem: `is ${maxVersion}, and keys are bound to connections of TLSv1.3 alone: allow that, or ${doWithout}`,
+      });
+  }
+  if (tls.checkNames === true && !runtime.readsCertificates)
+    violations.push({
+      path: 'security.tls.checkNames',
+      problem: `cannot be had on ${runtime.name}, which does not show the certificate of a peer: leave it out (--tls-names), or run on Node.js`,
+    });
+  return violations;
 }
 
 function readFlag(given: unknown, name: string, otherwise: boolean, violations: Violation[]): boolean {

@@ -24,6 +24,12 @@ export interface SocketEvents {
   closed(code: number, reason: string, cause?: unknown): void;
 }
 
+/**
+ * What is unique to the TLS connection below, the same at both its ends (RFC 9266). `none`: there is no TLS. `unavailable`:
+ * there is TLS, but nothing unique to it can be had, because it is older than TLS 1.3 or because the runtime does not tell.
+ */
+export type ChannelBinding = Uint8Array | 'none' | 'unavailable';
+
 export interface Socket {
   /** Set once by whoever takes the socket, synchronously. */
   events: SocketEvents;
@@ -31,8 +37,7 @@ export interface Socket {
   readonly address: string | null;
   /** Bytes handed over that have not left this process's memory. Once they have, `drained` comes, if they were many. */
   readonly bufferedBytes: number;
-  /** What is unique to the TLS connection below, the same at both its ends (RFC 9266); null where there is none. */
-  binding(): Uint8Array | null;
+  binding(): ChannelBinding;
   /** The names in the certificate that the peer has shown, checked by TLS; null where it showed none. */
   certifiedNames(): readonly string[] | null;
   send(frame: Uint8Array): void;

@@ -21,12 +21,16 @@ import { closeCodes } from './close-codes.ts';
 import { addressOf, Doorstep } from './address.ts';
 import { type ResolvedOptions, resolveOptions, type TransportOptions } from './options.ts';
 import { exposures, isExposed, renewedTls, type TransportTls } from './security.ts';
-import type { Dial, Medium, Socket, SocketEvents } from './socket.ts';
+import { thisRuntime } from './runtime.ts';
+import type { ChannelBinding, Dial, Medium, Socket, SocketEvents } from './socket.ts';
 import { MediumTransport, type Transport } from './transport.ts';
 
 const subprotocol = 'grapevine.1';
 const path = '/grapevine';
-/** RFC 9266, section 2: the channel binding `tls-exporter`. */
+/**
+ * RFC 9266, section 2: the channel binding `tls-exporter`. With TLS 1.2 it needs the extended master secret, of which Node.js
+ * does not tell whether it was agreed on: so only TLS 1.3 counts.
+ */
 const bindingLabel = 'EXPORTER-Channel-Binding';
 
 /** A frame in very many pieces would take far more memory than its bytes. Nodes send theirs in one. */
@@ -148,10 +152,10 @@ class WebSocketMedium implements Medium {
       fail(new Error(`HTTP status ${response.statusCode} instead of a WebSocket: is this a Grapevine node?`));
     });
     webSocket.on('open', () => {
-      if (over || stream === null) return;
+      if (over) return;
       over = true;
       webSocket.off('error', fail);
-      opened(new WebSocketSocket(webSocket, stream, this.#options));
+      opened(new WebSocketSocket(webSocket, { stream, isTls: url.startsWith('wss:') }, this.#options));
     });
     return () => {
       over = true;
@@ -179,7 +183,7 @@ class WebSocketMedium implements Medium {
 
   #adopt(webSocket: WebSocket, stream: Duplex): Socket {
     this.#track(webSocket);
-    return new WebSocketSocket(webSocket, stream, this.#options);
+    return new WebSocketSocket(webSocket, { stream, isTls: this.#tls !== null }, this.#options);
   }
 
   #track(webSocket: WebSocket): void {
@@ -203,16 +207,23 @@ class WebSocketSocket implements Socket {
   events: SocketEvents = noEvents;
   readonly address: string | null;
   readonly #webSocket: WebSocket;
-  readonly #stream: Duplex;
+  /** Null where the runtime does not show it. */
+  readonly #stream: Duplex | null;
+  readonly #isTls: boolean;
   readonly #setTimer: ResolvedOptions['setTimer'];
   readonly #closeTimeoutMs: number;
   #corked = false;
   #error: (Error & { readonly code?: string }) | undefined;
 
-  constructor(webSocket: WebSocket, stream: Duplex, { setTimer, closeTimeoutMs }: ResolvedOptions) {
-    this.address = addressOf(stream as NetSocket);
+  constructor(
+    webSocket: WebSocket,
+    { stream, isTls }: { readonly stream: Duplex | null; readonly isTls: boolean },
+    { setTimer, closeTimeoutMs }: ResolvedOptions,
+  ) {
+    this.address = stream === null ? null : addressOf(stream as NetSocket);
     this.#webSocket = webSocket;
-    this.#stream = stream;
+    this.#stream = thisRuntime.hasStreams ? stream : null;
+    this.#isTls = isTls;
     this.#setTimer = setTimer;
     this.#closeTimeoutMs = closeTimeoutMs;
     webSocket.on('message', (data, isBinary) => {
@@ -225,16 +236,24 @@ class WebSocketSocket implements Socket {
       this.#error = error;
     });
     webSocket.on('close', (code, reason) => this.#ended(code, printable(reason.toString())));
-    stream.on('drain', () => this.events.drained());
+    this.#stream?.on('drain', () => this.events.drained());
   }
 
   get bufferedBytes(): number {
     return this.#webSocket.bufferedAmount;
   }
 
-  binding(): Uint8Array | null {
+  binding(): ChannelBinding {
+    if (!this.#isTls) return 'none';
     const stream = this.#stream;
-    return stream instanceof TLSSocket ? stream.exportKeyingMaterial(32, bindingLabel, Buffer.alloc(0)) : null;
+    if (!thisRuntime.exportsKeyingMaterial || !(stream instanceof TLSSocket)) return 'unavailable';
+    try {
+      if (stream.getProtocol() !== 'TLSv1.3') return 'unavailable';
+      return stream.exportKeyingMaterial(32, bindingLabel, Buffer.alloc(0));
+    } catch {
+      // A connection that has just broken has no keys any more.
+      return 'unavailable';
+    }
   }
 
   certifiedNames(): readonly string[] | null {
@@ -244,13 +263,14 @@ class WebSocketSocket implements Socket {
 
   send(frame: Uint8Array): void {
     const webSocket = this.#webSocket;
-    // The callback tells that small frames have left, for which the stream has no event of its own.
-    if (webSocket.bufferedAmount === 0) webSocket.send(frame);
+    const stream = this.#stream;
+    // The callback tells that frames have left where the stream has no event of its own: for small ones, or for all.
+    if (webSocket.bufferedAmount === 0 && stream !== null) webSocket.send(frame);
     else webSocket.send(frame, this.#sent);
-    if (this.#corked) return;
+    if (this.#corked || stream === null) return;
     // The first frame of a turn has left; what follows in this turn is gathered.
     this.#corked = true;
-    this.#stream.cork();
+    stream.cork();
     process.nextTick(this.#uncork);
   }
 
@@ -282,7 +302,7 @@ class WebSocketSocket implements Socket {
 
   readonly #uncork = (): void => {
     this.#corked = false;
-    this.#stream.uncork();
+    this.#stream?.uncork();
   };
 
   #ended(code: number, reason: string): void {
