@@ -262,14 +262,14 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     const { url, error } = end;
     // What trying again does not mend, a person must hear of, whoever asked for the dial.
     if (error?.code === 'CERTIFICATE_REFUSED' || error?.code === 'PLAINTEXT_REFUSED')
-      this.refused({ url, by: 'us', peer: null, error });
+      this.refused({ url, by: 'us', peer: null, address: null, error });
     const { trackerRef } = this.#node;
     if (trackerRef !== null) tell(trackerRef, { type: 'dial-ended', end });
   }
 
   /** Told once as a warning; the same again, as the peer dials on, or too many at once, are for who looks closely. */
-  refused({ url, by, peer, error }: Refusal): void {
-    const fields = { err: error, node: this.#node.options.name, url, by, peer };
+  refused({ url, by, peer, address, error }: Refusal): void {
+    const fields = { err: error, node: this.#node.options.name, url, by, peer, address };
     const what = `${error.code} ${by} ${peer ?? url}`;
     const text = `connection refused: ${error.message}`;
     const isNew = !this.#refusals.has(what) && this.#node.saidOfRefusals.isNew(what, performance.now());

@@ -66,7 +66,7 @@ describe('the command', () => {
       // The first is the one to prove with.
       expect(await run('members', one.url, '--key-file', others)).toMatchObject({
         code: 1,
-        errors: expect.stringContaining('proves no key that is listed'),
+        errors: expect.stringContaining('proves no key that "one" lists: compare security.keys (--key-file)'),
       });
       expect((await run('members', two.url, '--key-file', others)).code).toBe(0);
       expect(`${one.complaints}${two.complaints}`).not.toContain(key);

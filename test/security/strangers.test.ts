@@ -34,7 +34,8 @@ afterEach(async () => {
   if (violations.length > 0) throw new Error(violations.join('; '));
 });
 
-const mismatch = `${closeCodes.KEY_MISMATCH} the dialler proves no key that is listed: compare security.keys`;
+const mismatch = (name: string): string =>
+  `${closeCodes.KEY_MISMATCH} "${name}" proves no key that "a" lists: compare security.keys (--key-file)`;
 
 /** Two nodes with a session, of which nothing that the test does may be felt. */
 async function aPair(): Promise<{ a: Probe; b: Probe }> {
@@ -70,7 +71,7 @@ describe('a stranger who dials', () => {
       aHello({ name: 'b', epoch: 9 }),
       createSecretKey(randomBytes(32)),
     );
-    expect(await stranger.closed).toBe(mismatch);
+    expect(await stranger.closed).toBe(mismatch('b'));
     expect(stranger.heard).toHaveLength(1);
     expect(helloIn(stranger.heard[0] as Buffer).name).toBe('a');
     expect(pair.a.refusals).toMatchObject([{ by: 'us', peer: null, url: null, error: { code: 'KEY_MISMATCH' } }]);
@@ -82,7 +83,7 @@ describe('a stranger who dials', () => {
     const stranger = await strangers.dial(pair.a.url);
     const { nonce: _, ...bare } = aHello({ name: 'b', epoch: 9 });
     stranger.socket.send(encodeHello(bare));
-    expect(await stranger.closed).toMatch(new RegExp(`^${closeCodes.KEY_REQUIRED} the dialled node has keys`));
+    expect(await stranger.closed).toMatch(new RegExp(`^${closeCodes.KEY_REQUIRED} "a" has keys, "b" has none`));
     expect(stranger.heard).toEqual([]);
     isUnharmed(pair);
   });
@@ -124,7 +125,7 @@ describe('a stranger who dials', () => {
     await until('a session that was overheard', () => a.log.includes('opened c') && said.length >= 3);
     const replaying = await strangers.dial(a.url);
     for (const frame of said) replaying.socket.send(frame);
-    expect(await replaying.closed).toBe(mismatch);
+    expect(await replaying.closed).toBe(mismatch('c'));
     expect(a.log).toEqual(['opened b', 'opened c']);
   });
 
@@ -155,7 +156,9 @@ describe('a stranger who dials', () => {
     const pair = await aPair();
     const stranger = await strangers.dial(pair.a.url);
     stranger.socket.send(encodeHello(aHello({ cluster: 'another' })));
-    expect(await stranger.closed).toMatch(new RegExp(`^${closeCodes.WRONG_CLUSTER} "another" meets "default"`));
+    expect(await stranger.closed).toMatch(
+      new RegExp(`^${closeCodes.WRONG_CLUSTER} ".+" is of cluster "another", "a" of "default"`),
+    );
     expect(stranger.heard).toEqual([]);
     isUnharmed(pair);
   });
@@ -185,7 +188,7 @@ describe('a stranger who dials', () => {
     const older = await strangers.speak(pair.a.url, aHello({ name: 'b', epoch: 6 }), key);
     expect(await older.closed).toMatch(new RegExp(`^${closeCodes.NAME_TAKEN} `));
     const newer = await strangers.speak(pair.a.url, aHello({ name: 'b', epoch: 8 }), key);
-    expect(await newer.closed).toMatch(new RegExp(`^${closeCodes.NAME_TAKEN} a living node bears this name`));
+    expect(await newer.closed).toMatch(new RegExp(`^${closeCodes.NAME_TAKEN} a living node is named "b"`));
     isUnharmed(pair);
   });
 });
@@ -218,7 +221,7 @@ describe('a stranger who is dialled', () => {
       socket.send(heard.length === 1 ? encodeHello(aHello()) : (heard[1] as Buffer));
     });
     expect(a.refusals).toMatchObject([{ by: 'us', peer: null, error: { code: 'KEY_MISMATCH' } }]);
-    expect(a.refusals[0]?.error.message).toMatch(/^the dialled node proves no key that is listed/);
+    expect(a.refusals[0]?.error.message).toMatch(/^".+" proves no key that "a" lists/);
   });
 
   test('and proves a wrong key is refused, and no session is opened for a moment', async () => {

@@ -221,7 +221,8 @@ describe('keys over TLS', () => {
     const b = await aNode('b', { ...certified('b'), keys });
     expect(await failure(b, await terminatorOf(a.url))).toMatchObject({
       code: 'KEY_MISMATCH',
-      message: 'the dialler proves no key that is listed: compare security.keys, or a proxy ends TLS (channelBinding)',
+      message:
+        '"b" proves no key that "a" lists: compare security.keys (--key-file), or a proxy ends TLS (channelBinding)',
     });
     expect([a.log, b.log]).toEqual([[], []]);
   });

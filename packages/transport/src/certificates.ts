@@ -60,26 +60,27 @@ export function dialFailure(url: string, cause: unknown): GossipError | null {
 
 /** What went wrong with a TLS connection that we accepted; null when it may have been a port scan. */
 export function acceptFailure(error: Failure, socket: TLSSocket): GossipError | null {
-  const address = addressOf(socket) ?? 'an address that is gone';
+  const known = addressOf(socket);
+  const address = known ?? 'an address that is gone';
   const why = socket.authorizationError as unknown as string | Failure | null;
   const defect = typeof why === 'string' ? why : why?.code;
   if (defect !== undefined && defect !== null)
     return refused(
       `the certificate of a dialler at ${address} is refused: ${found[defect] ?? defect}`,
-      { address },
+      { address: known },
       error,
     );
   const { code = '' } = error;
   if (code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE')
     return refused(
       `a dialler at ${address} showed no certificate: give it security.tls.cert and key of its own`,
-      { address },
+      { address: known },
       error,
     );
   if (told[code] !== undefined)
-    return refused(`a dialler at ${address} refuses this node: ${told[code]}`, { address }, error);
+    return refused(`a dialler at ${address} refuses this node: ${told[code]}`, { address: known }, error);
   if (code === 'ERR_SSL_HTTP_REQUEST')
-    return refused(`a dialler at ${address} came in plain ws: to a port of wss:`, { address }, error);
+    return refused(`a dialler at ${address} came in plain ws: to a port of wss:`, { address: known }, error);
   return null;
 }
 

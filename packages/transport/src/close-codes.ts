@@ -95,10 +95,33 @@ export function closeInfo(
   return { code, reason, error: new GossipError(errorCode, message, details) };
 }
 
+/**
+ * Why a connection ends: a sentence, or one that is made with the labels of nodes in it, which may be too long for a close
+ * frame.
+ */
+export type Reason = string | ((shown: (label: string) => string) => string);
+
+/** The most bytes that a close frame carries. */
+const reasonBytes = 123;
+/** The characters of a label that are shown where all of it is too much. */
+const labelChars = 16;
+
+/** The reason with every label in full, for the log of this node. */
+export function fullReason(reason: Reason): string {
+  return typeof reason === 'string' ? reason : reason((label) => label);
+}
+
+/** The reason as a close frame carries it: with labels cut where that is needed, so that what to do is still said. */
+export function shortReason(reason: Reason): string {
+  const full = fullReason(reason);
+  if (typeof reason === 'string' || Buffer.byteLength(full) <= reasonBytes) return clipReason(full);
+  return clipReason(reason((label) => (label.length <= labelChars ? label : `${label.slice(0, labelChars - 1)}…`)));
+}
+
 /** Cuts a reason to the bytes that a close frame carries, between characters. */
 export function clipReason(reason: string): string {
   const bytes = Buffer.from(reason);
-  if (bytes.length <= 123) return reason;
+  if (bytes.length <= reasonBytes) return reason;
   let end = 120;
   // A byte 10xxxxxx continues a character: step back to where one starts.
   while ((bytes.readUInt8(end) & 0xc0) === 0x80) end--;

@@ -11,7 +11,7 @@
  *
  * Source: docs/wire.md; pairing.ts has the rules of pairs, former.ts the question.
  */
-import { closeCodes } from './close-codes.ts';
+import { closeCodes, type Reason } from './close-codes.ts';
 import { askFormer } from './former.ts';
 import type { Handshake } from './handshake.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -50,10 +50,15 @@ export class Gate {
       if (socket.address === address) ofAddress++;
     }
     if (waiting >= maxHandshakes)
-      return tooMany(`${waiting} that dial have not said who they are (maxHandshakes of "${name}"): try again`);
+      return tooMany(
+        (shown) => `${waiting} that dial have not said who they are (maxHandshakes of "${shown(name)}"): try again`,
+      );
     for (const link of links.values()) if (!link.dialled && link.address === address) ofAddress++;
     if (address !== null && ofAddress >= maxConnectionsPerAddress)
-      return tooMany(`"${name}" takes ${maxConnectionsPerAddress} of an address: raise its maxConnectionsPerAddress`);
+      return tooMany(
+        (shown) =>
+          `"${shown(name)}" takes ${maxConnectionsPerAddress} of an address: raise its maxConnectionsPerAddress`,
+      );
     return links.size + waiting < options.maxConnections + strangers ? null : this.#full();
   }
 
@@ -128,8 +133,9 @@ export class Gate {
 
   #full(): Refused {
     const { name, maxConnections } = this.#details.options;
-    const reason = `all ${maxConnections} connections of "${name}" are taken: raise its maxConnections`;
-    return tooMany(reason);
+    return tooMany(
+      (shown) => `all ${maxConnections} connections of "${shown(name)}" are taken: raise its maxConnections`,
+    );
   }
 
   #isInQuestion({ peer: former }: Link, newcomer: Peer): boolean {
@@ -139,12 +145,15 @@ export class Gate {
   }
 }
 
-function tooMany(reason: string): Refused {
+function tooMany(reason: Reason): Refused {
   return { code: closeCodes.TOO_MANY_CONNECTIONS, reason };
 }
 
 /** The URL stands last: it may be cut off. */
-function nameTaken({ peer: { url } }: Link): Refused {
+function nameTaken({ peer: { name, url } }: Link): Refused {
   const where = url === null ? '' : `; it is at ${url}`;
-  return { code: closeCodes.NAME_TAKEN, reason: `a living node bears this name: give each its own name${where}` };
+  return {
+    code: closeCodes.NAME_TAKEN,
+    reason: (shown) => `a living node is named "${shown(name)}": give each its own name (--name)${where}`,
+  };
 }

@@ -17,7 +17,7 @@
  */
 import { type KeyObject, randomBytes } from 'node:crypto';
 import { chooseVersion, decodeHello, encodeHello, type Hello, nonceBytes } from '@grapevine/wire';
-import { clipReason, closeCodes } from './close-codes.ts';
+import { closeCodes, fullReason, type Reason, shortReason } from './close-codes.ts';
 import type { Keyring } from './keyring.ts';
 import type { Refused, Step } from './pairing.ts';
 import { digestOf, type Exchange, proofBytes } from './proof.ts';
@@ -112,9 +112,8 @@ export class Handshake implements SocketEvents {
     this.#end({ by: 'peer', code, reason, cause });
   }
 
-  refuse(code: number, reason: string): void {
-    const sentence = clipReason(reason);
-    if (this.#end({ by: 'us', code, reason: sentence })) this.socket.close(code, sentence);
+  refuse(code: number, reason: Reason): void {
+    if (this.#end({ by: 'us', code, reason: fullReason(reason) })) this.socket.close(code, shortReason(reason));
   }
 
   #hello(frame: Uint8Array): void {
@@ -128,28 +127,32 @@ export class Handshake implements SocketEvents {
     if (cluster !== ours.cluster) {
       this.refuse(
         closeCodes.WRONG_CLUSTER,
-        `"${cluster}" meets "${ours.cluster}": give both nodes one cluster label, or different peers`,
+        (shown) =>
+          `"${shown(name)}" is of cluster "${shown(cluster)}", "${shown(ours.name)}" of "${shown(ours.cluster)}": give both one cluster (--cluster)`,
       );
       return;
     }
     const version = chooseVersion(ours.versions, versions);
     if (version === null) {
       const range = ({ min, max }: Hello['versions']): string => `${min} to ${max}`;
-      const reason = `protocol versions ${range(versions)} meet ${range(ours.versions)}: upgrade the older node`;
-      this.refuse(closeCodes.VERSION_UNSPEAKABLE, reason);
+      this.refuse(
+        closeCodes.VERSION_UNSPEAKABLE,
+        (shown) =>
+          `"${shown(name)}" speaks protocol versions ${range(versions)}, "${shown(ours.name)}" ${range(ours.versions)}: upgrade the older`,
+      );
       return;
     }
     const peer: Peer = { name, epoch, url, capabilities, version };
     if (this.nonce === null && nonce === undefined) this.#welcome(peer, this.#ours);
-    else if (this.nonce === null || nonce === undefined) this.#refuseKeyless(nonce === undefined);
+    else if (this.nonce === null) this.#refuseKeyless(name, ours.name);
+    else if (nonce === undefined) this.#refuseKeyless(ours.name, name);
     else this.#challenge(frame, peer, nonce);
   }
 
-  #refuseKeyless(peerHasNone: boolean): void {
-    const [has, lacks] = peerHasNone === this.dialled ? ['dialler', 'node that it dials'] : ['dialled node', 'dialler'];
+  #refuseKeyless(has: string, lacks: string): void {
     this.refuse(
       closeCodes.KEY_REQUIRED,
-      `the ${has} has keys, the ${lacks} has none: give both the same security.keys`,
+      (shown) => `"${shown(has)}" has keys, "${shown(lacks)}" has none: give both the same security.keys (--key-file)`,
     );
   }
 
@@ -204,7 +207,8 @@ export class Handshake implements SocketEvents {
       const proxy = exchange.binding === null ? '' : ', or a proxy ends TLS (channelBinding)';
       this.refuse(
         closeCodes.KEY_MISMATCH,
-        `the ${this.dialled ? 'dialled node' : 'dialler'} proves no key that is listed: compare security.keys${proxy}`,
+        (shown) =>
+          `"${shown(peer.name)}" proves no key that "${shown(this.#details.ours.name)}" lists: compare security.keys (--key-file)${proxy}`,
       );
       return;
     }

@@ -12,7 +12,7 @@
  *
  * Source: docs/wire.md.
  */
-import { closeCodes } from './close-codes.ts';
+import { closeCodes, type Reason } from './close-codes.ts';
 
 export interface Identity {
   readonly name: string;
@@ -27,7 +27,7 @@ export interface Rival {
 
 export interface Refused {
   readonly code: number;
-  readonly reason: string;
+  readonly reason: Reason;
 }
 
 /**
@@ -43,12 +43,16 @@ export function judge(
 ): Refused | null {
   if (peer.name === self.name) {
     if (peer.epoch === self.epoch) return { code: closeCodes.SELF, reason: 'the URL leads to the node itself' };
-    return { code: closeCodes.NAME_TAKEN, reason: 'both nodes bear the same name: give each its own' };
+    return {
+      code: closeCodes.NAME_TAKEN,
+      reason: (shown) => `both nodes are named "${shown(peer.name)}": give each its own name (--name)`,
+    };
   }
   if (rivals.some((rival) => rival.epoch > peer.epoch)) {
     return {
       code: closeCodes.NAME_TAKEN,
-      reason: 'a node of this name with a higher epoch is connected: give each its own name',
+      reason: (shown) =>
+        `a node named "${shown(peer.name)}" with a higher epoch is connected: give each its own name (--name)`,
     };
   }
   if (step !== 'welcome') return null;

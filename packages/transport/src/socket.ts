@@ -76,7 +76,10 @@ export interface Medium {
    * @returns the URL at which this node can be dialled, null when it does not listen
    * @throws GossipError PORT_IN_USE, ADDRESS_UNAVAILABLE
    */
-  listen(accepted: (socket: Socket) => void, refused: (error: GossipError) => void): Promise<string | null>;
+  listen(
+    accepted: (socket: Socket) => void,
+    refused: (error: GossipError, address: string | null) => void,
+  ): Promise<string | null>;
   /** Starts to connect. @returns a function that gives up */
   dial(url: string, dial: Dial): () => void;
   /** Accepts no more. Resolves when the last socket that it made has ended, by itself or by `terminate`. */

@@ -9,7 +9,7 @@
  * Source: docs/architecture.md and docs/wire.md.
  */
 import { type DialEnd, GossipError, throwViolations, type Violation } from '@grapevine/core';
-import { type CloseInfo, clipReason, closeCodes, closeInfo } from './close-codes.ts';
+import { type CloseInfo, closeCodes, closeInfo, fullReason, shortReason } from './close-codes.ts';
 import { type DialResult, type DialTask, resultOf, startDial } from './dial.ts';
 import { Gate } from './gate.ts';
 import { Handshake, type HandshakeEnd } from './handshake.ts';
@@ -31,6 +31,8 @@ export interface Refusal {
   readonly by: 'us' | 'peer';
   /** The peer's name, where it was told. */
   readonly peer: string | null;
+  /** The network address of the other side; null where the medium has none. Of an IPv6 address, its network of 64 bits. */
+  readonly address: string | null;
   readonly error: GossipError;
 }
 
@@ -155,7 +157,7 @@ export class MediumTransport implements Transport {
     try {
       const url = await this.#medium.listen(
         (socket) => this.#accepted(socket),
-        (error) => this.#events.refused?.({ url: null, by: 'us', peer: null, error }),
+        (error, address) => this.#events.refused?.({ url: null, by: 'us', peer: null, address, error }),
       );
       this.#url ??= url;
     } catch (error) {
@@ -259,17 +261,17 @@ export class MediumTransport implements Transport {
       this.#handshake(socket, null);
       return;
     }
-    const reason = clipReason(refused.reason);
-    socket.close(refused.code, reason);
-    const { error } = closeInfo(refused.code, reason);
-    this.#events.refused?.({ url: null, by: 'us', peer: null, error: error as GossipError });
+    const { address } = socket;
+    socket.close(refused.code, shortReason(refused.reason));
+    const { error } = closeInfo(refused.code, fullReason(refused.reason), { address });
+    this.#events.refused?.({ url: null, by: 'us', peer: null, address, error: error as GossipError });
   }
 
   #dial(task: DialTask): () => void {
     const { handshakeTimeoutMs, setTimer } = this.#options;
     const refused = this.#gate.beforeDial();
     if (refused !== null) {
-      const message = `${task.url} is not dialled: ${refused.reason}`;
+      const message = `${task.url} is not dialled: ${fullReason(refused.reason)}`;
       const error = new GossipError('TOO_MANY_CONNECTIONS', message, { context: { url: task.url } });
       return setTimer(0, () => task.ended({ outcome: 'failed', peer: null, error }));
     }
@@ -307,7 +309,7 @@ export class MediumTransport implements Transport {
     const former = this.#links.get(peer.name);
     if (former !== undefined) {
       const end = settle(step, peer, { epoch: former.peer.epoch, state: 'open' }) as Refused;
-      former.close(end.code, end.reason);
+      former.close(end.code, shortReason(end.reason));
     }
     const closed = (link: Link, info: CloseInfo): void => this.#lost(link, info);
     const link = new Link(handshake.socket, {
@@ -342,10 +344,11 @@ export class MediumTransport implements Transport {
     const { by, code, reason, cause } = end;
     const peer = handshake.peer?.name ?? null;
     const url = task?.url ?? null;
-    const { error } = closeInfo(code, reason, { peer, url }, cause);
+    const { address } = handshake.socket;
+    const { error } = closeInfo(code, reason, { peer, url, address }, cause);
     const isRefusal = error !== undefined && code !== closeCodes.CONNECTION_LOST;
     // Without a hello, a connection that breaks is a port scan or a health check, nothing to tell of.
-    if (isRefusal) this.#events.refused?.({ url, by, peer, error });
+    if (isRefusal) this.#events.refused?.({ url, by, peer, address, error });
     if (task === null) return;
     const result = resultOf(end, {
       url: task.url,

@@ -83,7 +83,10 @@ class WebSocketMedium implements Medium {
     this.#tls = renewedTls(this.#tls, tls);
   }
 
-  async listen(accepted: (socket: Socket) => void, refused: (error: GossipError) => void): Promise<string | null> {
+  async listen(
+    accepted: (socket: Socket) => void,
+    refused: (error: GossipError, address: string | null) => void,
+  ): Promise<string | null> {
     const { listen, maxFrameBytes, handshakeTimeoutMs } = this.#options;
     const tls = this.#tls;
     if (listen === null) return null;
@@ -104,7 +107,7 @@ class WebSocketMedium implements Medium {
     if (tls !== null) server.on('connection', rememberAddress);
     server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
       const failure = acceptFailure(error, socket);
-      if (failure !== null) refused(failure);
+      if (failure !== null) refused(failure, (failure.context['address'] as string | undefined) ?? null);
     });
     server.on('request', (request, response) => {
       const { status, sentence } = refusalOf(request) ?? { status: 426, sentence: 'this path speaks WebSocket only' };

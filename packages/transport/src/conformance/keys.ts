@@ -31,7 +31,7 @@ export function keysScenes(scene: RegisterScene, expect: Runner['expect']): void
     expect(a.refusals).toMatchObject([{ url: b.url, by: 'peer', peer: null, error: { code: 'KEY_MISMATCH' } }]);
     expect(b.refusals).toMatchObject([{ url: null, by: 'us', peer: null, error: { code: 'KEY_MISMATCH' } }]);
     expect(a.dialEnds).toMatchObject([{ outcome: 'refused', peer: null, error: { code: 'KEY_MISMATCH' } }]);
-    expect(b.refusals[0]?.error.message).toBe('the dialler proves no key that is listed: compare security.keys');
+    expect(b.refusals[0]?.error.message).toBe('"a" proves no key that "b" lists: compare security.keys (--key-file)');
     expect([a.log, b.log]).toEqual([[], []]);
   });
 
@@ -52,10 +52,10 @@ export function keysScenes(scene: RegisterScene, expect: Runner['expect']): void
       });
       expect(dialled.refusals[there]).toMatchObject({ url: null, by: 'us', error: { code: 'KEY_REQUIRED' } });
     }
-    const cure = 'give both the same security.keys';
+    const cure = 'give both the same security.keys (--key-file)';
     expect(a.refusals.map(({ error }) => error.message)).toEqual([
-      `the dialler has keys, the node that it dials has none: ${cure}`,
-      `the dialled node has keys, the dialler has none: ${cure}`,
+      `"a" has keys, "b" has none: ${cure}`,
+      `"a" has keys, "b" has none: ${cure}`,
     ]);
     expect([a.log, b.log]).toEqual([[], []]);
   });

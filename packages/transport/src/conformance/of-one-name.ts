@@ -47,7 +47,7 @@ export function ofOneNameScenes(scene: RegisterScene, expect: Runner['expect']):
     expect(young.dialEnds).toMatchObject([{ outcome: 'refused', error: { code: 'NAME_TAKEN' } }]);
     expect(young.refusals).toMatchObject([{ url: a.url, by: 'peer', error: { code: 'NAME_TAKEN' } }]);
     expect(a.refusals).toMatchObject([{ url: null, by: 'us', peer: 'b', error: { code: 'NAME_TAKEN' } }]);
-    const sentence = 'a living node bears this name: give each its own name; it is at ';
+    const sentence = 'a living node is named "b": give each its own name (--name); it is at ';
     expect(young.refusals[0]?.error.message).toBe(`${sentence}${old.url}`);
     expect(await stays(a, old)).toBe(true);
     expect([a.log, young.log]).toEqual([['opened b'], []]);

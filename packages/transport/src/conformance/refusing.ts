@@ -17,8 +17,25 @@ export function refusingScenes(scene: RegisterScene, expect: Runner['expect']): 
     await until('both know', () => a.refusals.length > 0 && b.refusals.length > 0);
     expect(a.refusals[0]).toMatchObject(refusal(b.url, 'peer', 'WRONG_CLUSTER', null));
     expect(b.refusals[0]).toMatchObject(refusal(null, 'us', 'WRONG_CLUSTER', null));
-    expect(a.refusals[0]?.error.message.includes('"blue" meets "green"')).toBe(true);
+    const sentence = '"a" is of cluster "blue", "b" of "green": give both one cluster (--cluster)';
+    for (const { refusals } of [a, b]) expect(refusals[0]?.error.message).toBe(sentence);
   });
+
+  scene(
+    'labels that are too long for a close frame are cut there, and what to do is said all the same',
+    async (stage) => {
+      const long = 'x'.repeat(100);
+      const a = await stage.node('a', { cluster: `${long}1` });
+      const b = await stage.node(`b${long}`, { cluster: `${long}2` });
+      a.transport.dial([b.url]);
+      await until('both know', () => a.refusals.length > 0 && b.refusals.length > 0);
+      expect(b.refusals[0]?.error.message.includes(`"a" is of cluster "${long}1", "b${long}" of "${long}2"`)).toBe(
+        true,
+      );
+      expect(a.refusals[0]?.error.message.includes('"a" is of cluster "xxxxxxxxxxxxxxx…", "bxx')).toBe(true);
+      expect(a.refusals[0]?.error.message.endsWith('give both one cluster (--cluster)')).toBe(true);
+    },
+  );
 
   scene('versions that do not meet are refused as VERSION_UNSPEAKABLE on both sides', async (stage) => {
     const a = await stage.node('a', { versions: { min: 1, max: 2 } });

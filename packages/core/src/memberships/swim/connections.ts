@@ -324,7 +324,10 @@ export class Connections {
       if (former.url !== url) continue;
       this.#claims.delete(name);
       if (peer?.name === name && peer.epoch === former.epoch)
-        this.#details.effects.expel(name, `a living node bears this name, at ${url}: give each its own name`);
+        this.#details.effects.expel(
+          name,
+          `a living node is named "${name}", at ${url}: give each its own name (--name)`,
+        );
       else this.#succeed(member, true);
     }
   }
