@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type Custom, entropy, hybrid, type Membership, type Protocol } from '@grapevine/core';
+import { type Custom, entropy, hybrid, type Membership, type Protocol, swim } from '@grapevine/core';
 import { type CloseInfo, createMemoryTransport } from '@grapevine/transport';
 import { contentId } from '@grapevine/wire';
 import { dispatch, start, stop } from 'nact';
@@ -269,6 +269,26 @@ describe('a membership module', () => {
     await until(() => heard.length === 2);
     expect(heard).toContainEqual(['one', 'I am one at memory://one']);
     expect(heard).toContainEqual(['two', 'I am two at memory://two']);
+  });
+
+  test('says which rule a message breaks that it does not accept', async () => {
+    const record = ['rude', 1, 1, 'alive', null, {}, []];
+    const rude: Membership = {
+      name: 'swim',
+      accepts: () => true,
+      create: ({ effects }) => ({
+        ...passive,
+        start: () => effects.dial(['memory://one']),
+        connected: ({ name }) => effects.send(name, [4, [record]]),
+      }),
+    };
+    cluster.node('one', { membership: swim() });
+    cluster.node('rude', { membership: rude });
+    await until(() => cluster.log.codes.includes('FRAME_MALFORMED'));
+    const { message } = cluster.log.lines.find(({ level }) => level === 'warn') as { message: string };
+    expect(message).toContain(
+      "a message 'custom' of 'swim' whose body has a record (place 0 of news) that has a state",
+    );
   });
 
   test('costs a peer the connection that sends it what it does not accept', async () => {

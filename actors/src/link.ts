@@ -13,7 +13,7 @@
 
 import { performance } from 'node:perf_hooks';
 
-import { GossipError, isGossipError, printable, type Received } from '@grapevine/core';
+import { GossipError, isGossipError, type Message, printable, type Received } from '@grapevine/core';
 import { closeCodes } from '@grapevine/transport';
 import { type ChannelDeclaration, Decoder, encodeChannel, encodeRefuseChannel, type Incoming } from '@grapevine/wire';
 
@@ -264,8 +264,7 @@ class Link implements Behaviour<LinkMessage> {
         const { channel, message } = incoming;
         const party = this.#parties.get(channel);
         if (party !== undefined) {
-          if (!party.accepts(message))
-            throw malformed(`a message '${message.type}', which '${party.protocol}' does not know`);
+          if (!party.accepts(message)) throw malformed(whyNot(party, message));
           const work = workOf(message);
           this.#work += work;
           this.#gather(party, { from: this.#peer, message }, weightOf(message, frameBytes), work);
@@ -298,6 +297,14 @@ class Link implements Behaviour<LinkMessage> {
         party.pressure.arrived(bytes, line);
     this.#gathered.clear();
   }
+}
+
+/** Why a party takes no such message: its kind is not one of its protocol's, or its body breaks a rule of it. */
+function whyNot(party: Party, message: Message): string {
+  const { protocol } = party;
+  const problem = party.problem?.(message) ?? null;
+  if (problem !== null) return `a message '${message.type}' of '${protocol}' whose body ${problem}`;
+  return `a message '${message.type}', which '${protocol}' does not take`;
 }
 
 function malformed(what: string): GossipError {

@@ -52,6 +52,7 @@ export function trackerParty(node: Node): Party {
       return node.trackerRef as Ref<TrackerMessage>;
     },
     accepts: (message) => message.type === 'custom' && membership.accepts(message.body),
+    problem: (message) => (message.type === 'custom' ? membership.problem?.(message.body) : null) ?? null,
     newestEpochOf: () => 0,
   };
 }

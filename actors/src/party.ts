@@ -23,6 +23,8 @@ export interface Party {
   readonly pressure: Pressure;
   /** Whether a message is one of its protocol's: anything else costs its sender the connection. */
   accepts(message: Message): boolean;
+  /** Which rule a message breaks that is not accepted, as the end of a sentence; `null`: its module does not say. */
+  problem?(message: Message): string | null;
   /** The highest epoch that it knows of a node's name; 0: none. */
   newestEpochOf(nodeName: string): number;
 }

@@ -142,5 +142,10 @@ export interface Membership {
   readonly sources?: readonly Discovery[];
   /** Whether a peer's message is one of this module's: anything else costs its sender the connection. */
   accepts(body: unknown): boolean;
+  /**
+   * Which rule a body breaks that `accepts` refuses, for the log of both nodes: the end of a sentence that begins with what the
+   * body is, as in `has no array of records as news`. @default the log says that the body breaks a rule, and not which
+   */
+  problem?(body: unknown): string | null;
   create(environment: MembershipEnvironment): MembershipMachine;
 }

@@ -59,25 +59,31 @@ function oneUpdate(
 
 describe('the decoder refuses', () => {
   test.each([
-    ['nothing at all', [], 'well-formed'],
+    ['nothing at all', [], 'ends before'],
     ['what is no array', [0x81, 0xa1, 0x61, 0x01], 'no array'],
     ['an array without a kind', [0x90], 'kind'],
     ['a kind that is no number', [0x91, 0xa1, 0x61], 'kind'],
     ['a negative kind', [0x91, 0xff], 'kind'],
-    ['bytes behind the frame', [0x92, 37, 1, 0x00], 'well-formed'],
-    ['the byte that MessagePack never uses', [0x93, 37, 1, 0xc1], 'well-formed'],
-    ['a record of msgpackr', [0x93, 37, 1, 0xd4, 0x72, 0x40, 0x91, 0xa1, 0x61, 0x01], 'well-formed'],
-    ['an extension', [0x93, 37, 1, 0xc7, 0x01, 0x05, 0x00], 'well-formed'],
-    ['an array that claims four thousand million fields', [0xdd, 0xff, 0xff, 0xff, 0xff, 37], 'well-formed'],
-    ['a binary that claims more than came', [0x93, 34, 1, 0xc6, 0x7f, 0xff, 0xff, 0xff, 0x00], 'well-formed'],
-    ['what is nested too deep', [...Array<number>(65).fill(0x91), 0], 'well-formed'],
+    ['bytes behind the frame', [0x92, 37, 1, 0x00], 'further bytes behind it (1)'],
+    ['the byte that MessagePack never uses', [0x93, 37, 1, 0xc1], 'the byte 0xc1'],
+    [
+      'a record of msgpackr',
+      [0x93, 37, 1, 0xd4, 0x72, 0x40, 0x91, 0xa1, 0x61, 0x01],
+      'extension that is not the timestamp',
+    ],
+    ['an extension', [0x93, 37, 1, 0xc7, 0x01, 0x05, 0x00], 'extension that is not the timestamp'],
+    ['an array that claims four thousand million fields', [0xdd, 0xff, 0xff, 0xff, 0xff, 37], 'ends before'],
+    ['a binary that claims more than came', [0x93, 34, 1, 0xc6, 0x7f, 0xff, 0xff, 0xff, 0x00], 'ends before'],
+    ['what is nested too deep', [...Array<number>(65).fill(0x91), 0], 'more than 64 arrays and maps inside each other'],
   ])('%s', (_, bytes, reason) => {
     expect(faultOf(Uint8Array.from(bytes))).toContain(reason);
   });
 
   test('nesting without end, in no time', () => {
-    expect(faultOf(Buffer.alloc(2_000_000, 0x91))).toContain('well-formed');
-    expect(faultOf(Buffer.alloc(2_000_000, Buffer.from([0xdd, 0x00, 0x10, 0x00, 0x00])))).toContain('well-formed');
+    expect(faultOf(Buffer.alloc(2_000_000, 0x91))).toContain('inside each other');
+    expect(faultOf(Buffer.alloc(2_000_000, Buffer.from([0xdd, 0x00, 0x10, 0x00, 0x00])))).toContain(
+      'inside each other',
+    );
   });
 
   test.each([
@@ -119,7 +125,16 @@ describe('the decoder refuses', () => {
     ['a number above 2^53', [kinds.ask, CHANNEL, bin(1, 1, 255, 255, 255, 255, 255, 255, 255, 127, 0)], '2^53'],
     ['a newest stamp above 2^53', [kinds.contexts, CHANNEL, null, bin(1, ...VAST, 1, 0, 0), 1, true], '2^53'],
     ['an interval above 2^53', [kinds.ask, CHANNEL, bin(1, 1, 0, 255, 255, 255, 255, 255, 255, 255, 15)], '2^53'],
-    ['a body that is not one value', [kinds.custom, CHANNEL, bin(1, 1)], 'body'],
+    [
+      'a body that is not one value',
+      [kinds.custom, CHANNEL, bin(1, 1)],
+      'its body is one MessagePack value with further bytes',
+    ],
+    [
+      'a body nested too deep',
+      [kinds.custom, CHANNEL, bin(...Array<number>(65).fill(0x91), 0)],
+      'its body has more than 64',
+    ],
   ])('%s', (_, fields, reason) => {
     expect(faultOfFields(...(fields as unknown[]))).toContain(reason);
   });
@@ -158,10 +173,14 @@ describe('of an update, the decoder refuses', () => {
     ['half a character', { idLengths: bin(1), ids: bin(0xc3) }, 'UTF-8'],
     ['a value longer than its blob', { valueLengths: bin(2) }, 'behind the blob'],
     ['a blob of values with more', { values: bin(1, 1) }, 'more than the lengths say'],
-    ['a value that is two', { valueLengths: bin(2), values: bin(1, 1) }, 'well-formed'],
-    ['a value cut short', { values: bin(0x91) }, 'well-formed'],
-    ['a value of the byte that MessagePack never uses', { values: bin(0xc1) }, 'well-formed'],
-    ['a value of a foreign extension', { valueLengths: bin(3), values: bin(0xd4, 0x00, 0x00) }, 'well-formed'],
+    ['a value that is two', { valueLengths: bin(2), values: bin(1, 1) }, 'further bytes behind it (1)'],
+    ['a value cut short', { values: bin(0x91) }, 'ends before'],
+    ['a value of the byte that MessagePack never uses', { values: bin(0xc1) }, 'the byte 0xc1'],
+    [
+      'a value of a foreign extension',
+      { valueLengths: bin(3), values: bin(0xd4, 0x00, 0x00) },
+      'extension that is not the timestamp',
+    ],
     ['an expiry below 0', { expiries: bin(0, 1) }, 'expiry'],
     ['an expiry of an update that is not there', { expiries: bin(1, 2) }, 'update 1 of 1'],
     ['a place of an expiry and nothing more', { expiries: bin(1) }, 'update 1 of 1'],
@@ -228,5 +247,33 @@ describe('what a connection may fill', () => {
     const after = process.memoryUsage();
     // One array of 2^32 elements alone would take 32 GiB.
     expect(after.rss - before.rss).toBeLessThan(200 * 1024 * 1024);
+  });
+});
+
+describe('a whole number in a custom body', () => {
+  /** The body `[number]` in this form. */
+  const bodyOf = (...bytes: number[]): unknown => {
+    const incoming = aDecoder().decode(packFrame([kinds.custom, CHANNEL, bin(0x91, ...bytes)]));
+    return incoming?.type === 'gossip' && incoming.message.type === 'custom' ? incoming.message.body : undefined;
+  };
+
+  test.each([
+    ['a positive fixint', [5], 5],
+    ['a negative fixint', [0xfb], -5],
+    ['uint 8', [0xcc, 5], 5],
+    ['uint 16', [0xcd, 0, 5], 5],
+    ['uint 32', [0xce, 0, 0, 0, 5], 5],
+    ['uint 64', [0xcf, 0, 0, 0, 0, 0, 0, 0, 5], 5],
+    ['int 8', [0xd0, 0xfb], -5],
+    ['int 16', [0xd1, 0xff, 0xfb], -5],
+    ['int 32', [0xd2, 0xff, 0xff, 0xff, 0xfb], -5],
+    ['int 64', [0xd3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfb], -5],
+    ['float 32', [0xca, 0x40, 0xa0, 0, 0], 5],
+    ['float 64', [0xcb, 0x40, 0x14, 0, 0, 0, 0, 0, 0], 5],
+    ['the highest', [0xcf, 0, 0x1f, 255, 255, 255, 255, 255, 255], Number.MAX_SAFE_INTEGER],
+    ['the lowest', [0xd3, 0xff, 0xe0, 0, 0, 0, 0, 0, 1], Number.MIN_SAFE_INTEGER],
+    ['one more than the highest', [0xcf, 0, 0x20, 0, 0, 0, 0, 0, 0], 2n ** 53n],
+  ])('is read from %s', (_, bytes, value) => {
+    expect(bodyOf(...bytes)).toEqual([value]);
   });
 });

@@ -25,8 +25,8 @@ import { maxChannel, maxChannels, maxNameBytes, maxNodeNameBytes, maxReasonLengt
 import { malformed } from './malformed.ts';
 import { OriginTable } from './origin-numbers.ts';
 import { readUpdates } from './update-columns.ts';
-import { decodeValue } from './value.ts';
-import { hasTooManyObjects, skipValue } from './well-formed.ts';
+import { decodeBody } from './value.ts';
+import { hasTooManyObjects, problemOf, skipValue } from './well-formed.ts';
 
 export type Incoming =
   | ({ readonly type: 'channel' } & ChannelDeclaration)
@@ -202,8 +202,8 @@ function readSumsOf(fields: FrameFields, buckets: number): Int32Array {
 
 function readBody(fields: FrameFields): unknown {
   const body = fields.binary('body');
-  if (skipValue(body, 0, body.length) !== body.length)
-    throw malformed('its body is not one well-formed MessagePack value');
+  const problem = problemOf(skipValue(body, 0, body.length), body.length);
+  if (problem !== null) throw malformed(`its body ${problem}`);
   if (hasTooManyObjects(body)) throw malformed('its body has more arrays, maps and binaries than its bytes may make');
-  return decodeValue(body.toString('latin1'));
+  return decodeBody(body.toString('latin1'));
 }

@@ -10,7 +10,7 @@
 
 import { hasControl } from '@grapevine/core';
 import { malformed } from './malformed.ts';
-import { skipValue } from './well-formed.ts';
+import { problemOf, skipValue } from './well-formed.ts';
 
 const NIL = 0xc0;
 
@@ -26,7 +26,8 @@ export class FrameFields {
    */
   constructor(bytes: Uint8Array) {
     const { length } = bytes;
-    if (skipValue(bytes, 0, length) !== length) throw malformed('it is not one well-formed MessagePack value');
+    const problem = problemOf(skipValue(bytes, 0, length), length);
+    if (problem !== null) throw malformed(`it ${problem}`);
     this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, length);
     const token = bytes[0] as number;
     if (token >= 0x90 && token < 0xa0) [this.#left, this.#at] = [token & 15, 1];

@@ -16,7 +16,7 @@ import { malformed } from './malformed.ts';
 import type { FrameFields } from './frame-fields.ts';
 import type { OriginEntry, OriginNumbers, OriginTable } from './origin-numbers.ts';
 import { Column, ColumnReader } from './varint.ts';
-import { skipValue } from './well-formed.ts';
+import { problemOf, skipValue } from './well-formed.ts';
 
 const { floor } = Math;
 const { MAX_SAFE_INTEGER } = Number;
@@ -240,7 +240,8 @@ class ValueBlob {
     const end = start + length;
     const { bytes } = this.#blob;
     if (end > bytes.length) throw malformed('a value ends behind the blob of values');
-    if (skipValue(bytes, start, end) !== end) throw malformed('a value is not one well-formed MessagePack value');
+    const problem = problemOf(skipValue(bytes, start, end), end);
+    if (problem !== null) throw malformed(`a value ${problem}`);
     this.#at = end;
     return this.#blob.cut(start, end);
   }

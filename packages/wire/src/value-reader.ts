@@ -22,10 +22,13 @@ const scratch = new DataView(new ArrayBuffer(8));
 
 export class ValueReader {
   readonly #bytes: Bytes;
+  readonly #wide: 'bigints' | 'numbers';
   #at = 0;
 
-  constructor(bytes: Bytes) {
+  /** @param wide what whole numbers of 64 bits are read as: always bigints, or numbers where those have them exactly */
+  constructor(bytes: Bytes, wide: 'bigints' | 'numbers' = 'bigints') {
     this.#bytes = bytes;
+    this.#wide = wide;
   }
 
   /** The one value that the bytes hold. */
@@ -71,7 +74,7 @@ export class ValueReader {
         return this.#uint32();
       case 0xcf:
         this.#load64();
-        return scratch.getBigUint64(0);
+        return this.#whole(scratch.getBigUint64(0));
       case 0xd0:
         return (this.#uint8() << 24) >> 24;
       case 0xd1:
@@ -80,7 +83,7 @@ export class ValueReader {
         return this.#uint32() | 0;
       case 0xd3:
         this.#load64();
-        return scratch.getBigInt64(0);
+        return this.#whole(scratch.getBigInt64(0));
       case 0xd6:
         this.#expectTimestamp();
         return new Date(this.#uint32() * 1000);
@@ -103,6 +106,12 @@ export class ValueReader {
       default:
         throw malformed(`a value holds the byte 0x${token.toString(16)}, which starts nothing that Grapevine carries`);
     }
+  }
+
+  #whole(value: bigint): bigint | number {
+    if (this.#wide === 'bigints') return value;
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : value;
   }
 
   #array(count: number, depth: number): unknown[] {

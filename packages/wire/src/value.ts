@@ -35,3 +35,12 @@ export function encodeAnyValue(value: unknown): Bytes {
 export function decodeValue(bytes: Bytes): unknown {
   return new ValueReader(bytes).only();
 }
+
+/**
+ * The body of a `custom` message, made anew with every call. A whole number of 64 bits is read as fields of a frame are: as a
+ * number where a number has it exactly (up to 2^53 - 1 either way), and only beyond as a bigint.
+ * @throws GossipError as `decodeValue`
+ */
+export function decodeBody(bytes: Bytes): unknown {
+  return new ValueReader(bytes, 'numbers').only();
+}

@@ -11,16 +11,20 @@
 
 import { bytesOfObject, maxDepth, maxObjectsInAnyCase } from './limits.ts';
 
-const FAILED = -1;
+/** Why there is no well-formed value, as negative places: every place of a byte is 0 or higher. */
+const ENDS_EARLY = -1;
+const TOO_DEEP = -2;
+const NO_TYPE = -3;
+const EXTENSION = -4;
 const TIMESTAMP = 0xff;
 
 /**
  * Steps over one value.
  * @param depth how many containers it stands in
- * @returns where the next one starts; -1 when there is no well-formed value up to `end`
+ * @returns where the next one starts; below 0 when there is no well-formed value up to `end`, see `problemOf`
  */
 export function skipValue(bytes: Uint8Array, at: number, end: number, depth = 0): number {
-  if (at >= end) return FAILED;
+  if (at >= end) return ENDS_EARLY;
   const token = bytes[at] as number;
   const next = at + 1;
   if (token < 0x80 || token >= 0xe0) return next;
@@ -34,15 +38,16 @@ export function skipValue(bytes: Uint8Array, at: number, end: number, depth = 0)
       return next;
     case 0xc4: // bin 8
     case 0xd9: // str 8
-      return at + 2 > end ? FAILED : fits(at + 2 + (bytes[next] as number), end);
+      return at + 2 > end ? ENDS_EARLY : fits(at + 2 + (bytes[next] as number), end);
     case 0xc5: // bin 16
     case 0xda: // str 16
-      return at + 3 > end ? FAILED : fits(at + 3 + uint16(bytes, next), end);
+      return at + 3 > end ? ENDS_EARLY : fits(at + 3 + uint16(bytes, next), end);
     case 0xc6: // bin 32
     case 0xdb: // str 32
-      return at + 5 > end ? FAILED : fits(at + 5 + uint32(bytes, next), end);
+      return at + 5 > end ? ENDS_EARLY : fits(at + 5 + uint32(bytes, next), end);
     case 0xc7: // ext 8, for the timestamp of 96 bits
-      return at + 3 <= end && bytes[next] === 12 && bytes[at + 2] === TIMESTAMP ? fits(at + 15, end) : FAILED;
+      if (at + 3 > end) return ENDS_EARLY;
+      return bytes[next] === 12 && bytes[at + 2] === TIMESTAMP ? fits(at + 15, end) : EXTENSION;
     case 0xcc: // uint 8
     case 0xd0: // int 8
       return fits(at + 2, end);
@@ -58,19 +63,43 @@ export function skipValue(bytes: Uint8Array, at: number, end: number, depth = 0)
     case 0xd3: // int 64
       return fits(at + 9, end);
     case 0xd6: // fixext 4
-      return at + 2 <= end && bytes[next] === TIMESTAMP ? fits(at + 6, end) : FAILED;
+      return at + 2 > end ? ENDS_EARLY : bytes[next] === TIMESTAMP ? fits(at + 6, end) : EXTENSION;
     case 0xd7: // fixext 8
-      return at + 2 <= end && bytes[next] === TIMESTAMP ? fits(at + 10, end) : FAILED;
+      return at + 2 > end ? ENDS_EARLY : bytes[next] === TIMESTAMP ? fits(at + 10, end) : EXTENSION;
     case 0xdc: // array 16
-      return at + 3 > end ? FAILED : skipMany(bytes, at + 3, end, uint16(bytes, next), depth);
+      return at + 3 > end ? ENDS_EARLY : skipMany(bytes, at + 3, end, uint16(bytes, next), depth);
     case 0xdd: // array 32
-      return at + 5 > end ? FAILED : skipMany(bytes, at + 5, end, uint32(bytes, next), depth);
+      return at + 5 > end ? ENDS_EARLY : skipMany(bytes, at + 5, end, uint32(bytes, next), depth);
     case 0xde: // map 16
-      return at + 3 > end ? FAILED : skipMany(bytes, at + 3, end, 2 * uint16(bytes, next), depth);
+      return at + 3 > end ? ENDS_EARLY : skipMany(bytes, at + 3, end, 2 * uint16(bytes, next), depth);
     case 0xdf: // map 32
-      return at + 5 > end ? FAILED : skipMany(bytes, at + 5, end, 2 * uint32(bytes, next), depth);
-    default: // 0xc1, and extensions that are no timestamp
-      return FAILED;
+      return at + 5 > end ? ENDS_EARLY : skipMany(bytes, at + 5, end, 2 * uint32(bytes, next), depth);
+    case 0xc1:
+      return NO_TYPE;
+    default: // the other extensions
+      return EXTENSION;
+  }
+}
+
+/**
+ * Names the rule that bytes break which should be one well-formed value.
+ * @param next what `skipValue` answered
+ * @returns an end of a sentence that begins with what the bytes are; `null` when they are well-formed
+ */
+export function problemOf(next: number, end: number): string | null {
+  switch (next) {
+    case end:
+      return null;
+    case ENDS_EARLY:
+      return 'is not well-formed MessagePack: it ends before its last value does';
+    case TOO_DEEP:
+      return `has more than ${maxDepth} arrays and maps inside each other`;
+    case NO_TYPE:
+      return 'is not well-formed MessagePack: it holds the byte 0xc1, which starts nothing';
+    case EXTENSION:
+      return 'holds a MessagePack extension that is not the timestamp (type -1 in 4, 8 or 12 bytes)';
+    default:
+      return `is one MessagePack value with further bytes behind it (${end - next})`;
   }
 }
 
@@ -111,14 +140,14 @@ function isBytesOrTime(token: number): boolean {
 }
 
 function skipMany(bytes: Uint8Array, at: number, end: number, count: number, depth: number): number {
-  if (depth === maxDepth) return FAILED;
+  if (depth === maxDepth) return TOO_DEEP;
   let next = at;
-  for (let i = 0; i < count && next !== FAILED; i++) next = skipValue(bytes, next, end, depth + 1);
+  for (let i = 0; i < count && next >= 0; i++) next = skipValue(bytes, next, end, depth + 1);
   return next;
 }
 
 function fits(next: number, end: number): number {
-  return next <= end ? next : FAILED;
+  return next <= end ? next : ENDS_EARLY;
 }
 
 function uint16(bytes: Uint8Array, at: number): number {

@@ -42,6 +42,7 @@ import {
   states,
   SYNC,
   type SwimMessage,
+  swimProblem,
   type SwimRecord,
   WHO,
 } from './swim/messages.ts';
@@ -84,6 +85,7 @@ export function swim(options: Partial<SwimOptions> = {}): Membership {
     name: 'swim',
     sources: resolved.seeds.filter((seed): seed is Discovery => typeof seed !== 'string'),
     accepts: isSwimMessage,
+    problem: swimProblem,
     create: (environment) => new SwimMachine(environment, resolved),
   };
 }

@@ -12,6 +12,7 @@ import {
   PING,
   SYNC,
   type SwimMessage,
+  swimProblem,
   type SwimRecord,
   WHO,
 } from './messages.ts';
@@ -116,6 +117,27 @@ describe('what SWIM nodes say to each other', () => {
       expect(isSwimMessage(frame(aRecord(change)))).toBe(false);
       expect(isSwimMessage(frame([...aRecord(), 0]))).toBe(true);
     }
+  });
+
+  test.each([
+    [5, 'is no array'],
+    [['ping'], 'as its kind'],
+    [[PING, -1, []], 'as sequence'],
+    [[ACK, 1], 'no array of records as news'],
+    [[ASK, 1, ''], 'whose name is not a text'],
+    [[HASH, 2 ** 31, 0], '32 bits'],
+    [[SYNC, [], 1], 'as answer'],
+    [[SYNC, [aRecord(), aRecord({ 1: -1 })], true], '(place 1 of all) that has an epoch'],
+    [[GOSSIP, [aRecord({ 0: '' })]], '(place 0 of news) that has a name'],
+    [[GOSSIP, [aRecord({ 2: 0.5 })]], 'incarnation'],
+    [[GOSSIP, [aRecord({ 3: 4 })]], 'state'],
+    [[GOSSIP, [aRecord({ 4: '' })]], 'URL'],
+    [[GOSSIP, [aRecord({ 5: null })]], 'meta that must be an object'],
+    [[GOSSIP, [aRecord({ 6: null })]], 'accusers'],
+    [[GOSSIP, [[]]], 'no array of 7 fields'],
+  ])('of %j is said that it %s', (body, words) => {
+    expect(swimProblem(body)).toContain(words);
+    expect(isSwimMessage(body)).toBe(false);
   });
 
   test('the longest that a record can bear is let through', () => {

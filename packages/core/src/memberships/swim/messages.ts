@@ -11,7 +11,7 @@
 
 import type { MemberState, Meta } from '../../membership.ts';
 import { hasControl } from '../../printable.ts';
-import { isMeta } from './meta.ts';
+import { metaProblem } from './meta.ts';
 
 /** What is said of one node. */
 export type SwimRecord = readonly [
@@ -63,48 +63,61 @@ export const MAX_RECORDS = 20_000;
 export const MAX_ACCUSERS = 32;
 
 export function isSwimMessage(body: unknown): body is SwimMessage {
-  if (!Array.isArray(body)) return false;
+  return swimProblem(body) === null;
+}
+
+/** @returns which rule a body breaks, as the end of a sentence that begins with what the body is; `null`: none */
+export function swimProblem(body: unknown): string | null {
+  if (!Array.isArray(body)) return 'is no array';
   const [kind, first, second] = body as readonly unknown[];
   switch (kind) {
     case PING:
     case ACK:
-      return isCount(first) && areRecords(second);
+      return isCount(first) ? recordsProblem('news', second) : `has no ${COUNT} as sequence`;
     case ASK:
-      return isCount(first) && isName(second);
+      if (!isCount(first)) return `has no ${COUNT} as sequence`;
+      return isName(second) ? null : `asks for a node whose name is not ${NAME}`;
     case NACK:
-      return isCount(first);
+      return isCount(first) ? null : `has no ${COUNT} as sequence`;
     case GOSSIP:
-      return areRecords(first);
+      return recordsProblem('news', first);
     case HASH:
-      return isLane(first) && isLane(second);
+      return isLane(first) && isLane(second) ? null : 'has no two whole numbers of 32 bits as its hash';
     case SYNC:
-      return areRecords(first) && typeof second === 'boolean';
+      return recordsProblem('all', first) ?? (typeof second === 'boolean' ? null : 'has no true or false as answer');
     case WHO:
-      return true;
+      return null;
     default:
-      return isCount(kind);
+      return isCount(kind) ? null : `has no ${COUNT} as its kind`;
   }
 }
 
-function areRecords(value: unknown): boolean {
-  return Array.isArray(value) && value.length <= MAX_RECORDS && value.every(isRecord);
+const COUNT = 'whole number from 0 to 2^53 - 1';
+const NAME = `a text of 1 to ${MAX_NAME} UTF-16 code units without control characters`;
+
+function recordsProblem(field: string, value: unknown): string | null {
+  if (!Array.isArray(value)) return `has no array of records as ${field}`;
+  if (value.length > MAX_RECORDS) return `has ${value.length} records as ${field}, more than ${MAX_RECORDS}`;
+  for (const [i, record] of value.entries()) {
+    const problem = recordProblem(record);
+    if (problem !== null) return `has a record (place ${i} of ${field}) that ${problem}`;
+  }
+  return null;
 }
 
-function isRecord(value: unknown): boolean {
-  if (!Array.isArray(value) || value.length < 7) return false;
+function recordProblem(value: unknown): string | null {
+  if (!Array.isArray(value) || value.length < 7) return 'is no array of 7 fields';
   const [name, epoch, incarnation, state, url, meta, accusers] = value as readonly unknown[];
-  return (
-    isName(name) &&
-    isCount(epoch) &&
-    isCount(incarnation) &&
-    typeof state === 'number' &&
-    states[state] !== undefined &&
-    isUrl(url) &&
-    isMeta(meta) &&
-    Array.isArray(accusers) &&
-    accusers.length <= MAX_ACCUSERS &&
-    accusers.every(isName)
-  );
+  if (!isName(name)) return `has a name that is not ${NAME}`;
+  if (!isCount(epoch)) return `has an epoch that is no ${COUNT}`;
+  if (!isCount(incarnation)) return `has an incarnation that is no ${COUNT}`;
+  if (typeof state !== 'number' || states[state] === undefined) return 'has a state that is not 0, 1, 2 or 3';
+  if (!isUrl(url))
+    return `has a URL that is neither nil nor a text of 1 to ${MAX_URL} UTF-16 code units without control characters`;
+  const inMeta = metaProblem(meta);
+  if (inMeta !== undefined) return `has a meta that ${inMeta}`;
+  if (Array.isArray(accusers) && accusers.length <= MAX_ACCUSERS && accusers.every(isName)) return null;
+  return `has accusers that are not an array of up to ${MAX_ACCUSERS} names`;
 }
 
 function isName(value: unknown): value is string {
