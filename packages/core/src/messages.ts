@@ -127,6 +127,11 @@ export interface Feedback {
   readonly type: 'feedback';
   readonly known: Dots;
   readonly news: Dots;
+  /**
+   * What of `known` is not in my context: refused, or still before the handler. The sender's interest in it ends all the
+   * same, but it must not take me for a holder. @default nothing
+   */
+  readonly untaken?: Dots;
 }
 
 /** I lack these: send them. */

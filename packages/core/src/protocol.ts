@@ -85,6 +85,21 @@ export interface Machine {
    * @param beyond how many of them this node has no connection with
    */
   viewChanged?(names: ReadonlySet<string>, beyond: number, nowMs: number): void;
+  /**
+   * How many own writes are held here that no connected peer is known to have taken. Left out by machines that cannot tell:
+   * a node that leaves does not wait for them.
+   */
+  undelivered?(nowMs: number): number;
+  /**
+   * This node is about to leave: peers shall say what they have of its writes, and get what they lack, without waiting for a
+   * cycle. To be called again and again while something is undelivered. Left out together with `undelivered`.
+   */
+  confirm?(nowMs: number): void;
+  /**
+   * Whether this machine has once held all that a peer had: their hashes were equal, or a whole transfer was judged and
+   * stored. Left out by machines that never compare: there, to have met one peer is all that can be waited for.
+   */
+  readonly isSynced?: boolean;
   /** Updates received and not yet judged: while it is large, links should read no more. */
   readonly backlog: number;
   /** Their bytes, for the same purpose. Left out by machines that do not count them. */

@@ -12,7 +12,7 @@
  * It outlives its instance: what must survive a crash (own writes not yet pushed, changes not yet told) is here.
  */
 
-import { Context, type Dots, type Seen } from './context.ts';
+import { Context, type Dots, type OriginDots, type Seen } from './context.ts';
 import { GossipError } from './errors.ts';
 import { Clock, stampAt, wallOf } from './hlc.ts';
 import { hasNumber } from './intervals.ts';
@@ -84,7 +84,7 @@ export class Replica {
   withdrawn: ((update: Update) => void) | null = null;
   #origin: Origin;
   /** Keys of all origins under which this very store has written. */
-  readonly #lives = new Set<string>();
+  readonly #lives = new Map<string, Origin>();
   #sequence = 0;
   #fresh: Update[] = [];
   #awakeMs: number | undefined;
@@ -104,7 +104,7 @@ export class Replica {
     this.#room = new Room(this.store, this.context, this);
     this.#heldBack = new HeldBack(options.maxDriftMs);
     this.#origin = new Origin(options.name, options.epoch);
-    this.#lives.add(this.#origin.key);
+    this.#lives.set(this.#origin.key, this.#origin);
   }
 
   /** Under which this replica writes. */
@@ -510,8 +510,24 @@ export class Replica {
   adoptEpoch(known: number, leap: () => number = () => 0): void {
     if (known < this.#origin.epoch || (known === this.#origin.epoch && this.#sequence > 0)) return;
     this.#origin = new Origin(this.name, known + 1 + leap());
-    this.#lives.add(this.#origin.key);
+    this.#lives.set(this.#origin.key, this.#origin);
     this.#sequence = 0;
+  }
+
+  /** What of these dots this replica has written itself, since it was made or last rejoined empty. */
+  own(dots: Dots): Dots {
+    return dots.filter(({ origin }) => this.#lives.has(origin.key));
+  }
+
+  /** The dots of all that this replica has written itself. */
+  ownDots(): Dots {
+    const own: OriginDots[] = [];
+    for (const origin of this.#lives.values()) {
+      const seen = this.context.find(origin);
+      if (seen !== undefined && seen.intervals.length > 0)
+        own.push({ origin: seen.origin, intervals: seen.intervals.slice(), newest: seen.newest });
+    }
+    return own;
   }
 
   /** What readers see now, for a handler that takes its time. Costs only what changes meanwhile. */

@@ -145,7 +145,10 @@ const message: fc.Arbitrary<Message> = originPool.chain((origins) => {
       updates: list,
     }),
     fc.record({ type: kind('announce'), dots: bare, pulled: answer }),
-    fc.record({ type: kind('feedback'), known: bare, news: bare }),
+    fc.record(
+      { type: kind('feedback'), known: bare, news: bare, untaken: bare },
+      { requiredKeys: ['type', 'known', 'news'] },
+    ),
     fc.record({ type: kind('ask'), dots: bare }),
     fc.record({ type: kind('gone'), dots: bare }),
     fc.record({ type: kind('pull') }),
@@ -398,6 +401,8 @@ describe('a peer of another age', () => {
   test('may say more in frames of known kinds', () => {
     fc.assert(
       fc.property(message, (sent) => {
+        // Its last field may be left out: then what stands there is not behind the known ones.
+        fc.pre(sent.type !== 'feedback' || sent.untaken !== undefined);
         const { frame, decoder } = framesOf(sent);
         expect(decoder.decode(withTail(frame))).toEqual({ type: 'gossip', channel: CHANNEL, message: sent });
       }),

@@ -160,7 +160,7 @@ export class Decoder {
       case 'announce':
         return { type, dots: this.#dots(fields), pulled: fields.flag('pulled') };
       case 'feedback':
-        return { type, known: this.#dots(fields), news: this.#dots(fields) };
+        return this.#feedback(fields);
       case 'refused':
       case 'room':
       case 'ask':
@@ -171,6 +171,14 @@ export class Decoder {
       case 'custom':
         return { type, body: readBody(fields) };
     }
+  }
+
+  #feedback(fields: FrameFields): Message {
+    const known = this.#dots(fields);
+    const news = this.#dots(fields);
+    // Left out where there is none.
+    if (fields.left === 0) return { type: 'feedback', known, news };
+    return { type: 'feedback', known, news, untaken: this.#dots(fields) };
   }
 
   #dots(fields: FrameFields): OriginDots[] {

@@ -133,6 +133,8 @@ export class Encoder {
           channel,
           writeDots(a, message.known, 'bare', numbers),
           writeDots(b, message.news, 'bare', numbers),
+          // Left out where there is none, as by nodes that do not know it.
+          ...(message.untaken === undefined ? [] : [writeDots(c, message.untaken, 'bare', numbers)]),
         ];
       case 'refused':
       case 'room':

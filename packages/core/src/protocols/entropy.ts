@@ -25,6 +25,7 @@ import { Intake } from '../intake.ts';
 import type { Environment, Machine, NodeLimits, Peer, Protocol, Received } from '../protocol.ts';
 import type { Verdict } from '../replica/verdict.ts';
 import type { Update } from '../update.ts';
+import { Deliveries } from './deliveries.ts';
 import { Exchange } from './exchange.ts';
 import { Expiry } from './expiry.ts';
 import { CYCLE, Pace } from './pace.ts';
@@ -127,6 +128,7 @@ class EntropyMachine implements Machine {
   readonly #environment: Environment;
   readonly #options: EntropyOptions;
   readonly #intake: Intake;
+  readonly #deliveries: Deliveries;
   readonly #exchange: Exchange;
   readonly #expiry: Expiry;
   readonly #pace: Pace;
@@ -137,10 +139,12 @@ class EntropyMachine implements Machine {
     this.#environment = environment;
     this.#options = options;
     this.#intake = new Intake(environment);
+    this.#deliveries = new Deliveries(environment.replica);
     this.#exchange = new Exchange(environment, this.#intake, {
       direction: options.direction,
       patienceMs: patienceMs(options.delta),
       inView: (name) => this.#sessions.inView(name),
+      deliveries: this.#deliveries,
     });
     this.#expiry = new Expiry(environment);
     this.#pace = new Pace(environment, options.delta);
@@ -159,6 +163,18 @@ class EntropyMachine implements Machine {
 
   get backlogBytes(): number {
     return this.#intake.backlogBytes;
+  }
+
+  get isSynced(): boolean {
+    return this.#exchange.isSynced;
+  }
+
+  undelivered(nowMs: number): number {
+    return this.#deliveries.undelivered(nowMs);
+  }
+
+  confirm(nowMs: number): void {
+    this.#exchange.confirm(this.#sessions.names, nowMs);
   }
 
   start(nowMs: number): void {

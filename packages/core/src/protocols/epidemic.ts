@@ -23,6 +23,7 @@ import { sample } from '../random.ts';
 import type { Origin } from '../origin.ts';
 import { hiddenView, type Update } from '../update.ts';
 import { answer, Asks } from './asks.ts';
+import { Deliveries } from './deliveries.ts';
 import { inBatches } from './batches.ts';
 import { dotFrames, dotsOf, without } from './dots.ts';
 import { heldAmong } from './exchange/held.ts';
@@ -66,6 +67,7 @@ export class Epidemic {
   readonly #environment: Environment;
   readonly #intake: Intake;
   readonly #options: RumorOptions;
+  readonly #deliveries: Deliveries;
   readonly #relayed: (cause: Updates['cause']) => Infection;
   readonly #pushes: boolean;
   readonly #pulls: boolean;
@@ -93,16 +95,21 @@ export class Epidemic {
   #isCycling = false;
   #isCoalescing = false;
 
-  /** @param relayed how an update that came with this cause goes on; by default at once if `eager` */
+  /**
+   * @param deliveries hears what peers say that they have
+   * @param relayed how an update that came with this cause goes on; by default at once if `eager`
+   */
   constructor(
     environment: Environment,
     intake: Intake,
     options: RumorOptions,
+    deliveries: Deliveries,
     relayed?: (cause: Updates['cause']) => Infection,
   ) {
     this.#environment = environment;
     this.#intake = intake;
     this.#options = options;
+    this.#deliveries = deliveries;
     this.#relayed = relayed ?? ((): Infection => 'relay-eager');
     this.#pushes = options.direction !== 'pull';
     this.#pulls = options.direction !== 'push';
@@ -184,6 +191,17 @@ export class Epidemic {
     this.#flush(nowMs, reporters ?? nobody);
   }
 
+  /** Announces own writes that no peer is known to have: whoever has them says so, and whoever lacks them asks for them. */
+  confirm(nowMs: number): void {
+    const missing = this.#deliveries.missing();
+    if (this.#peers.length === 0 || missing.length === 0) return;
+    const held = dotsOf(heldAmong(this.#environment.replica.store, missing));
+    this.#unsent.removeAll(held);
+    for (const frame of dotFrames(held))
+      this.#environment.effects.send(this.#peers, { type: 'announce', dots: frame, pulled: false });
+    this.#cycle(nowMs);
+  }
+
   /** Does what has become due. To be called after the intake was given a verdict. */
   proceed(nowMs: number): void {
     this.#asks.proceed(nowMs);
@@ -203,6 +221,7 @@ export class Epidemic {
     this.#peers = names;
     if (names.length === 0) this.#promote();
     for (const name of gone) {
+      this.#deliveries.forget(name);
       this.#inFlight.delete(name);
       this.#owed.delete(name);
       this.#pulled.delete(name);
@@ -277,12 +296,18 @@ export class Epidemic {
   /** Tells a pusher what was known here and what was not; nothing, if there is nothing to tell. */
   #answerPush(to: string, known: Dots, news: Dots): void {
     if (this.#options.blind || (known.length === 0 && news.length === 0)) return;
-    this.#environment.effects.send(to, { type: 'feedback', known, news });
+    const untaken = this.#environment.replica.context.lacking(known);
+    this.#environment.effects.send(
+      to,
+      untaken.length === 0 ? { type: 'feedback', known, news } : { type: 'feedback', known, news, untaken },
+    );
   }
 
-  #feedback(from: string, { known, news }: Feedback, reporters: Set<string>, nowMs: number): void {
+  #feedback(from: string, { known, news, untaken = [] }: Feedback, reporters: Set<string>, nowMs: number): void {
     if (this.#options.blind) return;
     this.#land(from, countDots(known) + countDots(news));
+    // Of what was announced, `news` says that it is lacked, and will be asked for.
+    this.#deliveries.told(from, without(known, untaken));
     const pulled = this.#pulled.get(from);
     const pulledKnown = this.#options.direction === 'pull' ? known : (pulled?.common(known) ?? []);
     const pulledNews = this.#options.direction === 'pull' ? news : (pulled?.common(news) ?? []);

@@ -21,6 +21,7 @@ import type { BucketSums, Contexts, Direction, ExchangeMessage, Hashes } from '.
 import type { Environment } from '../protocol.ts';
 import { sample } from '../random.ts';
 import { Agreements } from './agreements.ts';
+import { Deliveries } from './deliveries.ts';
 import { Effort } from './exchange/effort.ts';
 import { horizonOf } from './exchange/held.ts';
 import { IncomingTransfer, type IncomingOptions } from './exchange/incoming.ts';
@@ -30,8 +31,13 @@ import { Sweep } from './exchange/sweep.ts';
 /** Up to so many origins the whole context is told at once; beyond, sums of buckets first. */
 const FEW_ORIGINS = 64;
 
+/** One holder is enough for a node that leaves; of some, one will answer soon. */
+const CONFIRMING_PEERS = 4;
+
 export interface ExchangeOptions extends IncomingOptions {
   readonly direction: Direction;
+  /** Hears what peers say that they have. @default nobody else asks for it */
+  readonly deliveries?: Deliveries;
 }
 
 export class Exchange {
@@ -41,6 +47,8 @@ export class Exchange {
   readonly #incoming: IncomingTransfer;
   readonly #sweep: Sweep;
   readonly #agreements: Agreements;
+  readonly #deliveries: Deliveries;
+  #isSynced = false;
   readonly #effort = new Effort();
 
   /**
@@ -56,14 +64,22 @@ export class Exchange {
     this.#environment = environment;
     this.#options = options;
     this.#agreements = new Agreements(() => environment.replica.version);
+    this.#deliveries = options.deliveries ?? new Deliveries(environment.replica);
     this.#outgoing = new OutgoingTransfers(environment, recent);
     this.#sweep = new Sweep(environment, options.patienceMs);
-    this.#incoming = new IncomingTransfer(environment, intake, options, this.#sweep);
+    this.#incoming = new IncomingTransfer(environment, intake, options, this.#sweep, () => {
+      this.#isSynced = true;
+    });
   }
 
   /** Whether a transfer is coming in. */
   get isReceiving(): boolean {
     return this.#incoming.isReceiving;
+  }
+
+  /** Whether this replica has once held all that a peer had: hashes were equal, or a whole transfer has been stored. */
+  get isSynced(): boolean {
+    return this.#isSynced;
   }
 
   /**
@@ -89,6 +105,11 @@ export class Exchange {
     this.#environment.effects.send(peers, this.#hashes(horizonOf(this.#environment.replica, nowMs)));
   }
 
+  /** Compares with a few peers at once: what they answer says what they have, and brings them what they lack. */
+  confirm(peers: readonly string[], nowMs: number): void {
+    this.begin(sample(this.#environment.random, peers, CONFIRMING_PEERS), nowMs);
+  }
+
   /**
    * Tells those whose updates were refused for lack of room what there is room for now. To be called when there may be
    * more: it costs nothing where nothing was refused.
@@ -103,17 +124,20 @@ export class Exchange {
       this.#outgoing.reset(peer);
       this.#incoming.reset(peer);
       this.#agreements.forget(peer);
+      this.#deliveries.forget(peer);
     }
     for (const peer of arrived) this.#incoming.arrived(peer);
   }
 
   /** Ends all transfers, both ways: the store that they speak of is no more. */
   abandon(): void {
+    this.#isSynced = false;
     this.#outgoing.abandon();
     this.#incoming.abandon();
   }
 
   receive(from: string, message: ExchangeMessage, nowMs: number): void {
+    this.#hear(from, message);
     // What is dear and too much is left unanswered, as if it had been lost: the next exchange asks again.
     if (isDear(message) && !this.#effort.take(from, this.#walk, nowMs)) return;
     switch (message.type) {
@@ -139,6 +163,24 @@ export class Exchange {
         return this.#outgoing.onRoom(from, message);
       default:
         return message satisfies never;
+    }
+  }
+
+  /** Notes what a message says of the context of its sender. */
+  #hear(from: string, message: ExchangeMessage): void {
+    switch (message.type) {
+      case 'hashes':
+        if (sameSum(this.#environment.replica.context.sum, message.context)) this.#deliveries.agreed(from);
+        return;
+      case 'contexts':
+        return this.#deliveries.told(from, message.dots);
+      case 'end':
+        return this.#deliveries.told(from, message.claim);
+      case 'live-dots':
+        return this.#deliveries.told(from, message.context);
+      default:
+        // An `ack` says that a chunk was judged, and not that all of it was stored.
+        return;
     }
   }
 
@@ -168,9 +210,10 @@ export class Exchange {
     } else if (!sameSum(replica.store.liveSum(message.horizonMs), message.live)) {
       if (this.#effort.take(from, this.#walk, nowMs))
         this.#sweep.begin(from, Math.max(message.horizonMs, horizonOf(replica, nowMs)));
-    } else if (this.#agreements.agreed(from)) {
-      // It cannot know yet that we are equal: say so, once. Then both are silent until one of them changes.
-      this.begin([from], nowMs);
+    } else {
+      this.#isSynced = true;
+      // Where it cannot know yet that we are equal we say so, once. Then both are silent until one of them changes.
+      if (this.#agreements.agreed(from)) this.begin([from], nowMs);
     }
   }
 

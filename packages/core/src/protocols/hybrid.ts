@@ -16,6 +16,7 @@ import type { Environment, Machine, Peer, Protocol, Received } from '../protocol
 import type { Verdict } from '../replica/verdict.ts';
 import type { Update } from '../update.ts';
 import { forgottenTombstones, isExchangeMessage, patienceMs } from './entropy.ts';
+import { Deliveries } from './deliveries.ts';
 import { Epidemic, type EpidemicStatus } from './epidemic.ts';
 import { Exchange } from './exchange.ts';
 import { Expiry } from './expiry.ts';
@@ -55,12 +56,15 @@ class HybridMachine implements Machine {
   readonly #pace: Pace;
   readonly #mail: Mail;
   readonly #epidemic: Epidemic;
+  readonly #deliveries: Deliveries;
   readonly #exchange: Exchange;
   readonly #turn: Turn;
   /** What came in during this cycle, and during the one before. */
   #recent: readonly [Journal, Journal] = [new Journal(), new Journal()];
 
   #cyclesBusy = 0;
+  /** There is no time left for another way: what is young is sent too. */
+  #isLeaving = false;
 
   constructor(environment: Environment, options: ResolvedHybrid) {
     const { mail, rumor, entropy } = options;
@@ -70,13 +74,14 @@ class HybridMachine implements Machine {
     this.#sessions = new Sessions(environment);
     this.#expiry = new Expiry(environment);
     this.#pace = new Pace(environment, entropy.delta);
+    this.#deliveries = new Deliveries(environment.replica);
     this.#mail = new Mail(environment, {
       mail,
       reachesAll: () => this.#sessions.reachesAll,
       posted: (updates, toEverybody, nowMs) =>
         this.#epidemic.infect(updates, toEverybody ? 'relay-later' : 'relay-eager', nowMs),
     });
-    this.#epidemic = new Epidemic(environment, this.#intake, rumor, (cause) =>
+    this.#epidemic = new Epidemic(environment, this.#intake, rumor, this.#deliveries, (cause) =>
       cause === 'mail' && this.#sessions.reachesAll && this.#sessions.names.length <= mail
         ? 'relay-later'
         : 'relay-eager',
@@ -88,8 +93,9 @@ class HybridMachine implements Machine {
         direction: entropy.direction,
         patienceMs: patienceMs(entropy.delta),
         inView: (name) => this.#sessions.inView(name),
+        deliveries: this.#deliveries,
       },
-      () => this.#recent,
+      () => (this.#isLeaving ? [] : this.#recent),
     );
     this.#turn = new Turn(environment, {
       intake: this.#intake,
@@ -105,6 +111,19 @@ class HybridMachine implements Machine {
 
   get backlogBytes(): number {
     return this.#intake.backlogBytes;
+  }
+
+  get isSynced(): boolean {
+    return this.#exchange.isSynced;
+  }
+
+  undelivered(nowMs: number): number {
+    return this.#deliveries.undelivered(nowMs);
+  }
+
+  confirm(nowMs: number): void {
+    this.#isLeaving = true;
+    this.#exchange.confirm(this.#sessions.names, nowMs);
   }
 
   /** For tests and the curious. */

@@ -21,6 +21,7 @@ import { throwViolations, type Violation } from '../options.ts';
 import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
 import type { Verdict } from '../replica/verdict.ts';
 import type { Update } from '../update.ts';
+import { Deliveries } from './deliveries.ts';
 import { Epidemic, type EpidemicStatus } from './epidemic.ts';
 import { Expiry } from './expiry.ts';
 import { Gaps } from './gaps.ts';
@@ -64,6 +65,10 @@ export function epidemicStatus(machine: Machine): EpidemicStatus | undefined {
 class RumorMachine implements Machine {
   readonly #environment: Environment;
   readonly #intake: Intake;
+  /** Left out where peers are blind: nobody answers a push, so nobody can be known to have it. */
+  readonly undelivered?: (nowMs: number) => number;
+  readonly confirm?: (nowMs: number) => void;
+  readonly #deliveries: Deliveries;
   readonly #epidemic: Epidemic;
   readonly #expiry: Expiry;
   readonly #sessions: Sessions;
@@ -74,10 +79,14 @@ class RumorMachine implements Machine {
   constructor(environment: Environment, options: RumorOptions) {
     this.#environment = environment;
     this.#intake = new Intake(environment);
-    this.#epidemic = new Epidemic(environment, this.#intake, options);
+    this.#deliveries = new Deliveries(environment.replica);
+    this.#epidemic = new Epidemic(environment, this.#intake, options, this.#deliveries);
     this.#expiry = new Expiry(environment);
     this.#sessions = new Sessions(environment);
     this.#gaps = new Gaps(environment.replica, options.ttl);
+    if (options.blind) return;
+    this.undelivered = (nowMs) => this.#deliveries.undelivered(nowMs);
+    this.confirm = (nowMs) => this.#epidemic.confirm(nowMs);
   }
 
   get backlog(): number {

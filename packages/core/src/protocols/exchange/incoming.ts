@@ -9,6 +9,7 @@
  */
 
 import { Context, type Dots, sumOf } from '../../context.ts';
+import { sameSum } from '../../hash.ts';
 import type { Intake } from '../../intake.ts';
 import type { Chunk, End } from '../../messages.ts';
 import type { Environment } from '../../protocol.ts';
@@ -49,15 +50,26 @@ export class IncomingTransfer {
   readonly #toldRefused = new Set<string>();
   /** What claims say is over, while what it may be over for is held back here. */
   readonly #putOff: PutOff;
+  readonly #completed: () => void;
   #incoming: Incoming | null = null;
   #invitations: number;
 
-  /** @param sweep begun where a transfer has left a difference in what is live */
-  constructor(environment: Environment, intake: Intake, options: IncomingOptions, sweep: Sweep) {
+  /**
+   * @param sweep begun where a transfer has left a difference in what is live
+   * @param completed told when all that a peer had has come, and was judged and stored
+   */
+  constructor(
+    environment: Environment,
+    intake: Intake,
+    options: IncomingOptions,
+    sweep: Sweep,
+    completed: () => void = () => {},
+  ) {
     this.#environment = environment;
     this.#intake = intake;
     this.#options = options;
     this.#sweep = sweep;
+    this.#completed = completed;
     this.#putOff = new PutOff(environment.replica.maxDriftMs);
     // A restarted instance must not take frames for its former self as its own.
     this.#invitations = Math.floor(environment.random() * 0x40000000);
@@ -164,6 +176,8 @@ export class IncomingTransfer {
       this.#incoming = null;
       const { replica } = this.#environment;
       if (!isWhole || !this.#isEqualElsewhere(message)) return;
+      // A claim that leaves out what is young, or what its sender cannot vouch for, speaks of less than the sender has.
+      if (message.buckets !== 'all' || sameSum(sumOf(message.claim), message.context)) this.#completed();
       const due = replica.holdsBack(message.claim) ? this.#due(claim, settledMs) : claim;
       if (due === null) return;
       // What was refused once and is claimed now without having come is held by the sender no more.
