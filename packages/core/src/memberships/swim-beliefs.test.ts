@@ -4,6 +4,19 @@ import { GOSSIP, HASH, SYNC, WHO } from './swim/messages.ts';
 import { aMachine, among, aRecord, ALIVE, connectedTo, DOWN, LEFT, SUSPECT } from './testing/scene.ts';
 
 describe('what members believe', () => {
+  test('who is connected is published with what it says of itself, in the first view that has it', () => {
+    const scene = aMachine().connect('b').pass(10);
+    expect(scene.views.flat()).toEqual([]);
+    scene.hear('b', [GOSSIP, [aRecord('b', ALIVE, 1, { meta: { zone: 'eu' } })]]);
+    expect(scene.views.flat().map(({ name, meta }) => [name, meta])).toEqual([['b', { zone: 'eu' }]]);
+  });
+
+  test('who is connected and says nothing is published after a second, and not before', () => {
+    const scene = aMachine().connect('b').pass(990);
+    expect(scene.views.flat()).toEqual([]);
+    expect(scene.pass(20).statusOf('b')).toMatchObject({ name: 'b', meta: {} });
+  });
+
   test('down is hearsay where all is compared: the accused may refute before it is believed', () => {
     // Whoever was cut off believes all on the other side of the cut to be down.
     const scene = connectedTo('b', 'c').hear('b', [SYNC, [aRecord('c', DOWN)], false]);

@@ -6,9 +6,9 @@ import { aMember, aRecord, ALIVE, connectedTo, crash, DOWN, LEFT, urlOf } from '
 
 describe('what members believe', () => {
   test('a restarted node replaces its former self at once, where it was and elsewhere once nobody answers there', () => {
-    const scene = connectedTo('b', 'c').connect('b', 2);
+    const scene = connectedTo('b', 'c').connect('b', 2).introduce('b', 2);
     expect(scene.statusOf('b')).toMatchObject({ epoch: 2, state: 'alive' });
-    crash(scene, 'c').connect('c', 2, 'ws://elsewhere:1').pass(1);
+    crash(scene, 'c').connect('c', 2, 'ws://elsewhere:1').pass(1).introduce('c', 2, 'ws://elsewhere:1');
     expect(scene.statusOf('c')).toMatchObject({ epoch: 2, url: 'ws://elsewhere:1' });
   });
 
@@ -36,13 +36,17 @@ describe('what members believe', () => {
     scene.black.add(urlOf('b'));
     scene.disconnect('b').connect('b', 2, 'ws://elsewhere:1').pass(490);
     expect(scene.statusOf('b')?.epoch).toBe(1);
-    expect(scene.pass(20).statusOf('b')).toMatchObject({ epoch: 2, state: 'alive' });
+    expect(scene.pass(20).introduce('b', 2, 'ws://elsewhere:1').statusOf('b')).toMatchObject({
+      epoch: 2,
+      state: 'alive',
+    });
   });
 
   test('a newcomer that answers at the former place is who it says', () => {
     const scene = connectedTo('b', 'c');
     scene.disconnect('b').listening.set(urlOf('b'), aMember('b', 2, 'ws://elsewhere:1'));
-    expect(scene.connect('b', 2, 'ws://elsewhere:1').pass(1).statusOf('b')?.epoch).toBe(2);
+    scene.connect('b', 2, 'ws://elsewhere:1').pass(1).introduce('b', 2, 'ws://elsewhere:1');
+    expect(scene.statusOf('b')?.epoch).toBe(2);
     expect(scene.expelled).toEqual([]);
   });
 
@@ -62,7 +66,7 @@ describe('what members believe', () => {
       expect(scene.expelled).toEqual([]);
       expect(scene.told('b', 'b')?.slice(1, 4)).toEqual([100, 1, end]);
       expect(scene.statusOf('b')?.epoch).toBe(100);
-      scene.disconnect('b').connect('b', 101);
+      scene.disconnect('b').connect('b', 101).introduce('b', 101);
       expect(scene.statusOf('b')).toMatchObject({ epoch: 101, state: 'alive' });
     }
   });

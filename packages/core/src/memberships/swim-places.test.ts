@@ -31,7 +31,7 @@ describe('places where somebody may be', () => {
     const scene = aMachine({ options: { seeds: [urlOf('s1'), urlOf('s2'), urlOf('s3')] } });
     scene.black.add(urlOf('s1')).add(urlOf('s2'));
     scene.listening.set(urlOf('s3'), aMember('s3'));
-    expect(scene.pass(1000).stateOf('s3')).toBe('alive');
+    expect(scene.pass(1000).introduce('s3').stateOf('s3')).toBe('alive');
     expect(scene.dialsOf('s1')).toHaveLength(1);
   });
 
@@ -146,7 +146,7 @@ describe('places where somebody may be', () => {
     expect(gaps(scene.discoveries).slice(0, 5)).toEqual([500, 1000, 2000, 4000, 5000]);
     scene.machine.discovered?.(0, [urlOf('b')], scene.nowMs);
     scene.listening.set(urlOf('b'), aMember('b'));
-    expect(scene.pass(100).stateOf('b')).toBe('alive');
+    expect(scene.pass(100).introduce('b').stateOf('b')).toBe('alive');
   });
 
   test('who is among others asks the sources once a minute, and soon when it is alone again', () => {

@@ -10,6 +10,7 @@
  *  2. A closed connection is a hint that starts a probe, never a verdict.
  *  3. Without news, one question and one answer a `probeInterval` are all that is said, however large the cluster is.
  *  4. After `leave` nothing more is said.
+ *  5. A member is published with what it says of itself, unless it says nothing.
  *
  * Source: SWIM and Lifeguard, as cited in `swim/`; departures in ADR 10 and in `swim/roster.ts`, `swim/detector.ts`.
  */
@@ -70,6 +71,11 @@ const DISCOVER_FIRST_MS = 500;
 const DAY_MS = 86_400_000;
 /** Of the largest that can be, so many take 1.4 MB. */
 const RECORDS_PER_SYNC = 500;
+/**
+ * Whoever is known by its hello alone is published when it has told of itself, and after so long in any case, in
+ * milliseconds. That takes a round trip, and spares subscribers a member of which nothing is known and then a change of it.
+ */
+const INTRODUCTION_MS = 1000;
 /** What a timer set for the past is set to: nothing is done twice in the same millisecond. */
 const SHORTEST_MS = 1;
 
@@ -111,6 +117,8 @@ class SwimMachine implements MembershipMachine {
   #timerMs = Infinity;
   /** The version of what was published last. */
   #published = -1;
+  /** When whoever has not told of itself is published all the same. */
+  #introductionMs = Infinity;
   /** Who is to be told all, whether it shall answer, and whether a hash stands behind it. */
   readonly #asked = new Map<string, { readonly answer: boolean; readonly hash: boolean }>();
   /** When each was told all, the longest ago first, as long as that counts. */
@@ -371,12 +379,24 @@ class SwimMachine implements MembershipMachine {
     input(clocks);
     if (this.#hasLeft) return;
     this.#run(clocks);
-    if (!more && this.#published !== this.#knowledge.version) {
+    const isDue = this.#published !== this.#knowledge.version || clocks.awakeMs >= this.#introductionMs;
+    if (!more && isDue) {
       this.#published = this.#knowledge.version;
-      this.#environment.effects.view(this.#knowledge.roster.statuses());
+      this.#environment.effects.view(this.#introduced(clocks));
       this.#connections.remember();
     }
     this.#setTimer(clocks);
+  }
+
+  /** All that is known, without those that were met a moment ago and have not told of themselves yet. */
+  #introduced({ nowMs, awakeMs }: Clocks): Status[] {
+    this.#introductionMs = Infinity;
+    return this.#knowledge.roster.statuses().filter((status) => {
+      const waitMs = status.sinceMs + INTRODUCTION_MS - nowMs;
+      if (status.incarnation > 0 || waitMs <= 0) return true;
+      this.#introductionMs = Math.min(this.#introductionMs, awakeMs + waitMs);
+      return false;
+    });
   }
 
   #run(clocks: Clocks): void {
@@ -441,6 +461,7 @@ class SwimMachine implements MembershipMachine {
       Math.max(this.#seekMs, this.#connections.seekMs(clocks)),
       this.#connections.dueMs(),
       this.#answerMs(),
+      this.#introductionMs,
     );
     // One that runs and is too early by now would wake an idle process for nothing.
     if (this.#timerMs === dueMs) return;

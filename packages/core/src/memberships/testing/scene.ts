@@ -143,6 +143,11 @@ export class Scene {
     return this;
   }
 
+  /** A peer that is connected tells of itself. */
+  introduce(name: string, epoch = 1, url: string | null = urlOf(name)): this {
+    return this.hear(name, [GOSSIP, [aRecord(name, ALIVE, 1, { epoch, url })]]);
+  }
+
   disconnect(name: string, released = false): this {
     this.connected.delete(name);
     this.machine.disconnected(name, this.nowMs, released);
