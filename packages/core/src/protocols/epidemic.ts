@@ -23,7 +23,7 @@ import { sample } from '../random.ts';
 import type { Origin } from '../origin.ts';
 import { hiddenView, type Update } from '../update.ts';
 import { answer, Asks } from './asks.ts';
-import { Deliveries } from './deliveries.ts';
+import type { Deliveries } from './deliveries.ts';
 import { inBatches } from './batches.ts';
 import { dotFrames, dotsOf, without } from './dots.ts';
 import { heldAmong } from './exchange/held.ts';
