@@ -113,7 +113,7 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     const { name, cluster, listen, advertise, maxFrameBytes, pingIntervalMs, redialMinMs, redialMaxMs, random } =
       options;
     const { maxConnections, maxConnectionsPerAddress, maxHandshakes, stallTimeout } = options;
-    const { keys, tls, insecure, channelBinding } = this.#node.security;
+    const { keys, tls, insecure, allowPlaintext, channelBinding } = this.#node.security;
     return {
       name,
       epoch,
@@ -133,6 +133,7 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
         keys: keys.length === 0 ? undefined : keys,
         tls: tls ?? undefined,
         insecure,
+        allowPlaintext,
         channelBinding,
       },
     };

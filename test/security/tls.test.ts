@@ -175,6 +175,32 @@ describe('certificates are replaced in a running node', () => {
     expect(await failure(bare, a.url)).toMatchObject({ code: 'CERTIFICATE_REFUSED' });
   });
 
+  test('but what is not given stays as it was, and what only a start can change is refused', async () => {
+    const a = await aNode('a', { tls: { ...mutual('a').tls, minVersion: 'TLSv1.3' } });
+    const versionAt = (url: string, version: 'TLSv1.2' | 'TLSv1.3'): Promise<string> => {
+      const { hostname: host, port } = new URL(url);
+      const own = authority.issue({ name: 'client' });
+      const stream = connectTls({ ...own, host, port: Number(port), ca, minVersion: version, maxVersion: version });
+      return new Promise((resolve) => {
+        stream.on('secureConnect', () => resolve(stream.getProtocol() as string));
+        stream.on('error', () => resolve('refused')).on('close', () => resolve('refused'));
+        ended.push(() => void stream.destroy());
+      });
+    };
+    a.transport.renewTls({ ...authority.issue({ name: 'a' }), ca });
+    expect(await versionAt(a.url, 'TLSv1.2')).toBe('refused');
+    expect(await versionAt(a.url, 'TLSv1.3')).toBe('TLSv1.3');
+    // A certificate is still wanted, of the same authority, where the new ones are given alone.
+    a.transport.renewTls(authority.issue({ name: 'a' }));
+    const bare = await aNode('bare', { tls: { ca } });
+    expect(await failure(bare, a.url)).toMatchObject({ code: 'CERTIFICATE_REFUSED' });
+    await expectMeeting(await aNode('b', mutual('b')), a);
+    for (const tls of [{ requestCert: false }, { rejectUnauthorized: false }, { checkNames: true }])
+      expect(() => a.transport.renewTls(tls)).toThrow('cannot be changed in a running node');
+    a.transport.renewTls({ requestCert: true, rejectUnauthorized: true, checkNames: false });
+    expect(() => a.transport.renewTls(null as never)).toThrow("'tls' must be an object");
+  });
+
   test('but not by those that do not serve, nor in a node without TLS: all stays as it was', async () => {
     const a = await aNode('a', certified('a'));
     const b = await aNode('b', certified('b'));
@@ -184,6 +210,64 @@ describe('certificates are replaced in a running node', () => {
     for (const tls of wrong) expect(() => b.transport.renewTls(tls)).toThrow("'security.tls' does not serve");
     expect(() => plain.transport.renewTls({})).toThrow('means nothing to a node that began without');
     await expectMeeting(a, b);
+  });
+});
+
+describe('a TLS session', () => {
+  /** Dials as TLS alone, perhaps with what an earlier connection left. @returns what it leaves, and whether it was resumed */
+  function hold(
+    url: string,
+    version: 'TLSv1.2' | 'TLSv1.3',
+    session?: Buffer,
+  ): Promise<{ left: Buffer[]; resumed: boolean }> {
+    const { hostname: host, port } = new URL(url);
+    const left: Buffer[] = [];
+    let resumed = false;
+    return new Promise((resolve, reject) => {
+      const stream = connectTls({
+        ...authority.issue({ name: 'client' }),
+        ...{ host, port: Number(port), ca, minVersion: version, maxVersion: version, session },
+      });
+      stream.on('session', (one: Buffer) => left.push(one)).on('error', reject);
+      stream.on('secureConnect', () => {
+        resumed = stream.isSessionReused();
+        const got = stream.getSession();
+        if (got !== undefined) left.push(got);
+        // The answer stands behind all that the server sends of itself.
+        stream.write('GET /none HTTP/1.1\r\nHost: a\r\n\r\n');
+        stream.on('data', () => stream.end());
+        stream.on('close', () => resolve({ left, resumed }));
+      });
+    });
+  }
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'of %s is resumed by nothing that a node gives, also after renewTls',
+    async (version) => {
+      const a = await aNode('a', mutual('a'));
+      let given = (await hold(a.url, version)).left;
+      for (const renew of [false, true]) {
+        if (renew) a.transport.renewTls(authority.issue({ name: 'a' }));
+        expect(given.length).toBeGreaterThan(0);
+        for (const session of given) expect((await hold(a.url, version, session)).resumed).toBe(false);
+        given = (await hold(a.url, version)).left;
+      }
+      expect(a.refusals).toEqual([]);
+    },
+  );
+
+  test('is never resumed by a node that dials', async () => {
+    const offers: boolean[] = [];
+    const server = createTlsServer({ ...authority.issue({ name: 'server' }), ca }, (stream) => {
+      offers.push(stream.isSessionReused());
+      stream.on('error', () => {}).end();
+    });
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    ended.push(() => new Promise((resolve) => void server.close(() => resolve())));
+    const a = await aNode('a', certified('a'));
+    const { port } = server.address() as { readonly port: number };
+    for (let i = 0; i < 3; i++) await failure(a, `wss://127.0.0.1:${port}`);
+    expect(offers).toEqual([false, false, false]);
   });
 });
 
@@ -211,6 +295,12 @@ describe('keys over TLS', () => {
     });
     return `wss://127.0.0.1:${(server.address() as { readonly port: number }).port}`;
   }
+
+  test('do not let a node dial another machine in the clear, unless an option of its own says so', async () => {
+    const secured = { ...certified('a'), keys };
+    const { code, message } = await failure(await aNode('a', secured), 'ws://192.0.2.1:1');
+    expect([code, message]).toEqual(['PLAINTEXT_REFUSED', expect.stringContaining('--allow-plaintext')]);
+  });
 
   test('let nodes meet', async () => {
     await expectMeeting(await aNode('a', { ...certified('a'), keys }), await aNode('b', { ...certified('b'), keys }));

@@ -17,6 +17,7 @@ export interface SecurityFlags {
   readonly tlsCa?: string;
   readonly tlsClients?: true;
   readonly tlsNames?: true;
+  readonly allowPlaintext?: true;
   readonly insecure?: true;
   readonly channelBinding: boolean;
 }
@@ -37,6 +38,7 @@ export function addSecurityFlags(command: Command): Command {
       '--no-channel-binding',
       'take proofs of keys that are not bound to the TLS connection: on all nodes, or on none',
     )
+    .option('--allow-plaintext', 'with TLS: also dial ws: URLs of other machines, while a cluster is moved to TLS')
     .option('--insecure', 'speak ws: with other machines without keys: whoever reaches the port takes part');
 }
 
@@ -47,6 +49,7 @@ export function securityOf(flags: SecurityFlags): SecurityOptions {
   return {
     ...(keys.length === 0 ? {} : { keys }),
     ...(tls === undefined ? {} : { tls }),
+    ...(flags.allowPlaintext === true ? { allowPlaintext: true } : {}),
     ...(flags.insecure === true ? { insecure: true } : {}),
     ...(flags.channelBinding ? {} : { channelBinding: false }),
   };

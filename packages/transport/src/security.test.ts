@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { rootCertificates } from 'node:tls';
 import { describe, expect, test } from '@jest/globals';
 import type { Violation } from '@grapevine/core';
 import type { TransportOptions } from './options.ts';
@@ -7,6 +8,8 @@ import { thisRuntime } from './runtime.ts';
 import { createWebSocketTransport } from './websocket.ts';
 
 const keys = [randomBytes(32)];
+/** Whatever OpenSSL reads. */
+const [ca = ''] = rootCertificates;
 const start = (options: Partial<TransportOptions>): void => {
   createWebSocketTransport({ name: 'a', epoch: 1, ...options });
 };
@@ -53,6 +56,17 @@ describe('plain WebSockets between machines', () => {
     expect(isExposed('ws://10.0.0.1:1/', readSecurity({ keys }, []))).toBe(false);
   });
 
+  test('are not dialled by a node with keys and TLS without a word of their own', () => {
+    const url = 'ws://10.0.0.1:1/';
+    const secured = readSecurity({ keys, tls: { ca } }, []);
+    expect(isExposed(url, secured)).toBe(true);
+    expect(isExposed('ws://127.0.0.1:1/', secured)).toBe(false);
+    expect(isExposed(url, readSecurity({ keys, tls: { ca }, allowPlaintext: true }, []))).toBe(false);
+    expect(() => start({ security: { keys, allowPlaintext: true } })).toThrow(
+      "'security.allowPlaintext' does not apply without security.tls",
+    );
+  });
+
   test('include TLS whose certificates nobody checks', () => {
     const security = { tls: { rejectUnauthorized: false } };
     expect(() => start({ security })).toThrow("'security.tls.rejectUnauthorized' must not be false without keys");
@@ -77,7 +91,7 @@ describe('the options of security', () => {
 
   const bun = { name: 'Bun 1', exportsKeyingMaterial: false, readsCertificates: false, hasStreams: false };
   const deno = { ...bun, name: 'Deno 2', readsCertificates: true, hasStreams: true };
-  const tls = { requestCert: true, checkNames: true };
+  const tls = { requestCert: true, checkNames: true, ca };
 
   test.each([
     [
@@ -114,13 +128,41 @@ describe('the options of security', () => {
     start({ security: { tls: old } });
   });
 
-  test('keep their rules when certificates are renewed', () => {
-    const before = { cert: 'old', ca: 'old', requestCert: true, checkNames: true };
-    expect(renewedTls(before, { cert: 'new', key: 'new', requestCert: false })).toEqual({
+  test('want authorities where they want certificates: otherwise every public authority would serve', () => {
+    for (const ca of [undefined, '', [], ['']])
+      expect(() => start({ security: { tls: { requestCert: true, ...(ca === undefined ? {} : { ca }) } } })).toThrow(
+        /'security.tls.requestCert' needs security.tls.ca \(--tls-ca with --tls-clients or --tls-names\)/,
+      );
+    start({ security: { tls: { requestCert: true, ca } } });
+  });
+
+  test('of TLS that are not known are refused: they could bring tickets back', () => {
+    for (const name of ['session', 'ticketKeys', 'secureOptions', 'secureContext', 'SNICallback'])
+      expect(() => start({ security: { tls: { [name]: {} } } })).toThrow(`'security.tls.${name}' means nothing here`);
+  });
+
+  test('stay as they were where renewal does not give them', () => {
+    const before = {
+      cert: 'old',
+      key: 'old',
+      ca: 'old',
+      requestCert: true,
+      minVersion: 'TLSv1.3',
+      ciphers: 'x',
+    } as const;
+    expect(renewedTls(before, { cert: 'new', key: 'new', ca: undefined })).toEqual({
+      ...before,
       cert: 'new',
       key: 'new',
-      requestCert: true,
-      checkNames: true,
+    });
+    expect(renewedTls(before, { pfx: 'new', passphrase: 'new' })).toEqual({
+      ...{ ca: 'old', requestCert: true, minVersion: 'TLSv1.3', ciphers: 'x' },
+      ...{ pfx: 'new', passphrase: 'new' },
+    });
+    expect(renewedTls({ pfx: 'old', ca: 'old' }, { cert: 'new', key: 'new' })).toEqual({
+      cert: 'new',
+      key: 'new',
+      ca: 'old',
     });
   });
 });

@@ -5,6 +5,7 @@
  *  1. No message bears a value of these options: they are secrets, or lead to them.
  *  2. What goes over plain WebSockets to or from another machine needs keys, or the word `insecure`.
  */
+import { constants } from 'node:crypto';
 import { createSecureContext, DEFAULT_MAX_VERSION, type ConnectionOptions, type TlsOptions } from 'node:tls';
 import type { KeyObject } from 'node:crypto';
 import { isBoolean, type Violation } from '@grapevine/core';
@@ -50,6 +51,12 @@ export interface SecurityOptions {
    */
   readonly insecure?: boolean | undefined;
   /**
+   * Whether a node with `tls` also dials `ws:` URLs of other machines. Such a connection is not encrypted. For the time in
+   * which a cluster is moved to TLS node by node. Does not apply without `tls`.
+   * @default false
+   */
+  readonly allowPlaintext?: boolean | undefined;
+  /**
    * Whether a proof counts only for the TLS connection that it was made on, so that nobody who ends TLS on the way can pass
    * it on. Needs TLS 1.3. `false`, on all nodes, where a proxy of yours does end TLS, and where nodes run on Bun or Deno.
    * @default true
@@ -61,10 +68,25 @@ export interface ResolvedSecurity {
   readonly keys: readonly KeyObject[];
   readonly tls: TransportTls | null;
   readonly insecure: boolean;
+  readonly allowPlaintext: boolean;
   readonly channelBinding: boolean;
 }
 
-const known = ['keys', 'tls', 'insecure', 'channelBinding'];
+const known = ['keys', 'tls', 'insecure', 'allowPlaintext', 'channelBinding'];
+/** What stays as it was at the start. */
+const rulesOfTls = ['requestCert', 'rejectUnauthorized', 'checkNames'] as const;
+const knownOfTls: readonly string[] = [
+  'key',
+  'cert',
+  'pfx',
+  'passphrase',
+  'ca',
+  'servername',
+  'minVersion',
+  'maxVersion',
+  'ciphers',
+  ...rulesOfTls,
+];
 
 /** @returns the options, complete; what is wrong, or cannot be had on this runtime, is added to `violations`, under `security` */
 export function readSecurity(
@@ -72,7 +94,13 @@ export function readSecurity(
   violations: Violation[],
   runtime: Runtime = thisRuntime,
 ): ResolvedSecurity {
-  const none: ResolvedSecurity = { keys: [], tls: null, insecure: false, channelBinding: true };
+  const none: ResolvedSecurity = {
+    keys: [],
+    tls: null,
+    insecure: false,
+    allowPlaintext: false,
+    channelBinding: true,
+  };
   if (given === undefined || given === null) return none;
   if (typeof given !== 'object' || Array.isArray(given)) {
     violations.push({ path: 'security', problem: `must be an object of ${known.join(', ')}` });
@@ -82,11 +110,19 @@ export function readSecurity(
     if (!known.includes(name))
       violations.push({ path: `security.${name}`, problem: `means nothing here; known are ${known.join(', ')}` });
   }
-  const { keys, tls, insecure, channelBinding } = given as { readonly [name in keyof SecurityOptions]?: unknown };
+  const { keys, tls, insecure, allowPlaintext, channelBinding } = given as {
+    readonly [name in keyof SecurityOptions]?: unknown;
+  };
+  if (allowPlaintext === true && (tls === undefined || tls === null))
+    violations.push({
+      path: 'security.allowPlaintext',
+      problem: 'does not apply without security.tls (--tls-cert, --tls-ca): remove it (--allow-plaintext)',
+    });
   const security = {
     keys: keys === undefined ? [] : readKeys(keys, 'security.keys', violations),
     tls: readTls(tls, violations),
     insecure: readFlag(insecure, 'insecure', none.insecure, violations),
+    allowPlaintext: readFlag(allowPlaintext, 'allowPlaintext', none.allowPlaintext, violations),
     channelBinding: readFlag(channelBinding, 'channelBinding', none.channelBinding, violations),
   };
   violations.push(...lacks(security, runtime));
@@ -94,7 +130,7 @@ export function readSecurity(
 }
 
 /** What is asked for and cannot be had, as far as that can be known before a connection is there. */
-function lacks({ keys, tls, channelBinding }: ResolvedSecurity, runtime: Runtime): Violation[] {
+export function lacks({ keys, tls, channelBinding }: ResolvedSecurity, runtime: Runtime = thisRuntime): Violation[] {
   if (tls === null) return [];
   const violations: Violation[] = [];
   const doWithout = 'give channelBinding: false (--no-channel-binding) on all nodes';
@@ -133,6 +169,9 @@ export function readTls(given: unknown, violations: Violation[]): TransportTls |
     violations.push({ path, problem: 'must be an object such as { key, cert, ca }' });
     return null;
   }
+  for (const name of Object.keys(given))
+    if (!knownOfTls.includes(name))
+      violations.push({ path: `${path}.${name}`, problem: `means nothing here; known are ${knownOfTls.join(', ')}` });
   const tls = given as TransportTls;
   try {
     createSecureContext(tls);
@@ -144,16 +183,50 @@ export function readTls(given: unknown, violations: Violation[]): TransportTls |
       path: `${path}.checkNames`,
       problem: 'needs requestCert: who dials shows no certificate unasked',
     });
+  if (tls.requestCert === true && !listsAuthorities(tls))
+    violations.push({
+      path: `${path}.requestCert`,
+      problem:
+        'needs security.tls.ca (--tls-ca with --tls-clients or --tls-names): without it, Node.js takes a certificate of any ' +
+        'public authority. List the authority of your nodes',
+    });
   return tls;
 }
 
-/** Other certificates, under the rules of before: whom to ask for one, and what it must bear, stays. */
-export function renewedTls(before: TransportTls | null, tls: TransportTls): TransportTls {
-  const { requestCert, rejectUnauthorized, checkNames } = before ?? {};
-  const rules = Object.entries({ requestCert, rejectUnauthorized, checkNames }).filter(
-    ([, rule]) => rule !== undefined,
-  );
-  return { ...tls, ...Object.fromEntries(rules) };
+function listsAuthorities({ ca }: TransportTls): boolean {
+  const listed = [ca ?? []].flat();
+  return listed.length > 0 && listed.every((one) => one.length > 0);
+}
+
+/**
+ * The options of TLS after `given` replaces some of them. An option that is not given stays as it was. Key, certificate and
+ * PKCS #12 file replace each other as one.
+ */
+export function renewedTls(before: TransportTls | null, given: TransportTls): TransportTls {
+  const renewed: Record<string, unknown> = { ...before };
+  if (given.pfx !== undefined) for (const name of ['key', 'cert']) delete renewed[name];
+  if (given.key !== undefined || given.cert !== undefined) delete renewed['pfx'];
+  for (const [name, value] of Object.entries(given)) if (value !== undefined) renewed[name] = value;
+  return renewed;
+}
+
+/** Adds to `violations` each option of TLS that only a start can change, where `given` says otherwise than `before`. */
+export function checkRenewal(before: TransportTls, given: TransportTls, violations: Violation[]): void {
+  const defaults = { requestCert: false, rejectUnauthorized: true, checkNames: false };
+  for (const rule of rulesOfTls) {
+    const is = before[rule] ?? defaults[rule];
+    if (given[rule] === undefined || given[rule] === is) continue;
+    const problem = `is ${is} since the start and cannot be changed in a running node: leave it out, or restart the node`;
+    violations.push({ path: `security.tls.${rule}`, problem });
+  }
+}
+
+/**
+ * The options as `node:tls` is given them: without tickets. A session that is resumed by a ticket shows no certificate again,
+ * so that it would outlive the certificate that it began with.
+ */
+export function withoutTickets(tls: TransportTls): TransportTls & { readonly secureOptions: number } {
+  return { ...tls, secureOptions: constants.SSL_OP_NO_TICKET };
 }
 
 /** What is too open; the same for every door by which a node is made. */
@@ -178,9 +251,12 @@ export function isInsecure({ keys, insecure }: ResolvedSecurity): boolean {
   return insecure && keys.length === 0;
 }
 
-/** Whether this canonical URL leads in the clear to another machine, with nothing that proves who answers. */
-export function isExposed(url: string, { keys, insecure }: ResolvedSecurity): boolean {
-  if (keys.length > 0 || insecure) return false;
+/**
+ * Whether this canonical URL leads to another machine without encryption, and the options do not allow that: keys without
+ * TLS allow it, `insecure` does, and `allowPlaintext` does.
+ */
+export function isExposed(url: string, { keys, tls, insecure, allowPlaintext }: ResolvedSecurity): boolean {
+  if (insecure || allowPlaintext || (keys.length > 0 && tls === null)) return false;
   const { protocol, hostname } = new URL(url);
   return protocol === 'ws:' && !isLoopback(hostname);
 }

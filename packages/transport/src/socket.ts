@@ -66,7 +66,7 @@ export interface Medium {
   /** Why this canonical URL is not dialled, although it could be; null when it is. */
   objection(url: string): GossipError | null;
   /**
-   * New connections use these certificates.
+   * New connections use these options of TLS, which are complete.
    * @throws what TLS says of them; state unchanged
    */
   renewTls(tls: TransportTls): void;

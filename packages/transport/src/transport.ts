@@ -20,7 +20,7 @@ import { helloOf, type ResolvedOptions } from './options.ts';
 import { type Refused, settle } from './pairing.ts';
 import { Redial, type Target } from './redial.ts';
 import { Link, type Peer, type Session } from './session.ts';
-import { readTls, type TransportTls } from './security.ts';
+import { checkRenewal, lacks, readTls, renewedTls, type TransportTls } from './security.ts';
 import { SingleDials } from './single-dials.ts';
 import type { Medium, Socket } from './socket.ts';
 
@@ -84,8 +84,8 @@ export interface Transport {
    */
   rotateKeys(keys: readonly KeyMaterial[], options?: RotateOptions): number;
   /**
-   * Replaces key, certificates and authorities, for every connection to come; those that are open stay. Whether
-   * certificates of diallers are wanted, and names checked, stays as it was at the start.
+   * Replaces options of TLS for every connection to come; open connections stay. An option that is not given stays as it is.
+   * `requestCert`, `rejectUnauthorized` and `checkNames` cannot be changed.
    * @throws GossipError OPTIONS_INVALID, state unchanged, with what is wrong, also where the transport began without TLS
    */
   renewTls(tls: TransportTls): void;
@@ -112,6 +112,8 @@ export class MediumTransport implements Transport {
   readonly #records = new Map<Link, SessionRecord>();
   readonly #handshakes = new Set<Handshake>();
   readonly #keyring: Keyring | null;
+  /** The options of TLS as they are now. */
+  #tls: TransportTls | null;
   readonly #gate: Gate;
   readonly #redial: Redial;
   readonly #singleDials: SingleDials;
@@ -126,6 +128,7 @@ export class MediumTransport implements Transport {
   constructor(medium: Medium, options: ResolvedOptions) {
     this.#medium = medium;
     this.#options = options;
+    this.#tls = options.security.tls;
     const canonical = (url: string): string | null => medium.canonical(url);
     const [first, ...older] = options.security.keys;
     this.#keyring = first === undefined ? null : new Keyring([first, ...older]);
@@ -214,14 +217,22 @@ export class MediumTransport implements Transport {
 
   renewTls(tls: TransportTls): void {
     const violations: Violation[] = [];
-    if (this.#options.security.tls === null)
+    const before = this.#tls;
+    if (before === null)
       violations.push({
         path: 'tls',
         problem: 'means nothing to a node that began without: start it with security.tls',
       });
-    const renewed = readTls(tls, violations);
+    if (typeof tls !== 'object' || tls === null || Array.isArray(tls))
+      violations.push({ path: 'tls', problem: 'must be an object such as { key, cert, ca }' });
     throwViolations(violations);
-    if (renewed !== null) this.#medium.renewTls(renewed);
+    checkRenewal(before as TransportTls, tls, violations);
+    const renewed = readTls(renewedTls(before, tls), violations);
+    violations.push(...lacks({ ...this.#options.security, tls: renewed }));
+    throwViolations(violations);
+    if (renewed === null) return;
+    this.#medium.renewTls(renewed);
+    this.#tls = renewed;
   }
 
   *sessions(): Iterable<Session> {

@@ -20,7 +20,7 @@ import { acceptFailure, dialFailure, namesOf, rememberAddress } from './certific
 import { closeCodes } from './close-codes.ts';
 import { addressOf, Doorstep } from './address.ts';
 import { type ResolvedOptions, resolveOptions, type TransportOptions } from './options.ts';
-import { exposures, isExposed, renewedTls, type TransportTls } from './security.ts';
+import { exposures, isExposed, type TransportTls, withoutTickets } from './security.ts';
 import { thisRuntime } from './runtime.ts';
 import type { ChannelBinding, Dial, Medium, Socket, SocketEvents } from './socket.ts';
 import { MediumTransport, type Transport } from './transport.ts';
@@ -73,14 +73,19 @@ class WebSocketMedium implements Medium {
 
   objection(url: string): GossipError | null {
     if (!isExposed(url, this.#options.security)) return null;
-    const message = `${url} leads in the clear to another machine: give security.keys, a URL of wss:, or insecure: true`;
+    const { keys } = this.#options.security;
+    const cure =
+      keys.length > 0
+        ? 'this node has security.tls: give a URL of wss:, or security.allowPlaintext (--allow-plaintext)'
+        : 'give security.keys (--key-file), a URL of wss:, or security.insecure (--insecure)';
+    const message = `${url} leads in the clear to another machine: ${cure}`;
     return new GossipError('PLAINTEXT_REFUSED', message, { context: { url } });
   }
 
   renewTls(tls: TransportTls): void {
     const server = this.#server;
-    if (server !== null && 'setSecureContext' in server) server.setSecureContext(tls);
-    this.#tls = renewedTls(this.#tls, tls);
+    if (server !== null && 'setSecureContext' in server) server.setSecureContext(withoutTickets(tls));
+    this.#tls = tls;
   }
 
   async listen(
@@ -104,7 +109,13 @@ class WebSocketMedium implements Medium {
       clientTracking: false,
       handleProtocols: () => subprotocol,
     });
-    if (tls !== null) server.on('connection', rememberAddress);
+    if (tls !== null) {
+      server.on('connection', rememberAddress);
+      // Without tickets and without a store of sessions there is none to resume. Should there be one, it ends here.
+      server.prependListener('secureConnection', (stream: Duplex) => {
+        if (stream instanceof TLSSocket && stream.isSessionReused()) stream.destroy();
+      });
+    }
     server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
       const failure = acceptFailure(error, socket);
       if (failure !== null) refused(failure, (failure.context['address'] as string | undefined) ?? null);
@@ -132,7 +143,7 @@ class WebSocketMedium implements Medium {
     const { maxFrameBytes } = this.#options;
     // An agent would keep connections and their resolved addresses; without one each dial resolves anew.
     const webSocket = new WebSocket(url, subprotocol, {
-      ...this.#tls,
+      ...(this.#tls === null ? {} : withoutTickets(this.#tls)),
       agent: false,
       perMessageDeflate: false,
       maxPayload: maxFrameBytes,
@@ -356,7 +367,9 @@ function refuseUpgrade(stream: Duplex, { status, sentence }: HttpRefusal): void 
 /** TLS counts the time of its own handshake, before HTTP counts any: two minutes, where it is not told. */
 function makeServer(timeouts: ServerOptions, handshakeTimeout: number, tls: TransportTls | null): Server | TlsServer {
   try {
-    return tls === null ? createServer(timeouts) : createTlsServer({ ...timeouts, handshakeTimeout, ...tls });
+    return tls === null
+      ? createServer(timeouts)
+      : createTlsServer({ ...timeouts, handshakeTimeout, ...withoutTickets(tls) });
   } catch (cause) {
     throw new GossipError('OPTIONS_INVALID', `'security.tls' does not serve to listen: ${(cause as Error).message}`, {
       cause,
