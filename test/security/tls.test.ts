@@ -226,7 +226,12 @@ describe('a TLS session', () => {
     return new Promise((resolve, reject) => {
       const stream = connectTls({
         ...authority.issue({ name: 'client' }),
-        ...{ host, port: Number(port), ca, minVersion: version, maxVersion: version, session },
+        host,
+        port: Number(port),
+        ca,
+        minVersion: version,
+        maxVersion: version,
+        session,
       });
       stream.on('session', (one: Buffer) => left.push(one)).on('error', reject);
       stream.on('secureConnect', () => {
