@@ -34,6 +34,7 @@ const code = (path: string): string =>
 interface Manifest {
   readonly name: string;
   readonly version: string;
+  readonly private?: boolean;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
@@ -62,6 +63,17 @@ describe('places', () => {
     const kebab = /^[a-z0-9]+(-[a-z0-9]+)*(\.test|\.d)?\.ts$/;
     expect(files.filter((path) => path.endsWith('.ts') && !kebab.test(basename(path)))).toEqual([]);
   });
+});
+
+test("no file takes the name grapevine on npm, which is another project's, for ours", () => {
+  const strangers = [
+    /\bnpx (-\S+ )*grapevine\b/,
+    /\bnpm (i|install|add) (-\S+ )*grapevine\b/,
+    /\b(from|import|require)\b\s*\(?\s*['"]grapevine['"]/,
+    /"grapevine": "(file:|[\^~]?\d)/,
+  ];
+  const texts = files.filter((path) => /[.](md|ts|m?js|json|ya?ml|sh)$/.test(path) && path !== 'test/house.test.ts');
+  expect(texts.filter((path) => strangers.some((way) => way.test(read(path))))).toEqual([]);
 });
 
 describe('sources', () => {
@@ -114,6 +126,12 @@ describe('sources', () => {
 });
 
 describe('versions', () => {
+  test('no folder of the workspace can be published; what is published is packed by `npm run pack`', () => {
+    expect([workspace, ...manifests].filter((manifest) => manifest.private !== true).map(({ name }) => name)).toEqual(
+      [],
+    );
+  });
+
   test('every package has the version that lerna releases', () => {
     expect(manifests).toHaveLength(7);
     expect(manifests.filter(({ version }) => version !== release).map(({ name }) => name)).toEqual([]);

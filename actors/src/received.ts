@@ -11,6 +11,9 @@
 import type { StoredView, Update } from '@grapevine/core';
 import { decodeValue } from '@grapevine/wire';
 
+/** The iterator of a map, without its name `MapIterator`, which TypeScript has since 5.6 only. */
+type IterationOver<T> = ReturnType<ReadonlyMap<T, unknown>['keys']>;
+
 /** What is stored here, as of the offer. */
 export interface Stored {
   /** The value that readers here see; `undefined`: none. */
@@ -50,19 +53,19 @@ export class Received implements ReadonlyMap<string, unknown> {
     return this.#updates.has(id);
   }
 
-  keys(): MapIterator<string> {
+  keys(): IterationOver<string> {
     return this.#updates.keys();
   }
 
-  *values(): MapIterator<unknown> {
+  *values(): IterationOver<unknown> {
     for (const id of this.#updates.keys()) yield this.get(id);
   }
 
-  *entries(): MapIterator<[string, unknown]> {
+  *entries(): IterationOver<[string, unknown]> {
     for (const id of this.#updates.keys()) yield [id, this.get(id)];
   }
 
-  [Symbol.iterator](): MapIterator<[string, unknown]> {
+  [Symbol.iterator](): IterationOver<[string, unknown]> {
     return this.entries();
   }
 

@@ -1,0 +1,96 @@
+/**
+ * Empty projects outside of the workspace with the packed tarballs installed in them: what a user gets.
+ *
+ * Each project gets only what it names and what that needs, so that a dependency missing in a manifest is missing here. An
+ * installation is bounded in time. Where the registry cannot be reached there is no project, and the reason why.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { closureOf, packagesOf } from './workspace.ts';
+
+export const root = resolve();
+export const workspacePackages = packagesOf(root);
+
+const installWithinMs = 120_000;
+
+let tarballFolder: string | undefined;
+
+/** @returns the tarballs of this build by the name of their package, packed if no test has packed them yet */
+export function tarballs(): ReadonlyMap<string, string> {
+  tarballFolder ??= execFileSync(process.execPath, ['node_modules/.cache/grapevine-pack/main.js'], {
+    cwd: root,
+    encoding: 'utf8',
+  }).trim();
+  const folder = tarballFolder;
+  return new Map(
+    workspacePackages.map(({ manifest: { name, version } }) => [
+      name,
+      join(folder, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`),
+    ]),
+  );
+}
+
+export interface ProjectOptions {
+  /** Packages of ours. What they need of ours comes with them. */
+  readonly ours: readonly string[];
+  /** Others by name, with their version. @default none */
+  readonly others?: Readonly<Record<string, string>>;
+  /** @default 'module' */
+  readonly type?: 'module' | 'commonjs';
+}
+
+export type Project =
+  | { readonly folder: string; readonly hindrance: null }
+  | { readonly folder: null; readonly hindrance: string };
+
+/**
+ * Makes a project in a new temporary folder and installs its packages.
+ * @throws when the installation fails for another reason than a registry that cannot be reached
+ */
+export function makeProject({ ours, others = {}, type = 'module' }: ProjectOptions): Project {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'grapevine-project-')));
+  const files = [...closureOf(ours, workspacePackages)].map((name) => [name, `file:${tarballs().get(name)}`] as const);
+  const manifest = { name: 'project', private: true, type, dependencies: { ...Object.fromEntries(files), ...others } };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest, null, 2));
+  const { status, signal, stderr } = spawnSync(
+    'npm',
+    [
+      'install',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+      '--prefer-offline',
+      '--fetch-retries=1',
+      '--fetch-retry-mintimeout=1000',
+    ],
+    { cwd: folder, encoding: 'utf8', timeout: installWithinMs },
+  );
+  if (status === 0) return { folder, hindrance: null };
+  rmSync(folder, { recursive: true });
+  const [unreachable] =
+    /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT)\b/.exec(
+      stderr,
+    ) ?? [];
+  const reason = signal === null ? unreachable : `no end within ${installWithinMs / 1000} s`;
+  if (reason === undefined) throw new Error(`npm install failed:\n${stderr}`);
+  return { folder: null, hindrance: `the npm registry cannot be reached: ${reason}` };
+}
+
+/** Ends a project. */
+export function removeProject({ folder }: Project): void {
+  if (folder !== null) rmSync(folder, { recursive: true, force: true });
+}
+
+/** @returns what a package of ours holds, relative to it, in a project that has it */
+export function filesOf(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) =>
+      join(entry.parentPath, entry.name)
+        .slice(folder.length + 1)
+        .replaceAll('\\', '/'),
+    )
+    .sort();
+}
