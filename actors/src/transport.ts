@@ -241,9 +241,22 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
       { node: node.options.name, peer: peer.name, url: peer.url, dialled: session.dialled },
       'connection opened',
     );
+    this.#warnOfOpenSession(session);
     if (peer.url !== null) this.#unreachable.delete(peer.url);
     const member = memberOf(peer);
     if (node.trackerRef !== null && member !== null) tell(node.trackerRef, { type: 'connected', member });
+  }
+
+  /** Said once a minute of each peer, as refusals are. */
+  #warnOfOpenSession({ peer, isSealed }: Session): void {
+    const node = this.#node;
+    const { keys, tls } = node.security;
+    if (keys.length === 0 || tls !== null || isSealed) return;
+    if (!node.saidOfRefusals.isNew(`unsealed ${peer.name}`, performance.now())) return;
+    this.#self.logger.warn(
+      { node: node.options.name, peer: peer.name, version: peer.version },
+      `${peer.name} speaks protocol version ${peer.version}, which seals nothing: whoever is on the way reads and writes; upgrade it`,
+    );
   }
 
   closed(session: Session, info: CloseInfo): void {

@@ -39,7 +39,9 @@ async function aScene(): Promise<Scene> {
   const log: string[] = [];
   const destination = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
-      log.push(...chunk.toString().split('\n').filter(Boolean));
+      // The liar speaks version 1, so that it needs no seal: the warning of that is not what these tests are about.
+      const lines = chunk.toString().split('\n').filter(Boolean);
+      log.push(...lines.filter((line) => !line.includes('which seals nothing')));
       done();
     },
   });

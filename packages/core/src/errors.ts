@@ -39,6 +39,8 @@ export const errorCodes = {
   KEY_REQUIRED: 'peer',
   /** A peer could not prove that it has a key that is listed here. */
   KEY_MISMATCH: 'peer',
+  /** A frame of a sealed connection does not open: somebody on the way has changed what was sent. */
+  SEAL_BROKEN: 'world',
   /** A certificate was refused, by us or by the peer: its authority, its dates, its names, or that there is none. */
   CERTIFICATE_REFUSED: 'peer',
   /** Keys want a channel binding, and a TLS connection gives none: it is older than TLS 1.3, or the runtime does not tell. */

@@ -42,6 +42,8 @@ export const closeCodes = {
   HELLO_TIMEOUT: 4408,
   NAME_TAKEN: 4409,
   SILENT: 4410,
+  /** A frame does not open: somebody on the way has changed, added, repeated, left out or moved one. */
+  SEAL_BROKEN: 4411,
   /** The certificate does not bear the name of the node, or there is none. */
   CERTIFICATE_REFUSED: 4412,
   /** Keys want a channel binding, and the TLS connection gives none. */
@@ -76,6 +78,7 @@ const errorOfCode: ReadonlyMap<number, ErrorCode> = new Map([
   [closeCodes.HELLO_TIMEOUT, 'HELLO_TIMEOUT'],
   [closeCodes.NAME_TAKEN, 'NAME_TAKEN'],
   [closeCodes.SILENT, 'SILENT'],
+  [closeCodes.SEAL_BROKEN, 'SEAL_BROKEN'],
   [closeCodes.VERSION_UNSPEAKABLE, 'VERSION_UNSPEAKABLE'],
   [closeCodes.TOO_SLOW, 'TOO_SLOW'],
   [closeCodes.TOO_MANY_CONNECTIONS, 'TOO_MANY_CONNECTIONS'],

@@ -16,11 +16,13 @@
  * Source: docs/wire.md; pairing.ts says who stays.
  */
 import { type KeyObject, randomBytes } from 'node:crypto';
-import { chooseVersion, decodeHello, encodeHello, type Hello, nonceBytes } from '@grapevine/wire';
+import { chooseVersion, decodeHello, encodeHello, type Hello, nonceBytes, sealingVersion } from '@grapevine/wire';
 import { closeCodes, fullReason, type Reason, shortReason } from './close-codes.ts';
 import type { Keyring } from './keyring.ts';
 import type { Refused, Step } from './pairing.ts';
-import { digestOf, type Exchange, proofBytes } from './proof.ts';
+import { digestOf, type Exchange, proofBytes, prove } from './proof.ts';
+import { Seal, sealKey } from './seal.ts';
+import { SealedSocket } from './sealed-socket.ts';
 import type { Peer } from './session.ts';
 import type { Socket, SocketEvents } from './socket.ts';
 
@@ -56,7 +58,8 @@ export interface HandshakeEnd {
 const commit = new Uint8Array(0);
 
 export class Handshake implements SocketEvents {
-  readonly socket: Socket;
+  /** That which the session goes on with: sealed from the proofs on, where that is due. */
+  socket: Socket;
   readonly dialled: boolean;
   /** Fresh for this handshake; null without keys. */
   readonly nonce: Uint8Array | null;
@@ -64,9 +67,13 @@ export class Handshake implements SocketEvents {
   peer: Peer | null = null;
   /** By which key it has; null before, and without keys. */
   provenBy: KeyObject | null = null;
+  /** Whether what follows the proofs is sealed. */
+  isSealed = false;
 
   readonly #details: HandshakeDetails;
   readonly #ours: Uint8Array;
+  /** By which key we have proven ourselves: keys may be replaced before the other proof is there. */
+  #provenWith: KeyObject | null = null;
   /** What the peer says, and what both must have heard of each other: while its proof is awaited. */
   #unproven: { readonly peer: Peer; readonly exchange: Exchange } | null = null;
   #cancelTimer: () => void;
@@ -100,8 +107,8 @@ export class Handshake implements SocketEvents {
     else this.refuse(closeCodes.HELLO_MALFORMED, 'an empty frame must follow the hellos');
   }
 
-  malformed(problem: string): void {
-    this.refuse(closeCodes.HELLO_MALFORMED, problem);
+  malformed(problem: string, code: number = closeCodes.HELLO_MALFORMED): void {
+    this.refuse(code, problem);
   }
 
   heard(): void {}
@@ -190,7 +197,8 @@ export class Handshake implements SocketEvents {
   }
 
   #prove(exchange: Exchange): Uint8Array {
-    return (this.#details.keyring as Keyring).prove(this.dialled ? 'dialler' : 'acceptor', exchange);
+    this.#provenWith = (this.#details.keyring as Keyring).own;
+    return prove(this.#provenWith, this.dialled ? 'dialler' : 'acceptor', exchange);
   }
 
   #proof(frame: Uint8Array, { peer, exchange }: { readonly peer: Peer; readonly exchange: Exchange }): void {
@@ -214,15 +222,41 @@ export class Handshake implements SocketEvents {
     }
     this.#unproven = null;
     this.provenBy = key;
-    this.#welcome(peer, this.dialled ? commit : this.#prove(exchange));
+    if (this.dialled) {
+      this.#seal(exchange, key);
+      this.#welcome(peer);
+    } else {
+      const proof = this.#prove(exchange);
+      this.#welcome(peer, proof, () => this.#seal(exchange, key));
+    }
   }
 
-  /** The peer is who it says, as far as anybody asks here. @param answer what an acceptor lets the dialler go on with */
-  #welcome(peer: Peer, answer: Uint8Array): void {
+  /** Both have proven themselves: what follows goes sealed, unless TLS does that for this very connection. */
+  #seal(exchange: Exchange, provenBy: KeyObject): void {
+    if (exchange.version < sealingVersion || exchange.binding !== null) return;
+    const [ours, theirs] = this.dialled ? (['dialler', 'acceptor'] as const) : (['acceptor', 'dialler'] as const);
+    this.isSealed = true;
+    this.socket = new SealedSocket(this.socket, {
+      out: new Seal(sealKey(this.#provenWith as KeyObject, ours, exchange)),
+      in: new Seal(sealKey(provenBy, theirs, exchange)),
+      mayRefuse: !this.dialled,
+    });
+  }
+
+  /**
+   * The peer is who it says, as far as anybody asks here.
+   * @param answer what an acceptor lets the dialler go on with
+   * @param answered called once it is sent
+   */
+  #welcome(peer: Peer, answer: Uint8Array = commit, answered: () => void = () => {}): void {
     const problem = this.#details.checkNames ? this.#problemOfName(peer.name) : null;
     if (problem !== null) this.refuse(closeCodes.CERTIFICATE_REFUSED, problem);
     else if (this.dialled) this.#settleAt('welcome', peer);
-    else this.#judge('hello', peer, () => this.socket.send(answer));
+    else
+      this.#judge('hello', peer, () => {
+        this.socket.send(answer);
+        answered();
+      });
   }
 
   #problemOfName(name: string): string | null {
@@ -245,6 +279,7 @@ export class Handshake implements SocketEvents {
   /** Goes on or refuses as soon as the judgement is there. */
   #judge(step: Step, peer: Peer, goOn: () => void): void {
     let decided = false;
+    const { socket } = this;
     const giveUp = this.#details.judge(step, peer, (refused) => {
       decided = true;
       const early = this.#stopWaiting();
@@ -254,8 +289,8 @@ export class Handshake implements SocketEvents {
         return;
       }
       goOn();
-      // Once it is settled the events are those of the session.
-      for (const frame of early) this.socket.events.frame(frame);
+      // Once it is settled the events are those of the session; once frames are sealed, of what opens them.
+      for (const frame of early) socket.events.frame(frame);
     });
     if (!decided) this.#wait(giveUp);
   }

@@ -6,7 +6,7 @@
  *  2. What is asked is answered by the keys of now: a key that was withdrawn proves nobody, whenever his handshake began.
  */
 import type { KeyObject } from 'node:crypto';
-import { type Exchange, prove, recognise, type Role } from './proof.ts';
+import { type Exchange, recognise, type Role } from './proof.ts';
 
 export class Keyring {
   #keys: readonly [KeyObject, ...KeyObject[]];
@@ -23,9 +23,9 @@ export class Keyring {
     return this.#keys.some((listed) => listed.equals(key));
   }
 
-  /** The proof of this node in its role. */
-  prove(role: Role, exchange: Exchange): Uint8Array {
-    return prove(this.#keys[0], role, exchange);
+  /** The one that proves this node. */
+  get own(): KeyObject {
+    return this.#keys[0];
   }
 
   /** @returns the key by which the peer in that role has proven itself; null when it has none that is listed */

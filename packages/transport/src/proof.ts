@@ -30,7 +30,7 @@ export interface Exchange {
 export const proofBytes = 32;
 
 const label = 'grapevine proof 1';
-const roles: Readonly<Record<Role, number>> = { dialler: 1, acceptor: 2 };
+export const roles: Readonly<Record<Role, number>> = { dialler: 1, acceptor: 2 };
 
 export function digestOf(hello: Uint8Array): Uint8Array {
   return createHash('sha256').update(hello).digest();

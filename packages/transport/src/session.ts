@@ -41,6 +41,8 @@ export interface Session {
   readonly peer: Peer;
   /** Whether we dialled. */
   readonly dialled: boolean;
+  /** Whether frames are sealed by the keys of both: with keys, where no TLS connection is bound to the proofs. */
+  readonly isSealed: boolean;
   /**
    * Takes what came in, at most once a turn. Until it is set the socket is paused.
    * Frames may be views of one larger buffer: copy what is kept.
@@ -97,6 +99,7 @@ export interface LinkDetails {
   readonly id: number;
   readonly peer: Peer;
   readonly dialled: boolean;
+  readonly isSealed: boolean;
   readonly limits: SessionLimits;
   readonly setTimer: (delayMs: number, run: () => void) => () => void;
   /** Told once. */
@@ -108,6 +111,7 @@ export class Link implements Session, SocketEvents {
   readonly id: number;
   readonly peer: Peer;
   readonly dialled: boolean;
+  readonly isSealed: boolean;
   readonly counters: SessionCounters = { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0, dropped: 0 };
   onWritable: (() => void) | null = null;
   onDropped: ((frame: Uint8Array) => void) | null = null;
@@ -140,6 +144,7 @@ export class Link implements Session, SocketEvents {
     this.id = details.id;
     this.peer = details.peer;
     this.dialled = details.dialled;
+    this.isSealed = details.isSealed;
     this.#limits = details.limits;
     this.#setTimer = details.setTimer;
     this.#closed = details.closed;
@@ -310,8 +315,8 @@ export class Link implements Session, SocketEvents {
     }
   }
 
-  malformed(problem: string): void {
-    this.close(closeCodes.FRAME_MALFORMED, problem);
+  malformed(problem: string, code: number = closeCodes.FRAME_MALFORMED): void {
+    this.close(code, problem);
   }
 
   pause(): void {

@@ -14,8 +14,8 @@ import type { TransportTls } from './security.ts';
 
 export interface SocketEvents {
   frame(frame: Uint8Array): void;
-  /** The peer sent what is no binary frame; the owner decides to close. */
-  malformed(problem: string): void;
+  /** The peer sent what is no frame; the owner closes, with `code` where it is given. */
+  malformed(problem: string, code?: number): void;
   /** A ping or pong: the peer lives. */
   heard(): void;
   /** What was handed to the network has left this process's memory. */

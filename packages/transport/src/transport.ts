@@ -327,6 +327,7 @@ export class MediumTransport implements Transport {
       id: ++this.#lastId,
       peer,
       dialled: task !== null,
+      isSealed: handshake.isSealed,
       limits: this.#options,
       setTimer: this.#options.setTimer,
       closed,

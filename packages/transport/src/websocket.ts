@@ -20,6 +20,7 @@ import { acceptFailure, dialFailure, namesOf, rememberAddress } from './certific
 import { closeCodes } from './close-codes.ts';
 import { addressOf, Doorstep } from './address.ts';
 import { type ResolvedOptions, resolveOptions, type TransportOptions } from './options.ts';
+import { sealBytes } from './seal.ts';
 import { exposures, isExposed, type TransportTls, withoutTickets } from './security.ts';
 import { thisRuntime } from './runtime.ts';
 import type { ChannelBinding, Dial, Medium, Socket, SocketEvents } from './socket.ts';
@@ -60,6 +61,11 @@ class WebSocketMedium implements Medium {
   constructor(options: ResolvedOptions) {
     this.#options = options;
     this.#tls = options.security.tls;
+  }
+
+  /** By so much a frame may be longer on the wire. */
+  get #sealBytes(): number {
+    return this.#options.security.keys.length > 0 ? sealBytes : 0;
   }
 
   canonical(url: string): string | null {
@@ -104,7 +110,7 @@ class WebSocketMedium implements Medium {
     this.#server = server;
     const upgrader = new WebSocketServer({
       noServer: true,
-      maxPayload: maxFrameBytes,
+      maxPayload: maxFrameBytes + this.#sealBytes,
       ...reading,
       clientTracking: false,
       handleProtocols: () => subprotocol,
@@ -146,7 +152,7 @@ class WebSocketMedium implements Medium {
       ...(this.#tls === null ? {} : withoutTickets(this.#tls)),
       agent: false,
       perMessageDeflate: false,
-      maxPayload: maxFrameBytes,
+      maxPayload: maxFrameBytes + this.#sealBytes,
       ...reading,
     });
     let stream: Duplex | null = null;

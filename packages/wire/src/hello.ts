@@ -39,8 +39,11 @@ export interface Hello {
 
 export type DecodedHello = { readonly hello: Hello } | { readonly problem: string };
 
-/** What this package speaks. */
-export const protocolVersions: VersionRange = { min: 1, max: 1 };
+/** What this package speaks. Version 2 seals frames where nodes have keys and no TLS that the proof is bound to. */
+export const protocolVersions: VersionRange = { min: 1, max: 2 };
+
+/** From this version on, frames are sealed where the proof is bound to no TLS connection. */
+export const sealingVersion = 2;
 
 /** A hello longer than this, in bytes, is not even decoded. */
 export const maxHelloBytes = 8192;
