@@ -284,7 +284,7 @@ describe('a peer that floods', () => {
     const batch = flood('liar').map((message) => ({ from: 'liar', message }));
     tell(ref, { type: 'inbound', from: 'liar', session: line.session.id, batch, bytes: 0, work: FLOOD, line });
     await until(() => gossipView(gossip).size > 0);
-    tell(ref, { type: 'peer-arrived', name: 'liar', session: -1, epochOfUs: 0 });
+    tell(ref, { type: 'peer-arrived', name: 'liar', session: -1, epochOfUs: 0, dialsOnly: false });
     await until(() => arrivals.isEmpty);
     const { size, peers } = gossipView(gossip);
     expect(size).toBeLessThan(FLOOD);

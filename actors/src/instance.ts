@@ -186,10 +186,10 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     arrivals.add(inbound);
   }
 
-  #arrived({ name, session, epochOfUs }: PeerArrived): void {
+  #arrived({ name, session, epochOfUs, dialsOnly }: PeerArrived): void {
     const { arrivals, peers } = this.#holding;
     const former = peers.get(name);
-    peers.set(name, { name, session, epochOfUs });
+    peers.set(name, { name, session, epochOfUs, dialsOnly });
     if (former !== undefined && former.session !== session) arrivals.drop(former.session);
     this.#peersChanged();
   }

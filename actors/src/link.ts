@@ -186,8 +186,9 @@ class Link implements Behaviour<LinkMessage> {
       return;
     }
     this.#parties.set(channel, party);
-    const { id } = this.#line.session;
-    tell(party.ref, { type: 'peer-arrived', name: this.#peer, session: id, epochOfUs: newestEpochOfYou });
+    const { id, peer } = this.#line.session;
+    const arrived = { name: this.#peer, session: id, epochOfUs: newestEpochOfYou, dialsOnly: peer.url === null };
+    tell(party.ref, { type: 'peer-arrived', ...arrived });
   }
 
   #withdraw(party: Party): void {

@@ -36,6 +36,8 @@ export interface PeerArrived {
   readonly session: number;
   /** The highest epoch that the peer knows for this node's name; 0: none. */
   readonly epochOfUs: number;
+  /** Whether nobody can dial the peer. */
+  readonly dialsOnly: boolean;
 }
 
 /** The connection is over, or the peer has no such party any more. */

@@ -50,6 +50,8 @@ export interface NetworkOptions {
   /** How a message gets from one process to another. @default cloneMessage */
   readonly carry?: (from: Node, to: Node, message: Message, session: number) => Message;
   readonly replica?: Partial<Omit<ReplicaOptions, 'name' | 'epoch'>>;
+  /** Whether machines hear of the nodes in view that they have no connection with. @default false */
+  readonly views?: boolean;
   /** Every message that is sent, as it is sent. */
   readonly onSend?: (from: Node, to: Node, message: Message) => void;
   /** Own writes, as the replica hands them out: also those it made by itself. */
@@ -63,6 +65,8 @@ export interface NetworkOptions {
 export interface NodeOptions {
   /** How far this node's clock is ahead of true time, in milliseconds. @default 0 */
   readonly skewMs?: number;
+  /** Whether nobody can dial it. @default false */
+  readonly dialsOnly?: boolean;
   readonly judge?: ((offer: Offer, node: Node) => Judgement) | undefined;
   readonly replica?: Partial<Omit<ReplicaOptions, 'name' | 'epoch'>>;
 }
@@ -343,15 +347,27 @@ export class Network {
     for (const other of this.all) {
       const connection = this.#connections.get(pairOf(node, other));
       if (other === node || connection === undefined) continue;
-      peers.push({ name: other.name, session: connection.session, epochOfUs: epochKnown(other, node) });
+      const { dialsOnly = false } = other.options;
+      peers.push({ name: other.name, session: connection.session, epochOfUs: epochKnown(other, node), dialsOnly });
     }
     return peers;
+  }
+
+  #namesBeside(node: Node): ReadonlySet<string> {
+    return new Set([...this.nodes.keys()].filter((name) => name !== node.name));
   }
 
   /** Both ends hear of it, in random order, before anything passes. */
   #tell(a: Node, b: Node): void {
     for (const node of this.random() < 0.5 ? [a, b] : [b, a])
-      node.whenRunning(() => node.step(() => node.machine.peersChanged(this.peersOf(node), node.nowMs)));
+      node.whenRunning(() =>
+        node.step(() => {
+          const peers = this.peersOf(node);
+          if (this.options.views === true)
+            node.machine.viewChanged?.(this.#namesBeside(node), this.nodes.size - 1 - peers.length, node.nowMs);
+          node.machine.peersChanged(peers, node.nowMs);
+        }),
+      );
   }
 
   send(from: Node, toName: string, message: Message): void {

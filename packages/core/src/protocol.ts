@@ -23,6 +23,11 @@ export interface Peer {
   readonly session: number;
   /** The highest epoch that the peer's replica knows for our name; 0: none. */
   readonly epochOfUs: number;
+  /**
+   * Whether nobody can dial it: it hears only from those whom it has dialled itself, this node among them.
+   * @default false
+   */
+  readonly dialsOnly?: boolean;
 }
 
 /** A message and who sent it. */

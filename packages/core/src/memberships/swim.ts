@@ -158,6 +158,7 @@ class SwimMachine implements MembershipMachine {
       awareness: this.#awareness,
       random,
       isTied: (name) => connections.isTied(name),
+      isDependent: (name) => connections.isDependent(name),
       tied: () => connections.tied(),
       dial: (status) => connections.reach(status),
       send: (to, message) => this.#send(to, message),
@@ -413,7 +414,8 @@ class SwimMachine implements MembershipMachine {
     if (awakeMs >= this.#discoverMs) this.#discover(awakeMs);
     if (awakeMs >= this.#syncMs) this.#sync(awakeMs);
     if (awakeMs >= this.#gossipMs) this.#gossip();
-    const hasNews = !this.#knowledge.broadcasts.isEmpty && this.#connections.neighbours.ties.size > 0;
+    const { broadcasts } = this.#knowledge;
+    const hasNews = !(broadcasts.isEmpty && broadcasts.isServed) && this.#connections.neighbours.ties.size > 0;
     if (hasNews && this.#gossipMs === Infinity) this.#gossipMs = awakeMs + this.#options.gossipInterval;
   }
 
@@ -427,11 +429,21 @@ class SwimMachine implements MembershipMachine {
     }
     this.#connections.tend(clocks);
     this.#detector.next(this.#connections.isMesh, clocks);
+    // Nobody else can ask a dependent, so nobody else may find that it answers after all.
+    for (const name of this.#knowledge.roster.suspects)
+      if (this.#connections.isDependent(name)) this.#detector.probe(name, clocks);
   }
 
   #gossip(): void {
     this.#gossipMs = Infinity;
-    const to = sample(this.#environment.random, [...this.#connections.tied()], this.#options.gossipNodes);
+    const tied = [...this.#connections.tied()];
+    const dependents = tied.filter((name) => this.#connections.isDependent(name));
+    const servings = this.#knowledge.servings();
+    for (let from = 0; from < servings.length; from += RECORDS_PER_SYNC)
+      this.#send(dependents, [GOSSIP, servings.slice(from, from + RECORDS_PER_SYNC)]);
+    const others = dependents.length === 0 ? tied : tied.filter((name) => !dependents.includes(name));
+    if (others.length === 0) return this.#knowledge.broadcasts.clear();
+    const to = sample(this.#environment.random, others, this.#options.gossipNodes);
     const news = this.#knowledge.news(to.length);
     if (news.length > 0) this.#send(to, [GOSSIP, news]);
   }

@@ -61,7 +61,7 @@ function anAsker(options: Partial<AskOptions> = {}, judged = false): Asker {
     sent: take,
     asked: () => take().flatMap(({ to, message }) => (message.type === 'ask' ? [[to, plain(message.dots)]] : [])),
     announce: (from, announced, nowMs = T0) => {
-      asks.announced(from, asks.lacked(announced), nowMs);
+      asks.announced(from, asks.lacked(announced), false, nowMs);
       asks.proceed(nowMs);
     },
     store: (...stored) => intake.receive(stored, T0, () => undefined),
@@ -353,7 +353,7 @@ describe('announcements without bound', () => {
       newest: 0,
     }));
     const before = process.cpuUsage().user;
-    asker.asks.announced('b', crowd, T0);
+    asker.asks.announced('b', crowd, false, T0);
     // A walk through all that is remembered for each of them takes minutes.
     expect(process.cpuUsage().user - before).toBeLessThan(5e6);
     asker.asks.proceed(T0);

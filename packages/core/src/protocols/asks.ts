@@ -90,12 +90,15 @@ export class Asks {
     return refused.lacking(this.#intake.pending.lacking(context.lacking(dots)));
   }
 
-  /** A peer says that it has these, which are lacked here. Asks for nothing before `proceed`. */
-  announced(from: string, lacked: Dots, nowMs: number): void {
+  /**
+   * A peer says that it has these, which are lacked here. Asks for nothing before `proceed`.
+   * @param pulled whether they were told to this node beside the pushes: nothing of it is on its way, so nothing is waited for
+   */
+  announced(from: string, lacked: Dots, pulled: boolean, nowMs: number): void {
     for (const dots of lacked) {
       const room = roomOf([dots]);
       const isTooMuch = this.#delayed.length >= DELAYED_LIMIT || this.#delayedRoom + room > DELAYED_ROOM;
-      if (this.#delayMs === 0 || isTooMuch) {
+      if (this.#delayMs === 0 || pulled || isTooMuch) {
         this.#offer(from, dots);
         continue;
       }

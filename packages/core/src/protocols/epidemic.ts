@@ -9,6 +9,9 @@
  *  4. At most one eager push per peer is in flight: its feedback frees the peer, or the next cycle, or the peer's going.
  *  5. An own write goes with its value the first time; whatever else is pushed goes by its dot.
  *  6. Hidden updates are never pushed, superseded and expired ones no more.
+ *  7. A peer that only dials is a dependent: it hears from those alone whom it has dialled, and another of its kind cannot
+ *     pass anything on to it. It is told each rumor once, when the rumor sets out from here, beside the pushes, which go to
+ *     others. To be told so counts as an answer to a pull does.
  *
  * Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", 1987, section 1.4 (its footnote on
  * pull: one count per cycle). Departure: the paper and the original send a rumor's value every time and once a cycle.
@@ -30,9 +33,13 @@ import { heldAmong } from './exchange/held.ts';
 import { Removed } from './removed.ts';
 import type { RumorOptions } from './rumor-options.ts';
 import { Runs } from './runs.ts';
+import type { Sessions } from './sessions.ts';
 
-/** How a rumor sets out: with its value (own writes), by its dot at once if `eager`, or by its dot in the next cycle. */
-export type Infection = 'write' | 'relay-eager' | 'relay-later';
+/**
+ * How a rumor sets out: with its value (own writes), by its dot at once if `eager`, by its dot in the next cycle, or by its
+ * dot at once to every peer, since its writer reaches few and this node carries for it.
+ */
+export type Infection = 'write' | 'relay-eager' | 'relay-later' | 'carry';
 
 /** How many rumors are in which state of the model. */
 export interface EpidemicStatus {
@@ -68,7 +75,7 @@ export class Epidemic {
   readonly #intake: Intake;
   readonly #options: RumorOptions;
   readonly #deliveries: Deliveries;
-  readonly #relayed: (cause: Updates['cause']) => Infection;
+  readonly #relayed: (cause: Updates['cause'], from: string) => Infection;
   readonly #pushes: boolean;
   readonly #pulls: boolean;
   readonly #asks: Asks;
@@ -85,11 +92,17 @@ export class Epidemic {
   readonly #inFlight = new Map<string, number>();
   /** What rides with the next push to a peer that had one in flight when it became due. */
   readonly #owed = new Map<string, Context>();
-  /** What was told to whom because they pulled in this cycle, and what they said. */
+  /** What was told to whom beside the pushes of this cycle, and what they said. */
   readonly #pulled = new Map<string, Context>();
   #pulledKnown = new Context();
   #pulledNews = new Context();
+  /** Those to whom rumors are pushed: all but the dependents, where there are others. */
   #peers: readonly string[] = [];
+  #others: readonly string[] = [];
+  #dependents: readonly string[] = [];
+  /** What the dependents have not been told yet, and what others have not been told that is carried. */
+  #unserved = new Context();
+  #carried = new Context();
   /** A time at which a cycle ended or would have: cycles keep their phase while the node is idle. */
   #phaseMs = 0;
   #isCycling = false;
@@ -97,14 +110,14 @@ export class Epidemic {
 
   /**
    * @param deliveries hears what peers say that they have
-   * @param relayed how an update that came with this cause goes on; by default at once if `eager`
+   * @param relayed how an update that came with this cause from this peer goes on; by default at once if `eager`
    */
   constructor(
     environment: Environment,
     intake: Intake,
     options: RumorOptions,
     deliveries: Deliveries,
-    relayed?: (cause: Updates['cause']) => Infection,
+    relayed?: (cause: Updates['cause'], from: string) => Infection,
   ) {
     this.#environment = environment;
     this.#intake = intake;
@@ -154,7 +167,7 @@ export class Epidemic {
   /** Takes the messages of the batch that are about rumors, and leaves the others. */
   receive(batch: readonly Received[], nowMs: number): void {
     if (batch.every(({ message }) => message.type === 'updates' && message.cause === 'mail')) {
-      for (const { message } of batch) this.#mailed((message as Updates).updates, nowMs);
+      for (const { from, message } of batch) this.#mailed(from, (message as Updates).updates, nowMs);
       this.#asks.proceed(nowMs);
       return;
     }
@@ -167,8 +180,8 @@ export class Epidemic {
       const dots = message.type === 'updates' ? dotsOf(message.updates) : message.dots;
       heard.push({ from, message, dots, lacked: this.#asks.lacked(dots) });
     }
-    for (const { message } of batch)
-      if (message.type === 'updates' && message.cause === 'mail') this.#mailed(message.updates, nowMs);
+    for (const { from, message } of batch)
+      if (message.type === 'updates' && message.cause === 'mail') this.#mailed(from, message.updates, nowMs);
     let news: Context | null = null;
     for (const { from, message, dots, lacked } of heard) {
       if (message.type !== 'updates') continue;
@@ -178,7 +191,7 @@ export class Epidemic {
     // Announced dots after the updates: what one brings need not be asked for.
     for (const { from, message, dots, lacked } of heard) {
       if (message.type !== 'announce') continue;
-      this.#asks.announced(from, lacked, nowMs);
+      this.#asks.announced(from, lacked, message.pulled, nowMs);
       this.#answerPush(from, without(dots, lacked), lacked);
     }
     let reporters: Set<string> | null = null;
@@ -217,8 +230,15 @@ export class Epidemic {
   }
 
   /** @param gone whose connection is over, though they may be among `names` with another */
-  peersChanged(names: readonly string[], gone: readonly string[], nowMs: number): void {
-    this.#peers = names;
+  peersChanged(
+    { names, dependents, others }: Pick<Sessions, 'names' | 'dependents' | 'others'>,
+    gone: readonly string[],
+    nowMs: number,
+  ): void {
+    const former = new Set(this.#dependents);
+    this.#dependents = this.#pushes ? dependents : [];
+    this.#others = this.#pushes ? others : names;
+    this.#peers = this.#others.length === 0 ? names : this.#others;
     if (names.length === 0) this.#promote();
     for (const name of gone) {
       this.#deliveries.forget(name);
@@ -226,13 +246,15 @@ export class Epidemic {
       this.#owed.delete(name);
       this.#pulled.delete(name);
       this.#asks.peerGone(name);
+      former.delete(name);
     }
+    for (const name of this.#dependents) if (!former.has(name)) this.#tell(name, nowMs);
     this.#cycle(nowMs);
     this.proceed(nowMs);
   }
 
   /** Takes direct mail. Nobody waits for feedback to it, so nothing has to be known of its dots but whose they are. */
-  #mailed(updates: readonly Update[], nowMs: number): void {
+  #mailed(from: string, updates: readonly Update[], nowMs: number): void {
     let origin: Origin | null = null;
     for (const update of updates) {
       if (update.origin === origin) continue;
@@ -240,7 +262,7 @@ export class Epidemic {
       this.#asks.mailed(origin, nowMs);
     }
     this.#intake.receive(updates, nowMs, ({ news, kept }, at) => {
-      this.infect(kept, this.#relayed('mail'), at);
+      this.infect(kept, this.#relayed('mail', from), at);
       if (kept.length < news.length) this.retire(without(dotsOf(news), dotsOf(kept)), at);
     });
   }
@@ -276,7 +298,9 @@ export class Epidemic {
     if (dots.length === 0) return;
     this.#infective.add(dots);
     if (this.#pushes && how === 'write') this.#unsent.addAll(dots);
-    if (this.#options.eager && how !== 'relay-later') this.#first.addAll(dots);
+    if (how === 'carry') this.#carried.addAll(dots);
+    else if (this.#options.eager && how !== 'relay-later') this.#first.addAll(dots);
+    if (this.#dependents.length > 0) this.#unserved.addAll(dots);
     this.#cycle(nowMs);
   }
 
@@ -284,7 +308,7 @@ export class Epidemic {
     if (cause === 'answer') this.#asks.answered(from, dots, nowMs);
     this.#intake.receive(updates, nowMs, ({ kept }, at) => {
       const current = this.#current(kept);
-      this.#infect(current, this.#relayed(cause), at);
+      this.#infect(current, this.#relayed(cause, from), at);
       news.addAll(current);
       // What is stored and not kept is hidden or expired: no rumor, and as good as removed.
       if (kept.length < updates.length)
@@ -324,20 +348,39 @@ export class Epidemic {
     reporters.add(from);
   }
 
-  /** Answers a pull by what is infective here. */
+  /** Answers a pull, or a dependent that has arrived, by what is infective here. */
   #tell(to: string, nowMs: number): void {
     this.#promote();
-    const dots = this.#infective.dots();
-    if (dots.length === 0) return;
+    this.#announce([to], this.#infective.dots(), nowMs);
+  }
+
+  /** Tells the dependents what they have not been told, and others what is carried for a dependent. */
+  #serve(nowMs: number): void {
+    if (!this.#unserved.isEmpty) {
+      const dots = this.#infective.common(this.#unserved.dots());
+      this.#unserved = new Context();
+      this.#announce(this.#dependents, dots, nowMs);
+    }
+    if (this.#carried.isEmpty) return;
+    const dots = this.#infective.common(this.#carried.dots());
+    this.#carried = new Context();
+    this.#announce(this.#others, dots, nowMs);
+  }
+
+  /** Tells these peers beside the pushes. */
+  #announce(to: readonly string[], dots: Dots, nowMs: number): void {
+    if (dots.length === 0 || to.length === 0) return;
     for (const frame of dotFrames(dots))
       this.#environment.effects.send(to, { type: 'announce', dots: frame, pulled: true });
     if (this.#options.blind) {
       this.#useless(dots, 1, nowMs);
       return;
     }
-    const pulled = this.#pulled.get(to) ?? new Context();
-    pulled.addAll(dots);
-    this.#pulled.set(to, pulled);
+    for (const peer of to) {
+      const pulled = this.#pulled.get(peer) ?? new Context();
+      pulled.addAll(dots);
+      this.#pulled.set(peer, pulled);
+    }
   }
 
   /** Counts so many useless pushes of these dots. */
@@ -395,6 +438,7 @@ export class Epidemic {
     if (this.#owed.size > 0) this.#owed.clear();
     this.#promote();
     this.#countPulled(nowMs);
+    this.#serve(nowMs);
     if (this.#peers.length > 0) {
       if (!this.#first.isEmpty) this.#first = new Context();
       if (!this.#again.isEmpty) this.#again = new Context();
@@ -423,6 +467,7 @@ export class Epidemic {
    */
   #flush(nowMs: number, reporters: ReadonlySet<string>): boolean {
     if (this.#owed.size > 0) this.#payOwed(nowMs);
+    if (this.#options.eager) this.#serve(nowMs);
     if (this.#first.isEmpty && this.#again.isEmpty) return false;
     const free = this.#inFlight.size === 0 ? this.#peers : this.#peers.filter((peer) => !this.#inFlight.has(peer));
     const others = reporters.size === 0 ? free : free.filter((peer) => !reporters.has(peer));

@@ -77,15 +77,16 @@ class HybridMachine implements Machine {
     this.#deliveries = new Deliveries(environment.replica);
     this.#mail = new Mail(environment, {
       mail,
-      reachesAll: () => this.#sessions.reachesAll,
       posted: (updates, toEverybody, nowMs) =>
         this.#epidemic.infect(updates, toEverybody ? 'relay-later' : 'relay-eager', nowMs),
     });
-    this.#epidemic = new Epidemic(environment, this.#intake, rumor, this.#deliveries, (cause) =>
-      cause === 'mail' && this.#sessions.reachesAll && this.#sessions.names.length <= mail
-        ? 'relay-later'
-        : 'relay-eager',
-    );
+    this.#epidemic = new Epidemic(environment, this.#intake, rumor, this.#deliveries, (cause, from) => {
+      if (cause !== 'mail') return 'relay-eager';
+      const { reachesAll, names, dependents } = this.#sessions;
+      // A peer that only dials mails to those whom it has dialled: others may not have its mail.
+      if (dependents.includes(from)) return 'carry';
+      return reachesAll && names.length <= mail ? 'relay-later' : 'relay-eager';
+    });
     this.#exchange = new Exchange(
       environment,
       this.#intake,
@@ -142,7 +143,7 @@ class HybridMachine implements Machine {
 
   add(updates: readonly Update[], nowMs: number): void {
     if (this.#options.mail === 0) this.#epidemic.infect(updates, 'write', nowMs);
-    else this.#mail.add(updates, this.#sessions.names, nowMs);
+    else this.#mail.add(updates, this.#sessions, nowMs);
     this.#turn.settle(nowMs);
   }
 
@@ -164,7 +165,7 @@ class HybridMachine implements Machine {
     this.#turn.wake(nowMs);
     if (timer === CYCLE) return this.#cycle(nowMs);
     if (timer === 'expiry') this.#expiry.tick(nowMs);
-    else if (timer === 'mail') this.#mail.tick(this.#sessions.names, nowMs);
+    else if (timer === 'mail') this.#mail.tick(this.#sessions, nowMs);
     else this.#epidemic.tick(timer, nowMs);
     this.#pace.stir();
   }
@@ -199,7 +200,7 @@ class HybridMachine implements Machine {
     this.#pace.wake();
     const { arrived, gone } = this.#sessions.change(peers);
     this.#exchange.change(arrived, gone);
-    this.#epidemic.peersChanged(this.#sessions.names, gone, nowMs);
+    this.#epidemic.peersChanged(this.#sessions, gone, nowMs);
     this.#exchange.begin(
       arrived.filter((name) => this.#environment.self < name),
       nowMs,

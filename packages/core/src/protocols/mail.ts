@@ -3,7 +3,8 @@
  *
  * Invariants
  *  1. The first write after a pause leaves in the same step; what follows within a millisecond leaves together.
- *  2. A mailed update is encoded once, however many receive it: one message to all of them.
+ *  2. Where there are more peers than `mail`, those come first from whom news goes on; who only dials is told by them.
+ *  3. A mailed update is encoded once, however many receive it: one message to all of them.
  *
  * Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", 1987, section 1.2.
  */
@@ -12,17 +13,19 @@ import type { Environment } from '../protocol.ts';
 import { sample } from '../random.ts';
 import type { Update } from '../update.ts';
 import { inBatches } from './batches.ts';
+import type { Sessions } from './sessions.ts';
 
 const COALESCE_MS = 1;
 
 export interface MailOptions {
   /** The most peers that get a write directly. */
   readonly mail: number;
-  /** Whether everybody in view is among the peers. */
-  readonly reachesAll: () => boolean;
   /** What has been mailed goes on from here: told whether it went to everybody. */
   readonly posted: (updates: readonly Update[], toEverybody: boolean, nowMs: number) => void;
 }
+
+/** Who can be mailed to, and whether they are all who are in view. */
+type Addressees = Pick<Sessions, 'names' | 'others' | 'dependents' | 'reachesAll'>;
 
 export class Mail {
   readonly #environment: Environment;
@@ -36,7 +39,7 @@ export class Mail {
   }
 
   /** Takes own writes to be mailed, now or within a millisecond. */
-  add(updates: readonly Update[], peers: readonly string[], nowMs: number): void {
+  add(updates: readonly Update[], peers: Addressees, nowMs: number): void {
     const isQuiet = this.#waiting.length === 0 && !(nowMs >= this.#postedMs && nowMs < this.#postedMs + COALESCE_MS);
     if (isQuiet) return this.#post(updates, peers, nowMs);
     if (this.#waiting.length === 0) this.#environment.effects.setTimer('mail', COALESCE_MS);
@@ -44,21 +47,23 @@ export class Mail {
   }
 
   /** The millisecond is over. */
-  tick(peers: readonly string[], nowMs: number): void {
+  tick(peers: Addressees, nowMs: number): void {
     // What was superseded while it waited need not go: what superseded it waits behind it.
     const updates = this.#waiting.filter((update) => update.arrival > 0);
     this.#waiting = [];
     if (updates.length > 0) this.#post(updates, peers, nowMs);
   }
 
-  #post(updates: readonly Update[], peers: readonly string[], nowMs: number): void {
+  #post(updates: readonly Update[], { names, others, dependents, reachesAll }: Addressees, nowMs: number): void {
     this.#postedMs = nowMs;
     const { effects, random } = this.#environment;
-    const { mail, posted, reachesAll } = this.#options;
-    const toAllPeers = peers.length <= mail;
-    const to = toAllPeers ? peers : sample(random, peers, mail);
+    const { mail, posted } = this.#options;
+    const toAllPeers = names.length <= mail;
+    const to = toAllPeers
+      ? names
+      : [...sample(random, others, mail), ...sample(random, dependents, Math.max(0, mail - others.length))];
     if (to.length > 0)
       for (const batch of inBatches(updates)) effects.send(to, { type: 'updates', cause: 'mail', updates: batch });
-    posted(updates, toAllPeers && reachesAll(), nowMs);
+    posted(updates, toAllPeers && reachesAll, nowMs);
   }
 }

@@ -153,7 +153,7 @@ class RumorMachine implements Machine {
 
   peersChanged(peers: readonly Peer[], nowMs: number): void {
     const { gone } = this.#sessions.change(peers);
-    this.#epidemic.peersChanged(this.#sessions.names, gone, nowMs);
+    this.#epidemic.peersChanged(this.#sessions, gone, nowMs);
   }
 
   #withdraw(update: Update): void {

@@ -17,6 +17,8 @@ export class Sessions {
   readonly #environment: Environment;
   #sessions = new Map<string, number>();
   #names: readonly string[] = [];
+  #dependents: readonly string[] = [];
+  #others: readonly string[] = [];
   #view: ReadonlySet<string> = new Set();
   #beyond = 0;
 
@@ -26,6 +28,16 @@ export class Sessions {
 
   get names(): readonly string[] {
     return this.#names;
+  }
+
+  /** The peers that nobody can dial: this node is one of the few from whom they can hear. */
+  get dependents(): readonly string[] {
+    return this.#dependents;
+  }
+
+  /** The peers that are no dependents: news that they have goes on from them. */
+  get others(): readonly string[] {
+    return this.#others;
   }
 
   has(name: string): boolean {
@@ -52,6 +64,11 @@ export class Sessions {
     const former = this.#sessions;
     this.#sessions = new Map(peers.map(({ name, session }) => [name, session]));
     this.#names = peers.map(({ name }) => name);
+    this.#dependents = peers.filter(({ dialsOnly = false }) => dialsOnly).map(({ name }) => name);
+    this.#others =
+      this.#dependents.length === 0
+        ? this.#names
+        : peers.filter(({ dialsOnly = false }) => !dialsOnly).map(({ name }) => name);
     const arrived: string[] = [];
     for (const { name, session, epochOfUs } of peers) {
       if (former.get(name) === session) continue;

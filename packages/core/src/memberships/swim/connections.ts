@@ -90,6 +90,14 @@ export class Connections {
     return this.neighbours.ties.has(name);
   }
 
+  /**
+   * Whether it is connected and nobody can dial it: it hears from those alone whom it has dialled, and nobody of its kind can
+   * pass anything on to it.
+   */
+  isDependent(name: string): boolean {
+    return this.isTied(name) && this.#details.knowledge.roster.get(name)?.status.url === null;
+  }
+
   tied(): Iterable<string> {
     return this.neighbours.ties.keys();
   }

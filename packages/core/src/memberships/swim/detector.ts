@@ -17,7 +17,18 @@
 import { below, type Random, sample } from '../../random.ts';
 import type { Awareness } from './awareness.ts';
 import type { Knowledge } from './knowledge.ts';
-import { ACK, type Ack, ASK, type Ask, NACK, type Nack, PING, type Ping, type SwimMessage } from './messages.ts';
+import {
+  ACK,
+  type Ack,
+  ASK,
+  type Ask,
+  NACK,
+  type Nack,
+  PING,
+  type Ping,
+  type SwimMessage,
+  type SwimRecord,
+} from './messages.ts';
 import type { SwimOptions } from './options.ts';
 import { type Probe, Probes } from './probes.ts';
 import type { Clocks, Status } from './roster.ts';
@@ -29,6 +40,8 @@ export interface DetectorDetails {
   readonly random: Random;
   /** Whether there is a connection. */
   readonly isTied: (name: string) => boolean;
+  /** Whether it hears everything beside what is said here. */
+  readonly isDependent: (name: string) => boolean;
   /** Those with whom there is one. */
   readonly tied: () => Iterable<string>;
   /** Dials a member, if that can be. @returns false where it cannot */
@@ -60,15 +73,16 @@ export class Detector {
   }
 
   /**
-   * Probes the next of the round.
-   * @param everybody whether those without a connection are asked too
+   * Probes the next of the round. Whoever only dials, and has not dialled this node, is asked by those whom it has dialled.
+   * @param everybody whether those without a connection are asked too, where they can be dialled
    */
   next(everybody: boolean, clocks: Clocks): void {
     const { knowledge, isTied, tied, random } = this.#details;
+    const canAsk = (name: string): boolean =>
+      isTied(name) || (everybody && knowledge.roster.get(name)?.status.url !== null);
     for (let rounds = 0; rounds < 2; rounds++) {
       for (let name = this.#round.pop(); name !== undefined; name = this.#round.pop())
-        if (knowledge.roster.isThere(name) && (everybody || isTied(name)) && !this.#open.isOpen(name))
-          return this.probe(name, clocks);
+        if (knowledge.roster.isThere(name) && canAsk(name) && !this.#open.isOpen(name)) return this.probe(name, clocks);
       const names = everybody ? knowledge.roster.statuses().map((status) => status.name) : [...tied()];
       this.#round = sample(random, names, names.length);
     }
@@ -124,7 +138,7 @@ export class Detector {
   }
 
   pinged(from: string, [, sequence]: Ping): void {
-    this.#details.send(from, [ACK, sequence, this.#details.knowledge.news(1, from)]);
+    this.#details.send(from, [ACK, sequence, this.#newsFor(from)]);
   }
 
   asked(from: string, [, askerSequence, name]: Ask, { awakeMs }: Clocks): void {
@@ -193,7 +207,12 @@ export class Detector {
   }
 
   #ping(name: string, sequence: number): void {
-    this.#details.send(name, [PING, sequence, this.#details.knowledge.news(1, name)]);
+    this.#details.send(name, [PING, sequence, this.#newsFor(name)]);
+  }
+
+  #newsFor(name: string): SwimRecord[] {
+    const { knowledge, isDependent } = this.#details;
+    return knowledge.news(1, name, isDependent(name));
   }
 
   #askOthers(probe: Probe, clocks: Clocks): void {

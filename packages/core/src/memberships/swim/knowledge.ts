@@ -68,8 +68,13 @@ export class Knowledge {
     return this.roster.there + 1;
   }
 
-  get times(): SuspicionTimes {
-    return suspicionTimes(this.#options, this.nodes);
+  /**
+   * How long this node has to refute, once it is suspect. Only those whom it has dialled can ask a node that only dials:
+   * others do not confirm a suspicion of it, and nobody waits for them.
+   */
+  #timesOf([, , , , url]: SwimRecord): SuspicionTimes {
+    const times = suspicionTimes(this.#options, this.nodes);
+    return url === null ? { ...times, wanted: 0 } : times;
   }
 
   /** The hash of all who are there, this node included. */
@@ -95,17 +100,30 @@ export class Knowledge {
   /**
    * News for a message that goes to so many: about itself first, where the receiver is suspect, or down and yet there.
    * @param to the receiver, where it is one
+   * @param dependent whether that hears everything beside this
    */
-  news(receivers: number, to?: string): SwimRecord[] {
+  news(receivers: number, to?: string, dependent: boolean = false): SwimRecord[] {
     const { name: ownName } = this.#self;
     const records: SwimRecord[] = [];
     const concerned = to === undefined || !this.#options.tellSuspects ? undefined : this.roster.get(to);
     const state = concerned?.status.state;
     if (concerned !== undefined && (state === 'suspect' || state === 'down')) records.push(recordOf(concerned));
+    if (dependent) return records;
     for (const name of this.broadcasts.take(retransmitLimit(this.#options.retransmitMult, this.nodes), receivers)) {
       const entry = this.roster.get(name);
       if (name === ownName) records.push(this.ownRecord);
       else if (entry !== undefined && (name !== to || records.length === 0)) records.push(recordOf(entry));
+    }
+    return records;
+  }
+
+  /** News that all dependents shall hear now. */
+  servings(): SwimRecord[] {
+    const records: SwimRecord[] = [];
+    for (const name of this.broadcasts.serve()) {
+      const entry = this.roster.get(name);
+      if (name === this.#self.name) records.push(this.ownRecord);
+      else if (entry !== undefined) records.push(recordOf(entry));
     }
     return records;
   }
@@ -190,7 +208,7 @@ export class Knowledge {
     const { roster } = this;
     const name = record[0];
     const before = roster.get(name)?.status;
-    const outcome = roster.take(record, this.times, clocks);
+    const outcome = roster.take(record, this.#timesOf(record), clocks);
     if (outcome === 'old') return;
     this.broadcasts.add(name);
     if (outcome === 'confirmed') return;

@@ -36,7 +36,7 @@ class Crowd {
     this.#options = options;
   }
 
-  join(name: string, seeds: readonly string[], url = `ws://${name}`): Node {
+  join(name: string, seeds: readonly string[], url: string | null = `ws://${name}`): Node {
     const self = { name, epoch: ++this.#epoch, url };
     const node: Node = {
       self,
@@ -329,4 +329,107 @@ describe('nodes that run SWIM', () => {
       expect(new Set(metas)).toEqual(new Set([1]));
     },
   );
+});
+
+/** Hubs that everybody knows, and nodes that have dialled them and cannot be dialled. */
+function aStar({
+  hubs,
+  leaves,
+  seed = 1,
+}: {
+  readonly hubs: number;
+  readonly leaves: number;
+  readonly seed?: number;
+}): Crowd {
+  const crowd = new Crowd(seed);
+  const names = Array.from({ length: hubs }, (_, i) => `hub${i}`);
+  for (const name of names) crowd.join(name, names);
+  crowd.passUntilAgreed(5000);
+  for (let i = 0; i < leaves; i++) crowd.join(nameOf(i), names, null);
+  return crowd;
+}
+
+/** How long until everybody but one has it in a state, and whether anybody saw it in another on the way. */
+function passUntilTold(crowd: Crowd, gone: Node, state: 'down' | 'left', atMostMs: number): number {
+  const fromMs = crowd.nowMs;
+  const others = crowd.nodes.filter((node) => node.isUp && node !== gone);
+  const stateAt = ({ views }: Node) => views.at(-1)?.find(({ name }) => name === gone.self.name)?.state;
+  while (!others.every((node) => stateAt(node) === state)) {
+    if (crowd.nowMs - fromMs > atMostMs) throw new Error(`told as ${others.map(stateAt).join(' ')}`);
+    crowd.pass(50);
+  }
+  const otherwise = others.flatMap(({ views }) =>
+    views.flatMap((view) => view.filter(({ name }) => name === gone.self.name).map((one) => one.state)),
+  );
+  expect(otherwise.filter((seen) => seen === (state === 'down' ? 'left' : 'down'))).toEqual([]);
+  return crowd.nowMs - fromMs;
+}
+
+describe.each([
+  { hubs: 1, leaves: 10 },
+  { hubs: 1, leaves: 50 },
+  { hubs: 3, leaves: 50 },
+])('nodes that only dial: $leaves of them and $hubs that they dial', (shape) => {
+  const { hubs, leaves } = shape;
+
+  test('all know all within two seconds of the last that joins', () => {
+    expect(aStar(shape).passUntilAgreed(2000)).toBeLessThanOrEqual(2000);
+  });
+
+  test('a goodbye is told as one, within a second', () => {
+    const crowd = aStar(shape);
+    crowd.passUntilAgreed(2000);
+    crowd.pass(30_000);
+    const leaf = crowd.nodes[hubs + 3] as Node;
+    leaf.machine.leave(crowd.nowMs);
+    crowd.pass(2 * LATENCY_MS);
+    crowd.crash(leaf);
+    expect(passUntilTold(crowd, leaf, 'left', 1000)).toBeLessThanOrEqual(1000);
+  });
+
+  test('a crash is told as one, within the time that a mesh of as many takes plus a second', () => {
+    const inMesh = aCrowd(hubs + leaves);
+    inMesh.passUntilAgreed(10_000);
+    inMesh.pass(30_000);
+    const gone = inMesh.nodes[hubs + 3] as Node;
+    inMesh.crash(gone);
+    const meshMs = passUntilTold(inMesh, gone, 'down', 60_000);
+    const crowd = aStar(shape);
+    crowd.passUntilAgreed(2000);
+    crowd.pass(30_000);
+    const leaf = crowd.nodes[hubs + 3] as Node;
+    crowd.crash(leaf);
+    expect(passUntilTold(crowd, leaf, 'down', 60_000)).toBeLessThanOrEqual(meshMs + 1000);
+    expect(new Set(downs(crowd.nodes).map((one) => one.split(' ')[2]))).toEqual(new Set([leaf.self.name]));
+  });
+
+  test('with one message of twenty lost nobody is declared down', () => {
+    const crowd = aStar(shape);
+    crowd.passUntilAgreed(2000);
+    crowd.loss = 0.05;
+    crowd.pass(300_000);
+    expect(downs(crowd.nodes)).toEqual([]);
+  });
+});
+
+test('the nodes that dialled a hub which crashes go on by another', () => {
+  const crowd = aStar({ hubs: 3, leaves: 30 });
+  crowd.passUntilAgreed(2000);
+  crowd.crash(crowd.nodes[0] as Node);
+  crowd.passUntilAgreed(20_000);
+  const leaf = crowd.nodes[10] as Node;
+  expect([...leaf.ties.keys()].toSorted()).toEqual(['hub1', 'hub2']);
+});
+
+test('what a hub says grows with those who have dialled it, not with their square', () => {
+  const said = [10, 40].map((leaves) => {
+    const crowd = aStar({ hubs: 1, leaves });
+    crowd.passUntilAgreed(5000);
+    crowd.pass(60_000);
+    crowd.sent = 0;
+    (crowd.nodes[2] as Node).machine.describe?.({ zone: 'b' }, crowd.nowMs);
+    crowd.pass(60_000);
+    return crowd.sent;
+  });
+  expect((said[1] as number) / (said[0] as number)).toBeLessThan(4.5);
 });
