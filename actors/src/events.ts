@@ -8,7 +8,7 @@
  * Source: docs/architecture.md.
  */
 
-import { isExpired, type Member, type Origin, type Update, visible } from '@grapevine/core';
+import { type Hiding, isExpired, type Member, type Origin, type Update, visible } from '@grapevine/core';
 import { decodeValue } from '@grapevine/wire';
 
 import type { ViewChangeType } from './view-changes.ts';
@@ -85,6 +85,38 @@ export class Change extends Entry {
   override toJSON(): object {
     return { type: this.type, ...super.toJSON() };
   }
+}
+
+/** An update that readers here do not see, for a verdict of the handler. Other nodes may see it. */
+export interface HiddenUpdate {
+  readonly id: string;
+  /** What was written. */
+  readonly value: unknown;
+  /** What readers here see in its place: what they saw before it came. `undefined`: nothing. */
+  readonly shown: unknown;
+  /** `ignored`: the handler did not keep it. `reset`: a later `reset` dropped it. `deadletter`: the handler failed on it. */
+  readonly why: Hiding;
+  /** What the handler threw, for the latest thousand dead letters. */
+  readonly error: unknown;
+  /** Who wrote it. */
+  readonly origin: Pick<Origin, 'name' | 'epoch'>;
+  readonly version: Version;
+  /** Wall-clock milliseconds at which it expires. */
+  readonly expiresAt: number | undefined;
+}
+
+export function hiddenUpdateOf(update: Update, error: unknown): HiddenUpdate {
+  const { id, value, view, origin, expiresAt } = update;
+  return {
+    id,
+    value: decodeValue(value as string),
+    shown: view?.value === undefined ? undefined : decodeValue(view.value),
+    why: view?.why as Hiding,
+    error,
+    origin: { name: origin.name, epoch: origin.epoch },
+    version: versionOf(update),
+    expiresAt,
+  };
 }
 
 /** An update that the handler could not judge. It is stored and served like any other, but hidden from readers here. */

@@ -1,34 +1,36 @@
 /**
  * The handler: runs the user's judgement of what arrived, isolated.
  *
- * It is a supervisor with one child, `judge`, in which the user's code runs: so its crashes count against its own
- * intensity, which is unlimited since the judgement counts the tries, and never against the instance's.
+ * It is a supervisor with one child, `judge`, in which the user's code runs.
  *
  * Invariants
- *  1. A handler that throws, rejects, gives no verdict or does not answer in time crashes the judge, which is started
- *     again and takes up the open judgement where it stands.
- *  2. An answer to a former try is void.
+ *  1. A handler that throws, rejects, gives no verdict or does not answer in time has failed on what it was given. Nothing
+ *     is restarted for it: the judgement says what is tried next.
+ *  2. One call is open at a time, but for those that did not answer in time. An answer to a former try is void.
+ *  3. While an actor that is the handler is gone nothing is judged: what arrives waits for it to be spawned again.
  *
  * What cannot be isolated in one process is code that never returns: it blocks the event loop for all.
  *
- * Source: docs/architecture.md.
+ * Source: docs/handlers.md.
  */
 
-import { performance } from 'node:perf_hooks';
-
-import { GossipError, type Update } from '@grapevine/core';
+import { GossipError, isGossipError, type Update } from '@grapevine/core';
 
 import type { Holding } from './holding.ts';
 import type { HandlerMessage } from './instance-messages.ts';
 import type { Judgement } from './judgement.ts';
-import { tell } from './kernel/actor.ts';
+import { isGone, tell } from './kernel/actor.ts';
 import { ask } from './kernel/ask.ts';
 import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
 import type { Cancel } from './kernel/clock.ts';
-import type { Ref } from './kernel/nact.ts';
+import { onNactFault, type Ref } from './kernel/nact.ts';
+import { onceGone } from './kernel/watch.ts';
 import { type Handler, isHandler, type PushMessage } from './push.ts';
 import { Received, type Stored, storedOf } from './received.ts';
 import { type HandlerVerdict, readVerdict } from './verdict.ts';
+
+/** How often to look whether a handler that is gone has been spawned again, in milliseconds. */
+const LOOK_MS = 100;
 
 /** @param handler what the options gave */
 export function handlerSpec(holding: Holding, handler: Handler | Ref<PushMessage>): ActorSpec<HandlerMessage> {
@@ -56,64 +58,83 @@ class Judge implements Behaviour<HandlerMessage> {
   readonly #handler: Handler | Ref<PushMessage>;
   readonly #self: Self<HandlerMessage>;
   #attempt: Attempt | null = null;
+  /** What an actor that is the handler threw last. */
+  #thrown: unknown = undefined;
+  #unwatch: Cancel = () => {};
 
   constructor(holding: Holding, handler: Handler | Ref<PushMessage>, self: Self<HandlerMessage>) {
     this.#holding = holding;
     this.#handler = handler;
     this.#self = self;
+    this.#watch();
     // In a turn of its own: a crash in `start` would be a crash of an actor that never was.
-    const { judgement } = holding;
-    if (judgement !== null) tell(self.ref, { type: 'judge', judgement });
+    tell(self.ref, { type: 'judge' });
   }
 
   receive(message: HandlerMessage): void {
-    if (message.type === 'judge') {
-      const { judgement } = message;
-      if (judgement === this.#holding.judgement && judgement !== this.#attempt?.judgement) this.#try(judgement);
-      return;
+    switch (message.type) {
+      case 'judge':
+        return this.#goOn();
+      case 'ended':
+        return this.#ended();
+      case 'look':
+        return this.#look();
+      default:
     }
-    if (message.attempt !== this.#attempt) return;
+    const { attempt } = message;
+    if (attempt !== this.#attempt) return;
+    this.#attempt.cancelTimer();
     switch (message.type) {
       case 'answer':
-        return this.#answered(message.verdict);
+        return this.#answered(this.#attempt, message.verdict);
       case 'failure':
-        throw message.error;
+        return this.#failed(this.#attempt.judgement, message.error);
       case 'late': {
         const { handlerTimeout, name } = this.#holding.options;
-        throw this.#noted(
-          new GossipError('HANDLER_TIMEOUT', `The handler of '${name}' did not answer within ${handlerTimeout} ms.`),
+        const error = new GossipError(
+          'HANDLER_TIMEOUT',
+          `The handler of '${name}' did not answer within ${handlerTimeout} ms (handlerTimeout).`,
         );
+        return this.#failed(this.#attempt.judgement, error, { isLate: true });
       }
       default:
         message satisfies never;
     }
   }
 
+  stopped(): void {
+    this.#unwatch();
+  }
+
+  /** Tries what is next, unless a try is open. */
+  #goOn(): void {
+    const { judgement } = this.#holding;
+    if (judgement === null || this.#holding.handlerState === 'gone') return;
+    if (this.#attempt?.judgement === judgement) return;
+    this.#attempt?.cancelTimer();
+    this.#attempt = null;
+    if (judgement.outcome !== null) return this.#tellOutcome(judgement);
+    if (judgement.isTrying) return this.#failed(judgement, new Error('the handler ended before it answered'));
+    this.#try(judgement);
+  }
+
   #try(judgement: Judgement): void {
-    const updates = judgement.next(performance.now());
-    if (updates === null) {
-      this.#attempt = null;
-      tell(this.#holding.ref, { type: 'judged', judgement, verdict: judgement.verdict() });
-      return;
-    }
-    const attempt = this.#begin(judgement, updates);
+    const attempt = this.#begin(judgement, judgement.next());
     let answer: unknown;
     try {
       answer = this.#push(attempt.received, storedOf(judgement.offer.stored));
     } catch (error) {
-      throw this.#noted(error);
+      attempt.cancelTimer();
+      return this.#failed(judgement, error);
     }
     if (!isThenable(answer)) {
-      this.#answered(answer);
-      return;
+      attempt.cancelTimer();
+      return this.#answered(attempt, answer);
     }
     const { ref } = this.#self;
     Promise.resolve(answer).then(
       (verdict) => tell(ref, { type: 'answer', attempt, verdict }),
-      (error: unknown) => {
-        if (attempt === this.#attempt) judgement.note(error);
-        tell(ref, { type: 'failure', attempt, error });
-      },
+      (error: unknown) => tell(ref, { type: 'failure', attempt, error }),
     );
   }
 
@@ -127,32 +148,83 @@ class Judge implements Behaviour<HandlerMessage> {
   #push(received: Received, stored: Stored): unknown {
     if (isHandler(this.#handler)) return this.#handler.push(received, stored);
     const { name, handlerTimeout } = this.#holding.options;
-    const makeMessage = (replyTo: Ref<HandlerVerdict>): PushMessage => ({
+    const makeMessage = (replyTo: Ref<HandlerVerdict | Error>): PushMessage => ({
       type: 'push',
       gossip: name,
       received,
       stored,
       replyTo,
     });
-    return ask(this.#handler, makeMessage, { timeoutMs: handlerTimeout });
+    // The timer of the try is the one that counts.
+    return ask(this.#handler, makeMessage, { timeoutMs: 2 * handlerTimeout }).catch((error: unknown) => {
+      // What the actor itself threw says more than that it has crashed.
+      throw isGossipError(error) && error.code === 'ACTOR_CRASHED' ? error.cause : error;
+    });
   }
 
-  #answered(answer: unknown): void {
-    const { judgement, received, cancelTimer } = this.#attempt as Attempt;
-    cancelTimer();
+  #answered({ judgement, received }: Attempt, answer: unknown): void {
+    this.#attempt = null;
     try {
       judgement.succeeded(readVerdict(answer, received, judgement.offer.stored));
     } catch (error) {
-      throw this.#noted(error);
+      return this.#failed(judgement, error);
     }
-    this.#attempt = null;
-    // The instance was started anew meanwhile, and gave this offer up.
-    if (judgement === this.#holding.judgement) this.#try(judgement);
+    this.#holding.handlerState = 'ready';
+    this.#tellOutcome(judgement);
   }
 
-  #noted(error: unknown): unknown {
-    this.#attempt?.judgement.note(error);
-    return error;
+  #failed(judgement: Judgement, error: unknown, { isLate = false }: { readonly isLate?: boolean } = {}): void {
+    this.#attempt = null;
+    if (this.#holding.handlerState !== 'gone') this.#holding.handlerState = isLate ? 'late' : 'ready';
+    judgement.failed(error, { isLate });
+    if (judgement.outcome !== null) return this.#tellOutcome(judgement);
+    // In a turn of its own, so that the end of the handler is heard first.
+    tell(this.#self.ref, { type: 'judge' });
+  }
+
+  /** The next offer follows. */
+  #tellOutcome(judgement: Judgement): void {
+    tell(this.#holding.ref, { type: 'judged', judgement });
+  }
+
+  // A handler that is an actor
+
+  #watch(): void {
+    const handler = this.#handler;
+    if (isHandler(handler)) return;
+    const { ref } = this.#self;
+    const forgetFaults = onNactFault(handler, (_message, error) => (this.#thrown = error));
+    const forgetEnd = onceGone(handler, () => tell(ref, { type: 'ended' }));
+    this.#unwatch = () => {
+      forgetFaults();
+      forgetEnd();
+    };
+  }
+
+  #ended(): void {
+    this.#unwatch();
+    this.#self.schedule(LOOK_MS, { type: 'look' });
+    const holding = this.#holding;
+    if (holding.handlerState === 'gone') return;
+    holding.handlerState = 'gone';
+    const path = String((this.#handler as { readonly path?: unknown }).path);
+    const error = new GossipError(
+      'HANDLER_GONE',
+      `The actor ${path} that is the handler of '${holding.instance}' has stopped: nothing that arrives is judged or shown until it is spawned again under the same name and parent. An actor of nact ends at the first throw unless it has an onCrash: see docs/handlers.md.`,
+      { context: { gossip: holding.instance, handler: path }, cause: this.#thrown },
+    );
+    this.#thrown = undefined;
+    this.#self.logger.error({ err: error, gossip: holding.instance, node: holding.node }, error.message);
+  }
+
+  #look(): void {
+    const holding = this.#holding;
+    if (isGone(this.#handler)) return void this.#self.schedule(LOOK_MS, { type: 'look' });
+    holding.handlerState = 'ready';
+    const fields = { gossip: holding.instance, node: holding.node };
+    this.#self.logger.info(fields, 'the actor that is the handler is there again: it judges what has waited');
+    this.#watch();
+    this.#goOn();
   }
 }
 

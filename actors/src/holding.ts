@@ -15,7 +15,8 @@ import type { Encoder } from '@grapevine/wire';
 import { Arrivals } from './arrivals.ts';
 import type { Ref } from './kernel/nact.ts';
 import type { HandlerMessage, InstanceMessage, ViewMessage } from './instance-messages.ts';
-import type { Judgement } from './judgement.ts';
+import { type Judgement, Portions } from './judgement.ts';
+import { LetterErrors } from './letter-errors.ts';
 import type { Line } from './line.ts';
 import type { ResolvedGossipOptions } from './options.ts';
 import { Outbox } from './outbox.ts';
@@ -41,6 +42,16 @@ export interface HoldingDetails {
   readonly view: ViewMessage;
 }
 
+/**
+ * Whether what arrives is judged.
+ *
+ * - `none`: there is no handler, all is kept
+ * - `ready`: it judges
+ * - `late`: it did not answer within `handlerTimeout` when it was last asked, and is asked on
+ * - `gone`: it is an actor and has ended; what arrives waits until it is there again
+ */
+export type HandlerState = 'none' | 'ready' | 'late' | 'gone';
+
 export class Holding implements Party {
   readonly node: string;
   readonly channel: number;
@@ -59,11 +70,18 @@ export class Holding implements Party {
   handlerRef: Ref<HandlerMessage> | null = null;
   /** The offer that the handler has now. */
   judgement: Judgement | null = null;
+  /** How much the handler is given at a time. */
+  readonly portions: Portions = new Portions();
+  handlerState: HandlerState;
   /** Whether the start of this instance has been announced. */
   announced: boolean = false;
   /** What has arrived and not gone into the machine: a message that crashes the instance takes none of it along. */
   readonly arrivals: Arrivals = new Arrivals(({ bytes, line }) => this.pressure.taken(bytes, line));
   deadLetters: number = 0;
+  /** What the handler failed on, for those updates that are still here. */
+  readonly errors: LetterErrors = new LetterErrors();
+  /** Messages that were dropped while the handler was late or gone and too much waited for it. */
+  shed: number = 0;
   /** Gossip messages that arrived and went into the machine. */
   received: number = 0;
   /** Own writes. */
@@ -77,6 +95,7 @@ export class Holding implements Party {
     this.clock = details.clock;
     this.random = details.random;
     this.view = details.view;
+    this.handlerState = options.handler === null ? 'none' : 'ready';
     const { maxUpdateBytes, maxIds, maxBytes, maxOrigins } = options;
     const limits = { maxUpdateBytes, maxIds, maxBytes, maxOrigins };
     this.replica = new Replica({ name: node, epoch, maxDriftMs, forgetAfterMs, ...limits });

@@ -37,6 +37,7 @@ export {
   type DeadLettersEvent,
   Entry,
   type GossipEvent,
+  type HiddenUpdate,
   type MemberEvent,
   type MembersEvent,
   type NodeEvent,
@@ -44,6 +45,7 @@ export {
   type Version,
 } from './events.ts';
 export { actorAt, leaveGrapevine, ready, spawnGossip, spawnGrapevine, stopGossip } from './grapevine.ts';
+export type { HandlerState } from './holding.ts';
 export type { Handler, PushMessage } from './push.ts';
 export { type ActorStats, injectFault, isGone, spawnChild, statsOf, stopTree, tell } from './kernel/actor.ts';
 export { ask, type AskOptions } from './kernel/ask.ts';
@@ -79,4 +81,12 @@ export type { GossipOptions, NodeOptions } from './options.ts';
 export type { Stored } from './received.ts';
 export { swim, type SwimOptions } from './swim.ts';
 export type { HandlerVerdict, Kept } from './verdict.ts';
-export { type GossipStatus, type GossipView, gossipView, type LinkStatus, type NodeView, nodeView } from './views.ts';
+export {
+  type GossipStatus,
+  type GossipView,
+  gossipView,
+  type HiddenOptions,
+  type LinkStatus,
+  type NodeView,
+  nodeView,
+} from './views.ts';

@@ -5,8 +5,6 @@
  *  1. What may come too late carries the object that it is about, so that it can be told from what is about another.
  */
 
-import type { Verdict } from '@grapevine/core';
-
 import type { Ref } from './kernel/nact.ts';
 import type { Judgement } from './judgement.ts';
 import type { GossipMessage } from './messages.ts';
@@ -21,10 +19,15 @@ export interface Collect {
   readonly type: 'collect';
 }
 
+/** The judgement has an outcome. */
 export interface Judged {
   readonly type: 'judged';
   readonly judgement: Judgement;
-  readonly verdict: Verdict;
+}
+
+/** Time to log the dead letters that were gathered. */
+export interface LogLetters {
+  readonly type: 'log-letters';
 }
 
 /** A member came or went. */
@@ -64,19 +67,20 @@ export type InstanceMessage =
   | Tick
   | Collect
   | Judged
+  | LogLetters
   | Announcement
   | ViewMessage
   | CatchUp
   | GoOn
   | Flush;
 
-export interface JudgeOffer {
-  readonly type: 'judge';
-  readonly judgement: Judgement;
-}
-
 export type HandlerMessage =
-  | JudgeOffer
+  /** There may be something to judge. */
+  | { readonly type: 'judge' }
+  /** The actor that is the handler has ended. */
+  | { readonly type: 'ended' }
+  /** Time to look whether it is there again. */
+  | { readonly type: 'look' }
   /** The try is `attempt`; whatever it belongs to. */
   | { readonly type: 'answer'; readonly attempt: object; readonly verdict: unknown }
   | { readonly type: 'failure'; readonly attempt: object; readonly error: unknown }

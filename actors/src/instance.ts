@@ -14,6 +14,8 @@
  * Source: docs/architecture.md.
  */
 
+import { performance } from 'node:perf_hooks';
+
 import {
   type Effects,
   GossipError,
@@ -21,12 +23,13 @@ import {
   type Machine,
   type Message,
   type Offer,
+  type Received,
   type Update,
 } from '@grapevine/core';
 import { contentId, encodeValue } from '@grapevine/wire';
 
 import { CATCH_UP_MS } from './audience.ts';
-import { versionOf } from './events.ts';
+import { type DeadLetter, versionOf } from './events.ts';
 import type { Holding } from './holding.ts';
 import type { InstanceMessage, Judged, Tick } from './instance-messages.ts';
 import { Judgement } from './judgement.ts';
@@ -36,12 +39,14 @@ import type { Cancel } from './kernel/clock.ts';
 import { type Add, type AddMany, checkId, type Remove, type Write } from './messages.ts';
 import { notSent } from './outbox.ts';
 import type { Inbound, PeerArrived, PeerGone } from './party.ts';
+import { Repeats } from './repeats.ts';
 
 /** Own writes that fill a frame. */
 const FRAME_WRITES = 2000;
 
-/** How often the patience of one try the isolation of a poisonous update may take. */
-const isolationTries = 10;
+/** How long dead letters are gathered before they are logged, at first and from then on, in milliseconds. */
+const FIRST_LETTERS_MS = 50;
+const LETTERS_MS = 5000;
 
 export function instanceSpec(holding: Holding): ActorSpec<InstanceMessage> {
   return { name: 'instance', start: (self) => new Instance(holding, self) };
@@ -61,6 +66,10 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   readonly #timers = new Map<string, Timer>();
   #isCatchingUp = false;
   #isGoingOn = false;
+  readonly #said = new Repeats();
+  /** Dead letters that were not logged yet. */
+  #letters: DeadLetter[] = [];
+  #isLoggingLetters = false;
 
   constructor(holding: Holding, self: Self<InstanceMessage>) {
     this.#holding = holding;
@@ -115,6 +124,8 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
         return this.#collect();
       case 'judged':
         return this.#judged(message);
+      case 'log-letters':
+        return this.#logLetters();
       case 'announce':
         return this.#announce(message.about, message.action);
       case 'catch-up':
@@ -143,7 +154,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
 
   drained(more: boolean): void {
     // Half a frame is not worth a step while the other half waits in the mailbox.
-    const { arrivals, pressure, subscriptions, replica } = this.#holding;
+    const { arrivals, pressure, subscriptions, replica, handlerState } = this.#holding;
     if (more && arrivals.isEmpty && replica.freshCount < FRAME_WRITES) return;
     this.#step();
     subscriptions.tellChanges();
@@ -153,6 +164,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     }
     pressure.backlog = this.#machine.backlog;
     pressure.backlogBytes = this.#machine.backlogBytes ?? 0;
+    pressure.isStuck = handlerState === 'gone' || handlerState === 'late';
     pressure.relieve();
     if (arrivals.isEmpty || this.#isGoingOn) return;
     this.#isGoingOn = true;
@@ -167,7 +179,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     const ended: PeerGone[] = [];
     let isPeerGone = false;
     if (!arrivals.isEmpty) {
-      const batch = arrivals.take(ended);
+      const batch = this.#shed(arrivals.take(ended));
       this.#holding.received += batch.length;
       try {
         this.#machine.receive(batch, clock());
@@ -178,6 +190,20 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     }
     if (replica.hasFresh) this.#machine.add(replica.takeFresh(), clock());
     if (isPeerGone) this.#peersChanged();
+  }
+
+  /** Drops values where too much waits for a handler that does not answer; anti-entropy brings them again. */
+  #shed(batch: Received[]): Received[] {
+    const { pressure, node, instance, handlerState } = this.#holding;
+    if (!pressure.isStuck || !pressure.isFull) return batch;
+    const taken = batch.filter(({ message: { type } }) => type !== 'updates' && type !== 'chunk');
+    this.#holding.shed += batch.length - taken.length;
+    if (taken.length < batch.length && this.#said.isNew('shed', performance.now()))
+      this.#self.logger.warn(
+        { gossip: instance, node, handler: handlerState, backlog: pressure.backlog },
+        'the handler does not answer, and too much waits for it: what arrives now is dropped, until it answers',
+      );
+    return taken;
   }
 
   #take(inbound: Inbound): void {
@@ -223,25 +249,44 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     for (const { origin } of origins) if (context.find(origin) === undefined) this.#holding.outbox.forget(origin);
   }
 
-  #judged({ judgement, verdict }: Judged): void {
-    if (judgement !== this.#holding.judgement) return;
+  #judged({ judgement }: Judged): void {
+    const { outcome, offer } = judgement;
+    if (judgement !== this.#holding.judgement || outcome === null) return;
     this.#step();
     this.#holding.judgement = null;
-    this.#machine.judged(judgement.offer.number, verdict, this.#holding.clock());
-    const { letters } = judgement;
+    this.#machine.judged(offer.number, outcome.verdict, this.#holding.clock());
+    if (outcome.letter !== null) this.#gather(offer.updates[0] as Update, outcome.letter);
+  }
+
+  // Dead letters: told at once, and logged a few at a time
+
+  #gather(update: Update, letter: DeadLetter): void {
+    const { errors, subscriptions } = this.#holding;
+    this.#holding.deadLetters += 1;
+    errors.set(update, letter.error);
+    if (this.#letters.length === 0 && !this.#isLoggingLetters) {
+      this.#isLoggingLetters = true;
+      this.#self.schedule(FIRST_LETTERS_MS, { type: 'log-letters' });
+    }
+    this.#letters.push(letter);
+    subscriptions.tellDeadLetters([letter]);
+  }
+
+  #logLetters(): void {
+    const letters = this.#letters;
+    this.#isLoggingLetters = letters.length > 0;
     if (letters.length === 0) return;
-    this.#holding.deadLetters += letters.length;
-    const { options, subscriptions } = this.#holding;
+    this.#letters = [];
+    this.#self.schedule(LETTERS_MS, { type: 'log-letters' });
     this.#self.logger.error(
       {
         err: letters[0]?.error,
-        gossip: options.name,
+        gossip: this.#holding.instance,
         ids: letters.slice(0, 10).map(({ id }) => id),
         letters: letters.length,
       },
       'the handler failed on updates; they are hidden here, as dead letters',
     );
-    subscriptions.tellDeadLetters(letters);
   }
 
   // Own writes
@@ -330,12 +375,10 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   }
 
   offer(offer: Offer): void {
-    const { options, handlerRef } = this.#holding;
-    const { handlerRetries, handlerTimeout } = options;
-    const judgement = new Judgement({ offer, retries: handlerRetries, patienceMs: isolationTries * handlerTimeout });
-    this.#holding.judgement = judgement;
+    const { options, handlerRef, portions } = this.#holding;
+    this.#holding.judgement = new Judgement({ offer, portions, retries: options.handlerRetries });
     // Not there yet while the whole instance starts: the handler starts after it, and looks for the judgement.
-    if (handlerRef !== null) tell(handlerRef, { type: 'judge', judgement });
+    if (handlerRef !== null) tell(handlerRef, { type: 'judge' });
   }
 
   setTimer(timer: string, delayMs: number): void {

@@ -1,85 +1,118 @@
 import { describe, expect, test } from '@jest/globals';
-import { keepAll, Origin, type StoredView, Update } from '@grapevine/core';
+import { keepAll, Origin, type StoredView, Update, type Verdict } from '@grapevine/core';
 
-import { Judgement } from './judgement.ts';
+import type { DeadLetter } from './events.ts';
+import { Judgement, Portions } from './judgement.ts';
 import type { Ruling } from './verdict.ts';
 
 const origin = new Origin('one', 1);
 const updates = (...ids: string[]): Update[] =>
   ids.map((id, i) => new Update(id, `bytes of ${id}`, i + 1, origin, i + 1, undefined));
 const stored: StoredView = { arrival: 7, get: () => undefined, entries: () => [].values(), release: () => {} };
-const aJudgement = (...ids: string[]): Judgement =>
-  new Judgement({ offer: { number: 1, updates: updates(...ids), stored }, retries: 2, patienceMs: 1000 });
 const keeping = (group: readonly Update[]): Ruling => ({
   reset: false,
   kept: new Map(group.map(({ id, value }) => [id, value as string])),
 });
 
-/** Runs it with a handler that fails where `fails` says so. @returns what it was offered */
-function run(judgement: Judgement, fails: (ids: string[]) => boolean, nowMs: () => number = () => 0): string[] {
-  const offered: string[] = [];
-  for (;;) {
-    const group = judgement.next(nowMs());
-    if (group === null) return offered;
-    const ids = group.map(({ id }) => id);
-    offered.push(ids.join(''));
-    if (fails(ids)) judgement.note(new Error(ids.join('')));
-    else judgement.succeeded(keeping(group));
+interface Run {
+  /** The ids of each try. */
+  readonly tries: string[];
+  readonly verdicts: Verdict[];
+  readonly letters: DeadLetter[];
+}
+
+/** Offers these until all is settled, as an intake does, to a handler that fails where `fails` says so. */
+function run(
+  ids: readonly string[],
+  fails: (ids: string[]) => boolean,
+  { portions = new Portions(), isLate = false, retries = 2 } = {},
+): Run {
+  const tries: string[] = [];
+  const verdicts: Verdict[] = [];
+  const letters: DeadLetter[] = [];
+  let left: readonly Update[] = updates(...ids);
+  for (let number = 1; left.length > 0; number++) {
+    const judgement = new Judgement({
+      offer: { number, updates: left, isRest: number > 1, stored },
+      portions,
+      retries,
+    });
+    while (judgement.outcome === null) {
+      const group = judgement.next();
+      const tried = group.map(({ id }) => id);
+      tries.push(tried.join(''));
+      if (fails(tried)) judgement.failed(new Error(`cannot read ${tried.join('')}`), { isLate });
+      else judgement.succeeded(keeping(group));
+    }
+    const { verdict, letter } = judgement.outcome;
+    verdicts.push(verdict);
+    if (letter !== null) letters.push(letter);
+    left = left.slice(verdict.count ?? left.length);
   }
+  return { tries, verdicts, letters };
 }
 
 describe('a judgement', () => {
   test('that succeeds at once keeps all', () => {
-    const judgement = aJudgement('a', 'b');
-    expect(run(judgement, () => false)).toEqual(['ab']);
-    expect(judgement.verdict()).toBe(keepAll);
+    const { tries, verdicts } = run(['a', 'b'], () => false);
+    expect(tries).toEqual(['ab']);
+    expect(verdicts).toEqual([keepAll]);
   });
 
-  test('halves what fails, in order, down to what is poisonous', () => {
-    const judgement = aJudgement('a', 'b', 'c', 'd');
-    const offered = run(judgement, (ids) => ids.includes('c'));
-    expect(offered).toEqual(['abcd', 'abcd', 'ab', 'cd', 'c', 'c', 'd']);
-    expect(judgement.letters.map(({ id }) => id)).toEqual(['c']);
-    expect(judgement.verdict()).toEqual({
-      type: 'keep',
-      kept: new Map(['a', 'b', 'd'].map((id) => [id, `bytes of ${id}`])),
+  test('halves what fails, from the front, and settles each part as soon as it is judged', () => {
+    const { tries, verdicts, letters } = run(['a', 'b', 'c', 'd'], (ids) => ids.includes('c'));
+    expect(tries).toEqual(['abcd', 'ab', 'cd', 'c', 'c', 'd']);
+    expect(verdicts).toEqual([{ type: 'keep-all', count: 2 }, { type: 'dead', count: 1 }, keepAll]);
+    expect(letters.map(({ id, error }) => `${id}: ${(error as Error).message}`)).toEqual(['c: cannot read c']);
+  });
+
+  test('in which everything fails makes a dead letter of each, with an error of its own', () => {
+    const { letters } = run(['a', 'b'], () => true);
+    expect(letters.map(({ id, error }) => `${id}: ${(error as Error).message}`)).toEqual([
+      'a: cannot read a',
+      'b: cannot read b',
+    ]);
+  });
+
+  test('asks little more than a thousand times over a thousand updates of which a hundred fail', () => {
+    const ids = Array.from({ length: 1000 }, (_, i) => (i % 10 === 7 ? `bad ${i}` : `good ${i}`));
+    const { tries, letters } = run(ids, (group) => group.some((id) => id.startsWith('bad')), { retries: 3 });
+    expect(letters.map(({ id }) => id)).toEqual(ids.filter((id) => id.startsWith('bad')));
+    expect(tries.length).toBeLessThan(1500);
+  });
+
+  test('offers a batch whole, whatever the one before it threw on', () => {
+    const portions = new Portions();
+    run(['a', 'b', 'c'], (ids) => ids.includes('c'), { portions });
+    expect(run(['d', 'e', 'f'], () => false, { portions }).tries).toEqual(['def']);
+  });
+
+  test('gives a handler that was late no more than half of that, and more again bit by bit', () => {
+    const portions = new Portions();
+    const slow = (ids: string[]): boolean => ids.length > 3;
+    const letters = 'abcdefghijklmnopqrstuvwxyz'.split('');
+    const first = run(letters.slice(0, 8), slow, { portions, isLate: true });
+    expect(first.tries.map(({ length }) => length)).toEqual([8, 4, 2, 3, 3]);
+    expect(first.letters).toEqual([]);
+    const next = run(letters, slow, { portions, isLate: true });
+    expect(next.letters).toEqual([]);
+    expect(Math.max(...next.tries.map(({ length }) => length))).toBe(4);
+  });
+
+  test('that resets says so of its own part', () => {
+    const judgement = new Judgement({
+      offer: { number: 1, updates: updates('a', 'b'), isRest: false, stored },
+      portions: new Portions(),
+      retries: 2,
     });
-  });
-
-  test('in which everything fails is dead', () => {
-    const judgement = aJudgement('a', 'b');
-    run(judgement, () => true);
-    expect(judgement.verdict()).toEqual({ type: 'dead' });
-    expect(judgement.letters.map(({ id, error }) => `${id}: ${(error as Error).message}`)).toEqual(['a: a', 'b: b']);
-  });
-
-  test('gives up what is left when its patience ends', () => {
-    let nowMs = 0;
-    const judgement = aJudgement('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h');
-    const offered = run(
-      judgement,
-      () => true,
-      () => (nowMs += 300),
-    );
-    expect(offered.length).toBeLessThan(8);
-    expect(judgement.letters.map(({ id }) => id).join('')).toBe('abcdefgh');
-    expect(judgement.verdict()).toEqual({ type: 'dead' });
-  });
-
-  test('that resets in one part forgets what was kept before, and keeps what comes after', () => {
-    const judgement = aJudgement('a', 'b', 'c');
-    for (let group = judgement.next(0); group !== null; group = judgement.next(0)) {
-      const [first] = group as [Update];
-      if (group.length > 1) judgement.note(new Error('too many'));
-      else judgement.succeeded({ ...keeping(group), reset: first.id === 'b' });
-    }
-    expect(judgement.verdict()).toEqual({
+    judgement.next();
+    judgement.failed(new Error('too many'), { isLate: false });
+    judgement.succeeded({ ...keeping(judgement.next()), reset: true });
+    expect(judgement.outcome?.verdict).toEqual({
       type: 'reset',
-      kept: new Map([
-        ['b', 'bytes of b'],
-        ['c', 'bytes of c'],
-      ]),
+      kept: new Map([['a', 'bytes of a']]),
       offeredArrival: 7,
+      count: 1,
     });
   });
 });

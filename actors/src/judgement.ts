@@ -1,106 +1,131 @@
 /**
- * The judgement of one offer: what was tried, what came of it, and what is given up.
+ * The judgement of one offer: how much of it the handler is given at a time, and what came of it.
  *
- * A batch that the handler fails on is offered again, `retries` times in all. If it still fails, it is halved and each
- * half tried once, and so on down to the single updates that the handler fails on. Only those become dead letters.
+ * The first try has all of the offer. After a failure the next try has half as much, from the front, down to a single
+ * update. An update that the handler fails on alone `retries` times is a dead letter. After a success the next try has twice
+ * as much. What a try settles is told at once, and the machine offers the rest again.
  *
  * Invariants
  *  1. A try that was begun and has not succeeded has failed, however the handler ended.
- *  2. The order of arrival is kept: a later update is offered after an earlier one.
- *  3. It ends: once halving has begun, after `patienceMs` whatever is left is given up.
+ *  2. The order of arrival is kept: a try begins with the first update that is not settled.
+ *  3. Only an update that failed alone becomes a dead letter.
  *
- * Source: docs/architecture.md.
+ * Source: docs/handlers.md; the sizes move as the window of TCP does (RFC 5681), with deadlines as its losses.
  */
 
-import { type Bytes, keepAll, type Offer, type Update, type Verdict } from '@grapevine/core';
+import { keepAll, type Offer, type Update, type Verdict } from '@grapevine/core';
 
 import { DeadLetter } from './events.ts';
 import type { Ruling } from './verdict.ts';
 
+/** How much the handler is given at a time. It belongs to the instance, and outlives offers and crashes. */
+export class Portions {
+  #size = Infinity;
+  /** Up to where the size doubles: half of what was last too much for a deadline. */
+  #threshold = Infinity;
+  /** How often the first update has failed alone. */
+  tries: number = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** A batch begins: what an earlier one threw on says nothing of it. What was too much for a deadline may be so again. */
+  begin(): void {
+    this.#size = this.#threshold;
+    this.tries = 0;
+  }
+
+  /** @param count how many updates the try had: fewer than it might have had say nothing of more */
+  succeeded(count: number): void {
+    this.tries = 0;
+    if (count < this.#size) return;
+    this.#size = this.#size < this.#threshold ? Math.min(2 * this.#size, this.#threshold) : this.#size + 1;
+    if (this.#size > this.#threshold) this.#threshold = this.#size;
+  }
+
+  /** @param count how many updates the try had @param isLate whether it was a deadline that failed it */
+  failed(count: number, isLate: boolean): void {
+    this.#size = Math.max(1, count >> 1);
+    if (isLate) this.#threshold = this.#size;
+    if (count === 1) this.tries += 1;
+  }
+
+  /** The first update is given up. */
+  gaveUp(): void {
+    this.tries = 0;
+  }
+}
+
 export interface JudgementOptions {
   readonly offer: Offer;
-  /** How often a batch, and in the end a single update, is tried. */
+  readonly portions: Portions;
+  /** How often a single update is tried. */
   readonly retries: number;
-  /** How long the halving may take, in milliseconds. */
-  readonly patienceMs: number;
+}
+
+/** What a try has settled: the verdict on the first updates of the offer. */
+export interface Outcome {
+  readonly verdict: Verdict;
+  /** Where the handler has failed on the first update for good. */
+  readonly letter: DeadLetter | null;
 }
 
 export class Judgement {
   readonly offer: Offer;
-  readonly letters: DeadLetter[] = [];
-  readonly #options: JudgementOptions;
-  /** What is still to be judged; the first is next. */
-  readonly #groups: (readonly Update[])[];
-  #kept = new Map<string, Bytes>();
-  #reset = false;
-  #tries = 0;
-  #isTrying = false;
-  #givesUpAt: number | null = null;
-  #error: unknown = new Error('the handler ended before it answered');
+  readonly #portions: Portions;
+  readonly #retries: number;
+  #trying: readonly Update[] | null = null;
+  #outcome: Outcome | null = null;
 
-  constructor(options: JudgementOptions) {
-    this.#options = options;
-    this.offer = options.offer;
-    this.#groups = [options.offer.updates];
+  constructor({ offer, portions, retries }: JudgementOptions) {
+    this.offer = offer;
+    this.#portions = portions;
+    this.#retries = retries;
+    if (!offer.isRest) portions.begin();
   }
 
-  /** Begins the next try. A try that was under way has failed. @returns `null` when all is judged */
-  next(nowMs: number): readonly Update[] | null {
-    if (this.#isTrying) this.#failed(nowMs);
-    const group = this.#groups[0];
-    if (group === undefined) return null;
-    this.#tries += 1;
-    this.#isTrying = true;
-    return group;
+  /** Whether a try was begun and has neither succeeded nor failed. */
+  get isTrying(): boolean {
+    return this.#trying !== null;
   }
 
-  /** Notes why the try is about to fail. */
-  note(error: unknown): void {
-    this.#error = error;
+  /** What came of it; `null`: a further try is needed. */
+  get outcome(): Outcome | null {
+    return this.#outcome;
+  }
+
+  /** Begins a try. @returns the updates that it is about */
+  next(): readonly Update[] {
+    const { updates } = this.offer;
+    this.#trying = this.#portions.size >= updates.length ? updates : updates.slice(0, this.#portions.size);
+    return this.#trying;
   }
 
   /** The try was answered. */
-  succeeded({ reset, kept }: Ruling): void {
-    this.#isTrying = false;
-    this.#tries = 0;
-    this.#groups.shift();
-    if (reset) {
-      this.#reset = true;
-      this.#kept = new Map(kept);
-    } else for (const [id, bytes] of kept) this.#kept.set(id, bytes);
+  succeeded(ruling: Ruling): void {
+    const tried = this.#trying as readonly Update[];
+    this.#trying = null;
+    this.#portions.succeeded(tried.length);
+    this.#outcome = { verdict: this.#verdictOf(ruling, tried), letter: null };
   }
 
-  /** The verdict on the whole offer, once all of it is judged. */
-  verdict(): Verdict {
+  /** The try failed. */
+  failed(error: unknown, { isLate }: { readonly isLate: boolean }): void {
+    const tried = this.#trying as readonly Update[];
+    this.#trying = null;
+    this.#portions.failed(tried.length, isLate);
+    if (tried.length > 1 || this.#portions.tries < this.#retries) return;
+    this.#portions.gaveUp();
+    this.#outcome = { verdict: { type: 'dead', count: 1 }, letter: new DeadLetter(tried[0] as Update, error) };
+  }
+
+  #verdictOf({ reset, kept }: Ruling, tried: readonly Update[]): Verdict {
     const { updates, stored } = this.offer;
-    if (this.#reset) return { type: 'reset', kept: this.#kept, offeredArrival: stored.arrival };
-    if (this.letters.length === updates.length) return { type: 'dead' };
-    if (this.#kept.size === 0) return { type: 'ignore' };
-    if (updates.every(({ id, value }) => this.#kept.get(id) === value)) return keepAll;
-    return { type: 'keep', kept: this.#kept };
-  }
-
-  #failed(nowMs: number): void {
-    this.#isTrying = false;
-    if (this.#givesUpAt !== null && nowMs >= this.#givesUpAt) {
-      for (const group of this.#groups.splice(0)) this.#giveUp(group);
-      return;
-    }
-    const group = this.#groups[0] as readonly Update[];
-    const isHalving = this.#givesUpAt !== null && group.length > 1;
-    if (this.#tries < (isHalving ? 1 : this.#options.retries)) return;
-    this.#tries = 0;
-    this.#groups.shift();
-    if (group.length === 1) {
-      this.#giveUp(group);
-      return;
-    }
-    this.#givesUpAt ??= nowMs + this.#options.patienceMs;
-    const middle = group.length >> 1;
-    this.#groups.unshift(group.slice(0, middle), group.slice(middle));
-  }
-
-  #giveUp(group: readonly Update[]): void {
-    for (const update of group) this.letters.push(new DeadLetter(update, this.#error));
+    const count = tried.length;
+    if (reset) return { type: 'reset', kept, offeredArrival: stored.arrival, count };
+    if (kept.size === 0) return { type: 'ignore', count };
+    if (!tried.every(({ id, value }) => kept.get(id) === value)) return { type: 'keep', kept, count };
+    return count === updates.length ? keepAll : { type: 'keep-all', count };
   }
 }

@@ -128,9 +128,9 @@ export interface ResolvedGossipOptions {
   readonly protocol: Protocol;
   /** Judges what arrives; an object with a function `push`, or an actor that answers `push` messages. @default keep all */
   readonly handler: Handler | Ref<PushMessage> | null;
-  /** How long the handler may take for one batch, in milliseconds. @default 5000 */
+  /** How long the handler may take for what it is given at a time, in milliseconds; then it is asked again, with half as much. @default 5000 */
   readonly handlerTimeout: number;
-  /** How often the handler is given a batch that it fails on, before updates of it become dead letters. @default 3 */
+  /** How often the handler is given an update alone that it fails on, before that becomes a dead letter. @default 3 */
   readonly handlerRetries: number;
   /** Whether members that come and go are added as updates. @default false */
   readonly announce: boolean;

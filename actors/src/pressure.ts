@@ -24,15 +24,25 @@ export class Pressure {
   backlog = 0;
   /** Their bytes. */
   backlogBytes = 0;
+  /**
+   * Whether the handler answers nothing. No connection is held for it then: whoever is held for long is taken for dead, and
+   * so this node would fall with its handler.
+   */
+  isStuck = false;
   /** The bytes of each connection that wait for the party. */
   readonly #waiting = new Map<Held, number>();
   readonly #held = new Set<Held>();
+
+  /** Whether no more should wait for the handler. */
+  get isFull(): boolean {
+    return this.backlog >= highBacklog || this.backlogBytes >= highBacklogBytes;
+  }
 
   /** A connection brought so much, and it waits. */
   arrived(bytes: number, by: Held): void {
     const waiting = (this.#waiting.get(by) ?? 0) + bytes;
     this.#waiting.set(by, waiting);
-    if (waiting < highBytes && this.backlog < highBacklog && this.backlogBytes < highBacklogBytes) return;
+    if (waiting < highBytes && (this.isStuck || !this.isFull)) return;
     this.#held.add(by);
     by.hold(this);
   }
@@ -47,7 +57,7 @@ export class Pressure {
   /** Lets connections go of which little waits, if the handler has caught up. */
   relieve(): void {
     if (this.#held.size === 0) return;
-    if (this.backlog >= highBacklog / 2 || this.backlogBytes >= highBacklogBytes / 2) return;
+    if (!this.isStuck && (this.backlog >= highBacklog / 2 || this.backlogBytes >= highBacklogBytes / 2)) return;
     for (const held of this.#held) {
       if ((this.#waiting.get(held) ?? 0) >= highBytes / 2) continue;
       this.#held.delete(held);

@@ -17,14 +17,14 @@ export interface Handler {
   push(received: ReadonlyMap<string, unknown>, stored: Stored): HandlerVerdict | Promise<HandlerVerdict>;
 }
 
-/** What a handler that is an actor is sent; it answers by `dispatch(replyTo, verdict)`. */
+/** What a handler that is an actor is sent; it answers by `dispatch(replyTo, verdict)`, or with an `Error`: as a throw. */
 export interface PushMessage {
   readonly type: 'push';
   /** The instance's name. */
   readonly gossip: string;
   readonly received: ReadonlyMap<string, unknown>;
   readonly stored: Stored;
-  readonly replyTo: Ref<HandlerVerdict>;
+  readonly replyTo: Ref<HandlerVerdict | Error>;
 }
 
 export function isHandler(handler: Handler | Ref<PushMessage>): handler is Handler {

@@ -8,6 +8,8 @@
  * Source: docs/algorithm.md (rule 6) and 10; the verdicts are those of the original.
  */
 
+import { isNativeError } from 'node:util/types';
+
 import { type Bytes, GossipError, type StoredView } from '@grapevine/core';
 import { encodeValue } from '@grapevine/wire';
 
@@ -33,8 +35,9 @@ export interface Ruling {
   readonly kept: ReadonlyMap<string, Bytes>;
 }
 
-/** @throws GossipError VERDICT_INVALID, VALUE_NOT_SERIALISABLE */
+/** @throws GossipError VERDICT_INVALID, VALUE_NOT_SERIALISABLE; an Error in place of a verdict, as it is */
 export function readVerdict(verdict: unknown, received: Received, stored: StoredView): Ruling {
+  if (isNativeError(verdict)) throw verdict;
   if (verdict === 'ok') return { reset: false, kept: keepAllOf(received) };
   if (verdict === 'ignore') return { reset: false, kept: new Map() };
   if (typeof verdict === 'object' && verdict !== null) {

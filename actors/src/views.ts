@@ -11,9 +11,9 @@ import { type Member, type MemberStatus, type Sum, type Update, visible } from '
 import type { SessionCounters } from '@grapevine/transport';
 import { decodeValue } from '@grapevine/wire';
 
-import { Entry } from './events.ts';
+import { Entry, type HiddenUpdate, hiddenUpdateOf } from './events.ts';
 import { holdingOf, nodeOf } from './grapevine.ts';
-import type { Holding } from './holding.ts';
+import type { HandlerState, Holding } from './holding.ts';
 import { statsOf } from './kernel/actor.ts';
 import type { Ref } from './kernel/nact.ts';
 import type { GossipMessage, NodeMessage } from './messages.ts';
@@ -30,8 +30,10 @@ export interface GossipView {
   /** In order of arrival. */
   entries(): IterableIterator<Entry>;
   keys(): IterableIterator<string>;
-  /** How many ids are live, hidden ones included. */
+  /** How many ids readers here see. What a handler hides is not among them: `status().hidden`. */
   readonly size: number;
+  /** What the handler hides from readers here and why, in the order in which it was hidden: the first of them. */
+  hidden(options?: HiddenOptions): HiddenUpdate[];
   /** Of context and content, 32 hexadecimal digits: equal on two nodes that have seen and hold the same. */
   readonly hash: string;
   /** Of the content alone, 16 digits. */
@@ -41,8 +43,18 @@ export interface GossipView {
   status(): GossipStatus;
 }
 
+export interface HiddenOptions {
+  /** The most that are listed. @default 100 */
+  readonly limit?: number | undefined;
+}
+
 export interface GossipStatus {
+  /** Ids that have a value, hidden ones among them: equal on nodes of which each has all. */
   readonly ids: number;
+  /** Updates that the handler hides from readers here: ignored, dropped by a reset, or dead letters. `hidden()` lists them. */
+  readonly hidden: number;
+  /** Whether what arrives is judged: see `HandlerState`. */
+  readonly handler: HandlerState;
   readonly tombstones: number;
   /** Bytes of the ids and values that are live, of which `maxBytes` are the most. */
   readonly bytes: number;
@@ -55,7 +67,7 @@ export interface GossipStatus {
   readonly peers: number;
   /** Messages in the mailbox. */
   readonly queued: number;
-  /** Messages that a bound of the mailbox cost. */
+  /** Messages that were dropped, since the mailbox was full or too much waited for a handler that did not answer. */
   readonly dropped: number;
   /** Updates that wait for the handler. */
   readonly backlog: number;
@@ -164,7 +176,17 @@ class HoldingView implements GossipView {
   }
 
   get size(): number {
-    return this.#holding.replica.store.liveCount;
+    return this.#holding.replica.store.visibleCount;
+  }
+
+  hidden({ limit = 100 }: HiddenOptions = {}): HiddenUpdate[] {
+    const { replica, errors } = this.#holding;
+    const listed: HiddenUpdate[] = [];
+    for (const update of replica.store.hidden) {
+      if (listed.length >= limit) break;
+      listed.push(hiddenUpdateOf(update, errors.of(update)));
+    }
+    return listed;
   }
 
   get hash(): string {
@@ -185,6 +207,8 @@ class HoldingView implements GossipView {
     const { queued = 0, dropped = 0, restarts = 0 } = statsOf(ref) ?? {};
     return {
       ids: replica.store.liveCount,
+      hidden: replica.store.hidden.size,
+      handler: holding.handlerState,
       tombstones: replica.store.size - replica.store.liveCount,
       bytes: replica.store.liveBytes,
       refused: replica.refusals,
@@ -192,7 +216,7 @@ class HoldingView implements GossipView {
       origins: replica.context.size,
       peers: peers.size,
       queued,
-      dropped,
+      dropped: dropped + holding.shed,
       backlog: pressure.backlog,
       restarts,
       deadLetters,

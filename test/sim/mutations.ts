@@ -360,7 +360,7 @@ export const mutations: readonly Mutation[] = [
     '6',
     'show what was ignored',
     verdict,
-    'return before === undefined ? hiddenView : { value: before };',
+    "return hiddenView(verdict.type === 'dead' ? 'deadletter' : 'ignored', before);",
     'return undefined;',
   ),
   one(

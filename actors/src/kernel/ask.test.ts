@@ -85,6 +85,46 @@ describe('a question', () => {
     await expect(other).resolves.toBe('fine');
   });
 
+  test.each(['resume', 'stop'] as const)(
+    'fails with what an actor of nact threw on it, whose onCrash says %s, and with no error of another message',
+    async (decision) => {
+      const react = (_state: unknown, { text, replyTo }: Question): null => {
+        if (text === 'poison') throw new RangeError('poisoned');
+        dispatch(replyTo, text);
+        return null;
+      };
+      const plain: Ref<Question> = spawn(system, react, `plain ${decision}`.replace(' ', '-'), {
+        onCrash: (_message: unknown, _error: unknown, context: Record<string, unknown>) => context[decision] as never,
+      });
+      const poisoned = ask(plain, question('poison'), patience);
+      const other = ask(plain, question('other'), patience);
+      const outcomes = await Promise.allSettled([poisoned, other]);
+      const cause: unknown = expect.objectContaining({ message: 'poisoned' });
+      expect(outcomes[0]).toEqual({
+        status: 'rejected',
+        reason: expect.objectContaining({ code: 'ACTOR_CRASHED', cause }),
+      });
+      expect(outcomes[1]).toEqual(
+        decision === 'resume'
+          ? { status: 'fulfilled', value: 'other' }
+          : { status: 'rejected', reason: failure('ACTOR_GONE') },
+      );
+    },
+  );
+
+  test('takes the answer that the onCrash of an actor of nact gives', async () => {
+    const react = (): never => {
+      throw new Error('always');
+    };
+    const plain: Ref<Question> = spawn(system, react, 'answering', {
+      onCrash: (message: Question, _error: unknown, context: { readonly resume: never }) => {
+        dispatch(message.replyTo, 'from onCrash');
+        return context.resume;
+      },
+    } as never);
+    await expect(ask(plain, question('?'), patience)).resolves.toBe('from onCrash');
+  });
+
   test('fails at once when the mailbox has no room for it, or drops it for another', async () => {
     const answer = ({ text, replyTo }: Question): void => void tell(replyTo, text);
     const rejecting = anActor(answer, { mailbox: { limit: 1, overflow: 'reject' } });

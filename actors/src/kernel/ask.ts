@@ -13,7 +13,7 @@ import { GossipError } from '@grapevine/core';
 
 import { cellOf, tell } from './actor.ts';
 import { systemClock } from './clock.ts';
-import { claimReply, type Ref } from './nact.ts';
+import { claimReply, onNactFault, type Ref } from './nact.ts';
 import { putBehind } from './postbox.ts';
 import { onceGone } from './watch.ts';
 
@@ -25,7 +25,7 @@ export interface AskOptions {
 /**
  * Asks an actor, ours or the user's.
  * @throws (rejects) GossipError ACTOR_GONE when it is gone or stops before it answers, ACTOR_CRASHED when it crashes on
- *   this very message, MAILBOX_FULL when the message was refused or dropped, ASK_TIMEOUT
+ *   this very message (the error that it threw is the cause), MAILBOX_FULL when the message was refused or dropped, ASK_TIMEOUT
  */
 export function ask<M, R>(ref: Ref<M>, makeMessage: (replyTo: Ref<R>) => M, { timeoutMs }: AskOptions): Promise<R> {
   return new Promise((resolve, reject) => {
@@ -39,8 +39,13 @@ export function ask<M, R>(ref: Ref<M>, makeMessage: (replyTo: Ref<R>) => M, { ti
     };
     const fail = (error: GossipError): void => settle(() => reject(error));
     const answered = (answer: unknown): void => settle(() => resolve(answer as R));
+    let thrown: { readonly error: unknown } | null = null;
     const gone = (): void =>
-      fail(new GossipError('ACTOR_GONE', `The actor that was asked has stopped: ${nameOf(ref)}.`));
+      fail(
+        thrown === null
+          ? new GossipError('ACTOR_GONE', `The actor that was asked has stopped: ${nameOf(ref)}.`)
+          : new GossipError('ACTOR_CRASHED', `${nameOf(ref)} crashed on the message.`, { cause: thrown.error }),
+      );
 
     const reply = claimReply(ref, answered);
     putBehind(reply.ref, {
@@ -67,6 +72,13 @@ export function ask<M, R>(ref: Ref<M>, makeMessage: (replyTo: Ref<R>) => M, { ti
     cleanups.push(systemClock.after(timeoutMs, late));
     cleanups.push(onceGone(ref, gone));
     if (!open) return;
+    const crashed = (crashedOn: unknown, error: unknown, decided: Promise<unknown>): void => {
+      if (crashedOn !== message) return;
+      thrown = { error };
+      // Its `onCrash` may still answer.
+      void decided.then(gone);
+    };
+    if (cellOf(ref) === undefined) cleanups.push(onNactFault(ref, crashed));
     const forget = cellOf(ref)?.expect(message, fail);
     if (forget !== undefined) cleanups.push(forget);
     // A message that a full mailbox refused has failed already, as expected; what is left are those about to stop.

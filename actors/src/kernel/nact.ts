@@ -48,6 +48,7 @@ interface Concrete {
   parent?: Concrete;
   dispatch(message: unknown): void;
   stop(): void;
+  handleFault?(message: unknown, sender: unknown, error: unknown, child?: unknown): unknown;
 }
 
 /** The part of a nact system that `query` uses, and we for the answers to `ask`. */
@@ -163,6 +164,38 @@ function hookStop(actor: Concrete): Set<() => void> {
 
 function hasExpectedStop(actor: Concrete): boolean {
   return typeof actor.stop === 'function';
+}
+
+/**
+ * @param message what the actor threw on
+ * @param decided settles when the actor's `onCrash` has decided and nact has done so: the actor may have been stopped
+ */
+export type FaultListener = (message: unknown, error: unknown, decided: Promise<unknown>) => void;
+
+const faultListeners = new WeakMap<Concrete, Set<FaultListener>>();
+
+/** Hears of each throw of a user's actor, before its `onCrash` does; nact tells only that. Not of those of its children. */
+export function onNactFault(ref: Ref<never>, listener: FaultListener): Cancel {
+  const actor = find(ref);
+  if (typeof actor?.handleFault !== 'function') return () => {};
+  const listeners = faultListeners.get(actor) ?? hookFault(actor);
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}
+
+/** As `hookStop`. */
+function hookFault(actor: Concrete): Set<FaultListener> {
+  const listeners = new Set<FaultListener>();
+  const nactFault = (actor.handleFault as (...args: unknown[]) => unknown).bind(actor);
+  actor.handleFault = (message, sender, error, child) => {
+    const decided = Promise.resolve(nactFault(message, sender, error, child));
+    const settled = decided.catch(() => undefined);
+    if (child === undefined) for (const listener of listeners) listener(message, error, settled);
+    // Of its own: a rejection of `onCrash` stays as unhandled as it was.
+    return decided.then();
+  };
+  faultListeners.set(actor, listeners);
+  return listeners;
 }
 
 let replies = 0;

@@ -89,6 +89,8 @@ export const errorCodes = {
   VERDICT_INVALID: 'caller',
   /** A handler did not answer within `handlerTimeout`. */
   HANDLER_TIMEOUT: 'caller',
+  /** The actor that is the handler of an instance has ended; nothing that arrives is judged until it is there again. */
+  HANDLER_GONE: 'caller',
   /** A supervisor had to restart its children more often than `maxRestarts` within `withinMs`. */
   RESTART_LIMIT: 'caller',
   /** A node was used after it was left or closed. */

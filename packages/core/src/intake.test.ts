@@ -6,7 +6,7 @@ import type { Environment, Offer } from './protocol.ts';
 import { seededRandom } from './random.ts';
 import { Replica } from './replica.ts';
 import { keepAll } from './replica/verdict.ts';
-import { Update } from './update.ts';
+import { isHidden, Update, visible } from './update.ts';
 
 const NOW = STAMP_EPOCH_MS + 1_000_000;
 
@@ -176,5 +176,77 @@ describe('what there is no room for', () => {
     intake.receive([anUpdate(5)], NOW, () => undefined);
     intake.judged((bench.offers[3] as Offer).number, keepAll, NOW);
     expect(reports).toHaveLength(2);
+  });
+});
+
+describe('a verdict on the first updates of an offer', () => {
+  test('stores those at once, and has the rest offered again, beside what is stored by then', () => {
+    const { intake, offers, arrivals, environment, receive } = aBench(true);
+    receive(anUpdate(1), anUpdate(2), anUpdate(3));
+    intake.judged(1, { type: 'keep-all', count: 1 }, NOW);
+    expect(environment.replica.get('id1')).toBe('v');
+    expect(environment.replica.context.has(new Origin('other', 1), 2)).toBe(false);
+    expect(arrivals).toEqual([]);
+    expect(offers[1]).toMatchObject({ number: 2, isRest: true, updates: [{ id: 'id2' }, { id: 'id3' }] });
+    expect(offers[1]?.stored.get('id1')).toBe('v');
+    expect(intake.backlog).toBe(2);
+    intake.judged(2, { type: 'dead', count: 1 }, NOW);
+    intake.judged(3, keepAll, NOW);
+    expect(arrivals).toMatchObject([
+      { news: [{ id: 'id1' }, { id: 'id2' }, { id: 'id3' }], kept: [{ id: 'id1' }, { id: 'id3' }] },
+    ]);
+    expect(intake.pending.isEmpty).toBe(true);
+    expect([...environment.replica.store.hidden].map(({ id, view }) => [id, view?.why])).toEqual([
+      ['id2', 'deadletter'],
+    ]);
+    expect(environment.replica.store.visibleCount).toBe(2);
+  });
+
+  test('stores removals in their place among them, and those after the last only with it', () => {
+    const { intake, environment, receive } = aBench(true);
+    receive(anUpdate(1), aTombstone(2, 'gone'), anUpdate(3), aTombstone(4, 'over'));
+    intake.judged(1, { type: 'keep-all', count: 1 }, NOW);
+    expect([...environment.replica.store].map(({ id }) => id)).toEqual(['id1', 'gone']);
+    intake.judged(2, keepAll, NOW);
+    expect([...environment.replica.store].map(({ id }) => id)).toEqual(['id1', 'gone', 'id3', 'over']);
+  });
+
+  test('shows no former update of an id that is still to be judged', () => {
+    const { intake, environment, receive } = aBench(true);
+    receive(anUpdate(1, 'a', 'old'), anUpdate(2, 'b'), anUpdate(3, 'a', 'new'));
+    intake.judged(1, { type: 'keep-all', count: 1 }, NOW);
+    expect(environment.replica.get('b')).toBe('v');
+    expect(environment.replica.get('a')).toBeUndefined();
+    intake.judged(2, { type: 'dead' }, NOW);
+    expect(environment.replica.get('a')).toBeUndefined();
+    expect(environment.replica.store.hidden.size).toBe(1);
+  });
+});
+
+describe('what is hidden', () => {
+  test('is counted until the id changes, with why, and whatever readers go on to see', () => {
+    const { intake, environment, receive } = aBench(true);
+    const { replica } = environment;
+    receive(anUpdate(1, 'a', 'good'));
+    intake.judged(1, keepAll, NOW);
+    receive(anUpdate(2, 'a', 'bad'), anUpdate(3, 'b'));
+    intake.judged(2, { type: 'ignore' }, NOW);
+    const [a, b] = [...replica.store.hidden];
+    expect([a, b].map((update) => [update?.id, update?.view?.why, update && visible(update)])).toEqual([
+      ['a', 'ignored', 'good'],
+      ['b', 'ignored', undefined],
+    ]);
+    expect([replica.store.liveCount, replica.store.visibleCount]).toEqual([2, 1]);
+    receive(anUpdate(4, 'a', 'fine'));
+    intake.judged(3, { type: 'reset', kept: new Map([['a', 'changed']]), offeredArrival: 0 }, NOW);
+    expect(isHidden(replica.store.get('a') as Update)).toBe(false);
+    expect([...replica.store.hidden].map(({ id }) => id)).toEqual(['b']);
+    receive(anUpdate(5, 'c'));
+    intake.judged(4, { type: 'reset', kept: new Map(), offeredArrival: 0 }, NOW);
+    expect(new Set([...replica.store.hidden].map(({ id, view }) => `${id} ${view?.why}`))).toEqual(
+      new Set(['a reset', 'b ignored', 'c ignored']),
+    );
+    for (const id of ['a', 'b', 'c']) replica.write(id, undefined, undefined, NOW);
+    expect([replica.store.hidden.size, replica.store.visibleCount]).toEqual([0, 0]);
   });
 });

@@ -4,6 +4,8 @@
  * Invariants
  *  1. Batches are stored in the order in which they arrived, whatever they hold; so whoever waits for one has all before it.
  *  2. At most one offer is open, and nothing of it is in store or context before its verdict.
+ *  3. A verdict on the first updates of an offer stores the batch up to the first that it leaves open, and the rest is
+ *     offered anew, beside what is stored by then.
  *
  * Source: docs/architecture.md, and rules 2 and 6 of docs/algorithm.md.
  */
@@ -13,7 +15,7 @@ import type { Environment } from './protocol.ts';
 import { dotsOf } from './protocols/dots.ts';
 import type { Screened } from './replica.ts';
 import { keepAll, type Verdict } from './replica/verdict.ts';
-import { isNewer, type Update, updateBytes } from './update.ts';
+import { type Bytes, isNewer, type Update, updateBytes } from './update.ts';
 
 /** What became of a received batch. */
 export interface Arrival extends Screened {
@@ -22,11 +24,20 @@ export interface Arrival extends Screened {
 }
 
 interface Waiting {
-  readonly screened: Screened;
+  /** Of its news, what is not stored yet. */
+  screened: Screened;
+  /** What is to be judged of it, in order of arrival; `null` before it is its turn. */
+  offered: readonly Update[] | null;
+  /** What became of its first updates, where a verdict has decided only those. */
+  begun: Arrival | null;
   readonly stored: (arrival: Arrival, nowMs: number) => void;
 }
 
 const nothing: Screened = { news: [], known: [], refused: [], left: [] };
+
+function waiting(screened: Screened, stored: Waiting['stored']): Waiting {
+  return { screened, offered: null, begun: null, stored };
+}
 
 export class Intake {
   readonly #environment: Environment;
@@ -75,7 +86,7 @@ export class Intake {
     this.pending.addAll(dotsOf(news));
     this.#backlog += news.length;
     this.#backlogBytes += bytesOf(news);
-    this.#queue.push({ screened, stored });
+    this.#queue.push(waiting(screened, stored));
     if (this.#open === 0) this.#next(nowMs);
   }
 
@@ -86,7 +97,7 @@ export class Intake {
   abandon(): void {
     const isOffered = this.#open !== 0;
     this.#queue.length = 0;
-    if (isOffered) this.#queue.push({ screened: nothing, stored: () => undefined });
+    if (isOffered) this.#queue.push(waiting(nothing, () => undefined));
     this.pending.removeAll(this.pending.dots());
     this.#backlog = 0;
     this.#backlogBytes = 0;
@@ -95,7 +106,7 @@ export class Intake {
   /** Calls `then` when all that has arrived so far is stored. */
   settled(nowMs: number, then: (nowMs: number) => void): void {
     if (this.#queue.length === 0) then(nowMs);
-    else this.#queue.push({ screened: nothing, stored: (_, at) => then(at) });
+    else this.#queue.push(waiting(nothing, (_, at) => then(at)));
   }
 
   /** Takes the verdict on the open offer. Any other number is stale and changes nothing. */
@@ -104,41 +115,59 @@ export class Intake {
     this.#open = 0;
     this.#release?.();
     this.#release = null;
-    const waiting = this.#queue[0] as Waiting;
-    this.#settle(
-      waiting,
-      verdict.type === 'reset' ? { ...verdict, offeredArrival: this.#offeredArrival } : verdict,
-      nowMs,
-    );
+    const head = this.#queue[0] as Waiting;
+    const offered = head.offered ?? [];
+    const count = verdict.count ?? offered.length;
+    const given = verdict.type === 'reset' ? { ...verdict, offeredArrival: this.#offeredArrival } : verdict;
+    const isWhole = count >= offered.length;
+    // Of a batch that is stored in parts, an update may meet another verdict than one of its id in another part.
+    const decided = isWhole && head.begun === null ? given : verdictById(given, offered, count);
+    if (isWhole) this.#settle(head, decided, nowMs);
+    else this.#settlePart(head, decided, offered.slice(count), nowMs);
     this.#next(nowMs);
   }
 
   /** Goes on until the queue is empty or its head needs a judgement. */
   #next(nowMs: number): void {
     while (this.#queue.length > 0) {
-      const waiting = this.#queue[0] as Waiting;
-      const offered = toJudge(waiting.screened.news);
+      const head = this.#queue[0] as Waiting;
+      const offered = (head.offered ??= toJudge(head.screened.news));
       if (offered.length > 0) {
         const stored = this.#environment.replica.snapshot();
         this.#release = () => stored.release();
         this.#offeredArrival = stored.arrival;
         this.#open = ++this.#offers;
-        this.#environment.effects.offer({ number: this.#open, updates: offered, stored });
+        this.#environment.effects.offer({ number: this.#open, updates: offered, isRest: head.begun !== null, stored });
         return;
       }
-      this.#settle(waiting, keepAll, nowMs);
+      this.#settle(head, keepAll, nowMs);
     }
   }
 
-  #settle(waiting: Waiting, verdict: Verdict, nowMs: number): void {
-    const { screened, stored } = waiting;
-    const { news } = screened;
+  #settle({ screened, begun, stored }: Waiting, verdict: Verdict, nowMs: number): void {
     const arrival = this.#admit(screened, verdict, nowMs);
     this.#queue.shift();
+    this.#leave(screened.news);
+    stored(begun === null ? arrival : bothOf(begun, arrival), nowMs);
+  }
+
+  /** Stores a batch up to the first update that the verdict leaves open. @param rest what is left to be judged */
+  #settlePart(head: Waiting, verdict: Verdict, rest: readonly Update[], nowMs: number): void {
+    const { screened, begun } = head;
+    const until = screened.news.indexOf(rest[0] as Update);
+    const part = { ...screened, news: screened.news.slice(0, until) };
+    const arrival = this.#admit(part, verdict, nowMs);
+    head.screened = { ...nothing, news: screened.news.slice(until) };
+    head.offered = rest;
+    head.begun = begun === null ? arrival : bothOf(begun, arrival);
+    this.#leave(part.news);
+  }
+
+  /** What is stored waits no more. */
+  #leave(news: readonly Update[]): void {
     this.pending.removeAll(dotsOf(news));
     this.#backlog -= news.length;
     this.#backlogBytes -= bytesOf(news);
-    stored(arrival, nowMs);
   }
 
   #admit(screened: Screened, verdict: Verdict, nowMs: number): Arrival {
@@ -164,12 +193,32 @@ export class Intake {
 
 /** The newest of each id, without tombstones: those are not judged. */
 function toJudge(news: readonly Update[]): Update[] {
-  const byId = new Map<string, Update>();
+  const newest = new Map<string, Update>();
   for (const update of news) {
-    const other = byId.get(update.id);
-    if (other === undefined || isNewer(update, other)) byId.set(update.id, update);
+    const other = newest.get(update.id);
+    if (other === undefined || isNewer(update, other)) newest.set(update.id, update);
   }
-  return [...byId.values()].filter((update) => update.value !== undefined);
+  // In order of arrival: an id stands where its newest does.
+  return news.filter((update) => update.value !== undefined && newest.get(update.id) === update);
+}
+
+/** The same verdict on the first `count` of these updates, and on no other of their ids. */
+function verdictById(verdict: Verdict, offered: readonly Update[], count: number): Verdict {
+  if (verdict.type !== 'keep-all') return verdict;
+  const kept = new Map<string, Bytes>();
+  for (const { id, value } of offered.slice(0, count)) kept.set(id, value as Bytes);
+  return { type: 'keep', kept };
+}
+
+/** What became of two parts of a batch. */
+function bothOf(first: Arrival, second: Arrival): Arrival {
+  return {
+    news: first.news.concat(second.news),
+    known: first.known,
+    refused: joined(first.refused, second.refused),
+    left: first.left,
+    kept: first.kept.concat(second.kept),
+  };
 }
 
 function bytesOf(updates: readonly Update[]): number {

@@ -39,8 +39,10 @@ export interface Received {
 /** A batch for the handler to judge. Until it has, nothing of it is stored. */
 export interface Offer {
   readonly number: number;
-  /** The newest of each id, no tombstones. */
+  /** In order of arrival: the newest of each id, no tombstones. */
   readonly updates: readonly Update[];
+  /** Whether it is the rest of a batch of which a verdict decided the first. */
+  readonly isRest: boolean;
   /** What readers see as of the offer. */
   readonly stored: StoredView;
 }

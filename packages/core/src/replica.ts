@@ -573,7 +573,7 @@ export class Replica {
       const value = kept.get(update.id);
       if (value === visible(update)) continue;
       this.#snapshots.remember(update.id, update);
-      update.view = value === undefined ? hiddenView : { value };
+      this.store.show(update, value === undefined ? hiddenView('reset') : { value, why: undefined });
       if (value === undefined) this.withdrawn?.(update);
       if (this.observed) this.changes.push(update);
     }

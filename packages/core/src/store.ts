@@ -12,7 +12,7 @@
 import type { Dots } from './context.ts';
 import { hashNumber, hashText, type Sum } from './hash.ts';
 import type { Origin } from './origin.ts';
-import type { Update } from './update.ts';
+import { isHidden, type Update, type View, visible } from './update.ts';
 
 export const LIVE_BUCKETS = 1024;
 const PAGE = 32;
@@ -66,6 +66,10 @@ export class Store {
   /** `undefined`: to be found anew, where something expires at all. */
   #nextExpiryMs: number | undefined;
   readonly #tombstones = new Map<Update, number>();
+  /** Updates that a verdict hides from readers here, in the order in which they were hidden. */
+  readonly #hidden = new Set<Update>();
+  /** Updates that have a value and of whose ids readers here see nothing. */
+  #unseen = 0;
   #liveBytes = 0;
   #tombstoneBytes = 0;
   #arrivals = 0;
@@ -80,6 +84,16 @@ export class Store {
   /** Ids that have a value. */
   get liveCount(): number {
     return this.#byId.size - this.#tombstones.size;
+  }
+
+  /** Ids of which readers here see a value. */
+  get visibleCount(): number {
+    return this.liveCount - this.#unseen;
+  }
+
+  /** Updates with a value that a verdict hides from readers here, in the order in which they were hidden. */
+  get hidden(): ReadonlySet<Update> {
+    return this.#hidden;
   }
 
   /** Bytes of the ids and values of what has a value, as `maxUpdateBytes` counts them. */
@@ -153,8 +167,26 @@ export class Store {
       this.#tombstoneBytes += update.id.length;
     } else {
       this.#liveBytes += update.id.length + update.value.length;
+      if (update.view !== undefined) this.#enterView(update);
       this.#sumUp(update, 1);
     }
+  }
+
+  /** Changes what readers here see of an update that has a value. */
+  show(update: Update, view: View): void {
+    this.#leaveView(update);
+    update.view = view;
+    this.#enterView(update);
+  }
+
+  #enterView(update: Update): void {
+    if (isHidden(update)) this.#hidden.add(update);
+    if (visible(update) === undefined) this.#unseen++;
+  }
+
+  #leaveView(update: Update): void {
+    this.#hidden.delete(update);
+    if (visible(update) === undefined) this.#unseen--;
   }
 
   /** Takes an update out, without a trace. */
@@ -167,6 +199,7 @@ export class Store {
       this.#tombstoneBytes -= update.id.length;
     } else {
       this.#liveBytes -= update.id.length + update.value.length;
+      if (update.view !== undefined) this.#leaveView(update);
       this.#sumUp(update, -1);
     }
   }

@@ -15,14 +15,31 @@ import type { Origin } from './origin.ts';
 /** A value's encoding, one character (0 to 255) a byte. */
 export type Bytes = string;
 
+/**
+ * Why readers here do not see an update: the handler did not keep it (`ignored`), a later `reset` of the handler dropped it,
+ * or the handler failed on it (`deadletter`).
+ */
+export type Hiding = 'ignored' | 'reset' | 'deadletter';
+
 /** What readers here see of an update where that is not the update itself (docs/algorithm.md, rule 6). */
 export interface View {
   /** The bytes that readers see; `undefined`: nothing. */
   readonly value: Bytes | undefined;
+  /** Why the update is hidden; `undefined`: it is not, the handler changed its value. */
+  readonly why: Hiding | undefined;
 }
 
-/** The view of an update that is hidden and hid nothing that readers saw before. */
-export const hiddenView: View = { value: undefined };
+/** The views of updates that are hidden, where readers saw nothing before. One object each: there may be many. */
+const hiddenViews: Readonly<Record<Hiding, View>> = {
+  ignored: { value: undefined, why: 'ignored' },
+  reset: { value: undefined, why: 'reset' },
+  deadletter: { value: undefined, why: 'deadletter' },
+};
+
+/** The view of a hidden update. @param before what readers saw of its id, and go on to see */
+export function hiddenView(why: Hiding, before?: Bytes): View {
+  return before === undefined ? hiddenViews[why] : { value: before, why };
+}
 
 export class Update {
   readonly id: string;
@@ -60,6 +77,11 @@ export class Update {
 /** What readers here see under the update's id; `undefined`: nothing. */
 export function visible(update: Update): Bytes | undefined {
   return update.view === undefined ? update.value : update.view.value;
+}
+
+/** Whether an update has a value that readers here do not see, for a verdict of the handler. */
+export function isHidden({ value, view }: Update): boolean {
+  return value !== undefined && view?.why !== undefined;
 }
 
 /** Whether `a` is the newer version: stamp, then node name, epoch, sequence number. Never equal for two updates. */

@@ -18,6 +18,8 @@ import {
   type GossipStatus,
   gossipView,
   type GossipView,
+  type HiddenOptions,
+  type HiddenUpdate,
   type Ref,
   remove,
   type Version,
@@ -143,9 +145,17 @@ export class Gossip {
     for (const entry of this.#open().entries()) yield [entry.id, entry.value];
   }
 
-  /** How many ids there are. */
+  /** How many ids there are to be read. What the handler hides is not among them: `status().hidden` counts it. */
   get size(): number {
     return this.#open().size;
+  }
+
+  /**
+   * What the handler hides from readers here and why (ignored, dropped by a reset, or a dead letter with what the handler
+   * threw), in the order in which it was hidden: the first of them. The list is a copy.
+   */
+  hidden(options: HiddenOptions = {}): HiddenUpdate[] {
+    return this.#open().hidden(options);
   }
 
   /**

@@ -1,5 +1,5 @@
 /**
- * How a simulated handler judges: what it keeps, what it changes, and how long it takes.
+ * How a simulated handler judges: what it keeps, what it changes, what it throws on, and how long it takes.
  */
 
 import { below, type Bytes, keepAll, type Offer, type Random, type Verdict } from '@grapevine/core';
@@ -26,7 +26,10 @@ export function judge({ delayMs, refusals }: Habit, offer: Offer, random: Random
   for (const { id, value } of offer.updates)
     if (random() < 0.6) kept.set(id, random() < 0.3 ? CHANGED : (value as Bytes));
   const dice = random();
-  if (dice < 0.4) return { verdict: { type: 'keep', kept }, delayMs: takesMs };
+  // It threw on what comes after: that is offered again.
+  const firstOf = (share: number): number => 1 + Math.floor(share * offer.updates.length);
+  if (dice < 0.4) return { verdict: { type: 'keep', kept, count: firstOf(dice / 0.4) }, delayMs: takesMs };
   if (dice < 0.6) return { verdict: { type: 'reset', kept, offeredArrival: 0 }, delayMs: takesMs };
-  return { verdict: { type: dice < 0.8 ? 'ignore' : 'dead' }, delayMs: takesMs };
+  if (dice < 0.8) return { verdict: { type: 'ignore' }, delayMs: takesMs };
+  return { verdict: { type: 'dead', count: firstOf((dice - 0.8) / 0.2) }, delayMs: takesMs };
 }

@@ -3,12 +3,19 @@
 import { type Bytes, hiddenView, isNewer, type Update, type View, visible } from '../update.ts';
 
 /** What a handler decided about a batch, by id. `kept` maps an id to the bytes that readers here shall see. */
-export type Verdict =
+export type Verdict = (
   | { readonly type: 'keep-all' }
   | { readonly type: 'keep'; readonly kept: ReadonlyMap<string, Bytes> }
   | { readonly type: 'reset'; readonly kept: ReadonlyMap<string, Bytes>; readonly offeredArrival: number }
   | { readonly type: 'ignore' }
-  | { readonly type: 'dead' };
+  | { readonly type: 'dead' }
+) & {
+  /**
+   * How many of the offered updates it decides, from the first, at least one. They are stored at once, and the rest is
+   * offered again. @default all
+   */
+  readonly count?: number;
+};
 
 export const keepAll: Verdict = { type: 'keep-all' };
 
@@ -31,10 +38,10 @@ export function viewOf(
 ): View | undefined {
   if ((verdict.type === 'keep' || verdict.type === 'reset') && newest.get(update.id) === update) {
     const value = verdict.kept.get(update.id);
-    if (value !== undefined) return value === update.value ? undefined : { value };
+    if (value !== undefined) return value === update.value ? undefined : { value, why: undefined };
   }
   const before = former === undefined ? undefined : visible(former);
-  return before === undefined ? hiddenView : { value: before };
+  return hiddenView(verdict.type === 'dead' ? 'deadletter' : 'ignored', before);
 }
 
 /** Whether the handler gave readers here a value of the update's id. */

@@ -240,7 +240,7 @@ export class StepOracles implements Observer {
     if (watched.openOffer === offer.number) watched.openOffer = 0;
     watched.expected = new Map();
     if (watched.voidOffer === offer.number) return;
-    for (const update of offer.updates) {
+    for (const update of offer.updates.slice(0, verdict.count)) {
       const kept =
         verdict.type === 'keep-all'
           ? update.value

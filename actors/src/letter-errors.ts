@@ -1,0 +1,28 @@
+/**
+ * What a handler failed on, by the update: for whoever lists what is hidden.
+ *
+ * Invariant: it holds the latest thousand, whatever arrives.
+ */
+
+import type { Update } from '@grapevine/core';
+
+const KEPT_AT_MOST = 1000;
+
+export class LetterErrors {
+  /** The longest ago first. */
+  readonly #errors = new Map<Update, unknown>();
+
+  /** What the handler threw; `undefined`: it is not known any more. */
+  of(update: Update): unknown {
+    return this.#errors.get(update);
+  }
+
+  set(update: Update, error: unknown): void {
+    this.#errors.set(update, error);
+    if (this.#errors.size <= KEPT_AT_MOST) return;
+    for (const oldest of this.#errors.keys()) {
+      this.#errors.delete(oldest);
+      return;
+    }
+  }
+}
