@@ -192,7 +192,7 @@ function hookFault(actor: Concrete): Set<FaultListener> {
     const settled = decided.catch(() => undefined);
     if (child === undefined) for (const listener of listeners) listener(message, error, settled);
     // Of its own: a rejection of `onCrash` stays as unhandled as it was.
-    return decided.then();
+    return decided.then((done) => done);
   };
   faultListeners.set(actor, listeners);
   return listeners;
