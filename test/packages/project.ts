@@ -58,6 +58,8 @@ export function makeProject({ ours, others = {}, type = 'module' }: ProjectOptio
     'npm',
     [
       'install',
+      // Settings of the workspace reach this npm by its environment, as `npm run` passes them on.
+      '--no-engine-strict',
       '--ignore-scripts',
       '--no-audit',
       '--no-fund',
