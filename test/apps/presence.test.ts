@@ -43,7 +43,7 @@ async function put(copy: Copy, id: string, value: unknown): Promise<void> {
 }
 
 /** Waits until all these copies answer alike. */
-const answer = (copies: readonly Copy[], path: string, expected: unknown): Promise<void> =>
+const expectAnswer = (copies: readonly Copy[], path: string, expected: unknown): Promise<void> =>
   until(`all answer ${path} with ${JSON.stringify(expected)}`, async () => {
     const answers = await Promise.all(copies.map((copy) => get(copy, path)));
     return answers.every((one) => sameJson(one, expected));
@@ -73,8 +73,8 @@ describeOrSkip(
     beforeEach(async () => {
       a = await start('a', []);
       [b, c, d] = await Promise.all([start('b', [a.gossip]), start('c', [a.gossip]), start('d', [a.gossip])]);
-      await answer([a, b, c, d], '/online', ['a', 'b', 'c', 'd']);
-      await answer([a, b, c, d], '/routes', routesOf(['a', a], ['b', b], ['c', c], ['d', d]));
+      await expectAnswer([a, b, c, d], '/online', ['a', 'b', 'c', 'd']);
+      await expectAnswer([a, b, c, d], '/routes', routesOf(['a', a], ['b', b], ['c', c], ['d', d]));
     });
 
     afterEach(endPrograms);
@@ -82,34 +82,34 @@ describeOrSkip(
     test('shares flags, and finds each copy by name', async () => {
       await put(a, 'dark-mode', { percent: 25 });
       await put(c, 'banner', 'soon');
-      await answer([a, b, c, d], '/flags', { 'dark-mode': { percent: 25 }, banner: 'soon' });
+      await expectAnswer([a, b, c, d], '/flags', { 'dark-mode': { percent: 25 }, banner: 'soon' });
       expect(await get(b, '/at/d/flags')).toEqual({ 'dark-mode': { percent: 25 }, banner: 'soon' });
 
       expect((await fetch(`${d.http}/flags/banner`, { method: 'DELETE' })).status).toBe(200);
-      await answer([a, b, c, d], '/flags', { 'dark-mode': { percent: 25 } });
+      await expectAnswer([a, b, c, d], '/flags', { 'dark-mode': { percent: 25 } });
     });
 
     test('a killed copy is noticed, and has everything again after its restart under the same name', async () => {
       await put(a, 'before', 1);
-      await answer([d], '/flags', { before: 1 });
+      await expectAnswer([d], '/flags', { before: 1 });
       d.program.signal('SIGKILL');
       await d.program.exited;
       await put(b, 'meanwhile', 2);
-      await answer([a, b, c], '/online', ['a', 'b', 'c']);
+      await expectAnswer([a, b, c], '/online', ['a', 'b', 'c']);
 
       const again = await start('d', [b.gossip]);
-      await answer([a, b, c, again], '/online', ['a', 'b', 'c', 'd']);
-      await answer([a, b, c, again], '/flags', { before: 1, meanwhile: 2 });
-      await answer([a, b, c, again], '/routes', routesOf(['a', a], ['b', b], ['c', c], ['d', again]));
+      await expectAnswer([a, b, c, again], '/online', ['a', 'b', 'c', 'd']);
+      await expectAnswer([a, b, c, again], '/flags', { before: 1, meanwhile: 2 });
+      await expectAnswer([a, b, c, again], '/routes', routesOf(['a', a], ['b', b], ['c', c], ['d', again]));
     });
 
     test('a copy that is asked to end hands over what it has just taken, says goodbye and ends with 0', async () => {
       await put(d, 'last', { word: true });
       d.program.signal('SIGTERM');
       expect(await d.program.exited).toEqual({ code: 0, signal: null });
-      await answer([a, b, c], '/flags', { last: { word: true } });
-      await answer([a, b, c], '/online', ['a', 'b', 'c']);
-      await answer([a, b, c], '/routes', routesOf(['a', a], ['b', b], ['c', c]));
+      await expectAnswer([a, b, c], '/flags', { last: { word: true } });
+      await expectAnswer([a, b, c], '/online', ['a', 'b', 'c']);
+      await expectAnswer([a, b, c], '/routes', routesOf(['a', a], ['b', b], ['c', c]));
 
       for (const { program } of [a, b, c]) program.signal('SIGTERM');
       for (const { program } of [a, b, c, d]) {

@@ -57,6 +57,10 @@ export class Program {
     return this.output.split('\n').slice(0, -1);
   }
 
+  write(text: string): void {
+    this.#child.stdin.write(text);
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

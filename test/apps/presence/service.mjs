@@ -27,7 +27,7 @@ app.get('/routes', () => Object.fromEntries(routes.entries()));
 // Asks the copy of that name, wherever it is.
 app.get('/at/:name/flags', async ({ params }, reply) => {
   const url = routes.get(params.name);
-  if (url === undefined) return reply.code(404).send({ error: `no copy is called ${params.name}` });
+  if (typeof url !== 'string') return reply.code(404).send({ error: `no copy is called ${params.name}` });
   const response = await fetch(`${url}/flags`);
   return response.json();
 });
@@ -36,8 +36,10 @@ const url = await app.listen({ port: 0 });
 await routes.add(name, url);
 console.log(JSON.stringify({ name, http: url, gossip: grapevine.url, pid: process.pid }));
 
-process.once('SIGTERM', async () => {
+process.once('SIGTERM', () => void end());
+
+async function end() {
   await app.close(); // no new requests; those under way are answered
   await routes.remove(name);
   await grapevine.leave(); // says goodbye, after the others have what was written here
-});
+}
