@@ -8,9 +8,10 @@ import { dispatch, spawn, start, stop } from 'nact';
 import { actorAt, spawnGossip } from './grapevine.ts';
 import type { Handler, PushMessage } from './push.ts';
 import { injectFault, statsOf, tell } from './kernel/actor.ts';
+import { ask } from './kernel/ask.ts';
 import type { Ref } from './kernel/nact.ts';
 import { until } from './kernel/testing/event-loop.ts';
-import { add, addMany, type GossipMessage, type NodeMessage, remove } from './messages.ts';
+import { add, addMany, type GossipMessage, type NodeMessage, remove, type WriteReply } from './messages.ts';
 import type { GossipOptions } from './options.ts';
 import { type Audience, Cluster } from './testing/cluster.ts';
 import { gossipView, nodeView } from './views.ts';
@@ -431,5 +432,119 @@ describe('a handler', () => {
     await audience.has('a');
     await converged();
     expect(audience.changes).toHaveLength(1);
+  });
+});
+
+describe('own writes', () => {
+  const numbers: Handler['push'] = (received, _stored, { own }) => {
+    for (const [id, value] of received)
+      if (typeof value !== 'number') throw new TypeError(`${id} is no number${own ? ', by ourselves' : ''}`);
+    return 'ok';
+  };
+  const write = (makeMessage: (replyTo: Ref<WriteReply>) => GossipMessage): Promise<WriteReply> =>
+    ask(reader, makeMessage, { timeoutMs: 5000 });
+
+  test('pass no handler, unless told so', async () => {
+    await judgedBy(numbers);
+    expect(await write((replyTo) => add('a', 'text', { replyTo }))).toMatchObject({ ok: true });
+    expect(gossipView(reader).get('a')).toBe('text');
+  });
+
+  test('are judged with judgeWrites, and what is refused is an error to the writer and nothing else', async () => {
+    await judgedBy(numbers, { judgeWrites: true });
+    const refused = await write((replyTo) => add('a', 'text', { replyTo }));
+    expect(refused).toMatchObject({
+      ok: false,
+      error: { code: 'WRITE_REFUSED', cause: { message: 'a is no number, by ourselves' } },
+    });
+    expect(String((refused as { error: unknown }).error)).toContain("write of 'a': a is no number, by ourselves");
+    const many = await write((replyTo) =>
+      addMany(
+        [
+          ['b', 1],
+          ['c', 'text'],
+        ],
+        { replyTo },
+      ),
+    );
+    expect(many).toMatchObject({ ok: false, error: { code: 'WRITE_REFUSED' } });
+    expect(await write((replyTo) => add('d', 4, { replyTo }))).toMatchObject({ ok: true, versions: [{ sequence: 1 }] });
+    await until(() => gossipView(writer).has('d'));
+    expect([...gossipView(writer).keys()]).toEqual(['d']);
+    expect(gossipView(reader).status()).toMatchObject({ deadLetters: 0, hidden: 0, written: 1 });
+    dispatch(reader, add('e', 'text'));
+    await until(() => cluster.log.codes.includes('WRITE_REFUSED'));
+  });
+
+  test.each([
+    ['ignores', () => 'ignore' as const],
+    ['keeps another', () => ({ ok: [] })],
+    ['resets', () => ({ reset: ['a'] })],
+    ['is late', () => new Promise<never>(() => {})],
+    ['answers nothing that is a verdict', () => 7 as never],
+  ])('that a handler %s are refused', async (_, push) => {
+    await judgedBy(push, { judgeWrites: true, handlerTimeout: 20 });
+    expect(await write((replyTo) => add('a', 1, { replyTo }))).toMatchObject({
+      ok: false,
+      error: { code: 'WRITE_REFUSED' },
+    });
+    expect(gossipView(reader).status().ids).toBe(0);
+  });
+
+  test('are stored as the handler changed them, on every node', async () => {
+    await judgedBy((received, _, { own }) => (own ? { ok: { a: [received.get('a'), 'checked'] } } : 'ok'), {
+      judgeWrites: true,
+    });
+    await write((replyTo) => add('a', 1, { replyTo }));
+    await until(() => gossipView(writer).has('a'));
+    expect(gossipView(writer).get('a')).toEqual([1, 'checked']);
+  });
+
+  test('keep their order, removals among them, however long the handler takes', async () => {
+    await judgedBy(
+      async (received) => {
+        await new Promise((resolve) => setTimeout(resolve, received.get('a') === 1 ? 20 : 0));
+        return 'ok';
+      },
+      { judgeWrites: true },
+    );
+    const replies = await Promise.all([
+      write((replyTo) => add('a', 1, { replyTo })),
+      write((replyTo) => remove('a', { replyTo })),
+      write((replyTo) => add('a', 2, { replyTo })),
+    ]);
+    expect(replies.map((reply) => reply.ok && reply.versions[0]?.sequence)).toEqual([1, 2, 3]);
+    expect(audience.changes.map(({ type, value }) => [type, value])).toEqual([
+      ['update', 1],
+      ['removed', undefined],
+      ['update', 2],
+    ]);
+  });
+
+  test('are judged though the handler or the instance crashes meanwhile, or are told that they were not', async () => {
+    const answers: ((verdict: 'ok') => void)[] = [];
+    await judgedBy(() => new Promise((resolve) => answers.push(resolve)), { judgeWrites: true });
+    const first = write((replyTo) => add('a', 1, { replyTo }));
+    await until(() => answers.length === 1);
+    injectFault(reader, new Error('injected'));
+    await until(() => statsOf(reader)?.restarts === 1);
+    answers[0]?.('ok');
+    expect(await first).toMatchObject({ ok: true });
+    const second = write((replyTo) => add('b', 1, { replyTo }));
+    await until(() => answers.length === 2);
+    injectFault(actorAt(judging, ['gossip grapevine', 'handler', 'judge']) as Ref<never>, new Error('injected'));
+    expect(await second).toMatchObject({ ok: false, error: { code: 'WRITE_REFUSED' } });
+  });
+
+  test('are refused at once while the actor that is the handler is gone, and removals are not', async () => {
+    const silent = spawn(system as never, () => null, 'judge');
+    await judgedBy(silent, { judgeWrites: true });
+    stop(silent);
+    const [added, removed] = await Promise.all([
+      write((replyTo) => add('a', 1, { replyTo })),
+      write((replyTo) => remove('b', { replyTo })),
+    ]);
+    expect(added).toMatchObject({ ok: false, error: { code: 'WRITE_REFUSED', cause: { code: 'HANDLER_GONE' } } });
+    expect(removed).toMatchObject({ ok: true });
   });
 });

@@ -14,19 +14,20 @@
  * Source: docs/handlers.md.
  */
 
-import { GossipError, isGossipError, type Update } from '@grapevine/core';
+import { GossipError, isGossipError, type StoredView } from '@grapevine/core';
 
 import type { Holding } from './holding.ts';
 import type { HandlerMessage } from './instance-messages.ts';
-import type { Judgement } from './judgement.ts';
+import { Judgement } from './judgement.ts';
 import { isGone, tell } from './kernel/actor.ts';
 import { ask } from './kernel/ask.ts';
 import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
 import type { Cancel } from './kernel/clock.ts';
 import { onNactFault, type Ref } from './kernel/nact.ts';
 import { onceGone } from './kernel/watch.ts';
+import { OwnWrite } from './own-write.ts';
 import { type Handler, isHandler, type PushMessage } from './push.ts';
-import { Received, type Stored, storedOf } from './received.ts';
+import { Received, storedOf } from './received.ts';
 import { type HandlerVerdict, readVerdict } from './verdict.ts';
 
 /** How often to look whether a handler that is gone has been spawned again, in milliseconds. */
@@ -48,8 +49,9 @@ export function handlerSpec(holding: Holding, handler: Handler | Ref<PushMessage
 
 /** One try. */
 interface Attempt {
-  readonly judgement: Judgement;
+  readonly task: Judgement | OwnWrite;
   readonly received: Received;
+  readonly stored: StoredView;
   cancelTimer: Cancel;
 }
 
@@ -88,14 +90,14 @@ class Judge implements Behaviour<HandlerMessage> {
       case 'answer':
         return this.#answered(this.#attempt, message.verdict);
       case 'failure':
-        return this.#failed(this.#attempt.judgement, message.error);
+        return this.#failed(this.#attempt.task, message.error);
       case 'late': {
         const { handlerTimeout, name } = this.#holding.options;
         const error = new GossipError(
           'HANDLER_TIMEOUT',
           `The handler of '${name}' did not answer within ${handlerTimeout} ms (handlerTimeout).`,
         );
-        return this.#failed(this.#attempt.judgement, error, { isLate: true });
+        return this.#failed(this.#attempt.task, error, { isLate: true });
       }
       default:
         message satisfies never;
@@ -108,24 +110,30 @@ class Judge implements Behaviour<HandlerMessage> {
 
   /** Tries what is next, unless a try is open. */
   #goOn(): void {
-    const { judgement } = this.#holding;
-    if (judgement === null || this.#holding.handlerState === 'gone') return;
-    if (this.#attempt?.judgement === judgement) return;
+    const { judgement, writes, handlerState } = this.#holding;
+    if (handlerState === 'gone') return this.#refuseWrites();
+    const open = this.#attempt?.task;
+    // Of another offer: the instance was started anew meanwhile, and gave that up.
+    const isVoid = open instanceof Judgement && open !== judgement;
+    if (open !== undefined && !isVoid) return;
     this.#attempt?.cancelTimer();
     this.#attempt = null;
-    if (judgement.outcome !== null) return this.#tellOutcome(judgement);
-    if (judgement.isTrying) return this.#failed(judgement, new Error('the handler ended before it answered'));
-    this.#try(judgement);
+    // Somebody waits for an own write.
+    const task = writes.find(({ outcome }) => outcome === null) ?? judgement;
+    if (task === null) return;
+    if (task.outcome !== null) return this.#tellOutcome(task);
+    if (task.isTrying) return this.#failed(task, new Error('the handler ended before it answered'));
+    this.#try(task);
   }
 
-  #try(judgement: Judgement): void {
-    const attempt = this.#begin(judgement, judgement.next());
+  #try(task: Judgement | OwnWrite): void {
+    const attempt = this.#begin(task);
     let answer: unknown;
     try {
-      answer = this.#push(attempt.received, storedOf(judgement.offer.stored));
+      answer = this.#push(attempt);
     } catch (error) {
       attempt.cancelTimer();
-      return this.#failed(judgement, error);
+      return this.#failed(task, error);
     }
     if (!isThenable(answer)) {
       attempt.cancelTimer();
@@ -138,21 +146,29 @@ class Judge implements Behaviour<HandlerMessage> {
     );
   }
 
-  #begin(judgement: Judgement, updates: readonly Update[]): Attempt {
-    const attempt: Attempt = { judgement, received: new Received(updates), cancelTimer: () => {} };
+  #begin(task: Judgement | OwnWrite): Attempt {
+    const { replica } = this.#holding;
+    const isOwn = task instanceof OwnWrite;
+    const received = new Received(isOwn ? task.updates(replica.origin) : task.next());
+    const stored = isOwn ? replica.snapshot() : task.offer.stored;
+    if (isOwn) task.isTrying = true;
+    const attempt: Attempt = { task, received, stored, cancelTimer: () => {} };
     this.#attempt = attempt;
     attempt.cancelTimer = this.#self.schedule(this.#holding.options.handlerTimeout, { type: 'late', attempt });
     return attempt;
   }
 
-  #push(received: Received, stored: Stored): unknown {
-    if (isHandler(this.#handler)) return this.#handler.push(received, stored);
+  #push({ task, received, stored: view }: Attempt): unknown {
+    const own = task instanceof OwnWrite;
+    const stored = storedOf(view);
+    if (isHandler(this.#handler)) return this.#handler.push(received, stored, { own });
     const { name, handlerTimeout } = this.#holding.options;
     const makeMessage = (replyTo: Ref<HandlerVerdict | Error>): PushMessage => ({
       type: 'push',
       gossip: name,
       received,
       stored,
+      own,
       replyTo,
     });
     // The timer of the try is the one that counts.
@@ -162,29 +178,50 @@ class Judge implements Behaviour<HandlerMessage> {
     });
   }
 
-  #answered({ judgement, received }: Attempt, answer: unknown): void {
-    this.#attempt = null;
+  #answered({ task, received, stored }: Attempt, answer: unknown): void {
     try {
-      judgement.succeeded(readVerdict(answer, received, judgement.offer.stored));
+      const ruling = readVerdict(answer, received, stored);
+      if (task instanceof OwnWrite) task.judged(ruling, this.#holding.instance);
+      else task.succeeded(ruling);
     } catch (error) {
-      return this.#failed(judgement, error);
+      return this.#failed(task, error);
     }
+    this.#end();
     this.#holding.handlerState = 'ready';
-    this.#tellOutcome(judgement);
+    this.#tellOutcome(task);
   }
 
-  #failed(judgement: Judgement, error: unknown, { isLate = false }: { readonly isLate?: boolean } = {}): void {
-    this.#attempt = null;
+  #failed(task: Judgement | OwnWrite, error: unknown, { isLate = false }: { readonly isLate?: boolean } = {}): void {
+    this.#end();
     if (this.#holding.handlerState !== 'gone') this.#holding.handlerState = isLate ? 'late' : 'ready';
-    judgement.failed(error, { isLate });
-    if (judgement.outcome !== null) return this.#tellOutcome(judgement);
+    if (task instanceof OwnWrite) task.failed(error, this.#holding.instance);
+    else task.failed(error, { isLate });
+    if (task.outcome !== null) return this.#tellOutcome(task);
     // In a turn of its own, so that the end of the handler is heard first.
     tell(this.#self.ref, { type: 'judge' });
   }
 
-  /** The next offer follows. */
-  #tellOutcome(judgement: Judgement): void {
-    tell(this.#holding.ref, { type: 'judged', judgement });
+  #end(): void {
+    // The snapshot of an offer is its intake's.
+    if (this.#attempt?.task instanceof OwnWrite) this.#attempt.stored.release();
+    this.#attempt = null;
+  }
+
+  /** What is next comes in a turn of its own. */
+  #tellOutcome(task: Judgement | OwnWrite): void {
+    if (task instanceof Judgement) tell(this.#holding.ref, { type: 'judged', judgement: task });
+    else tell(this.#holding.ref, { type: 'write-judged' });
+    if (task instanceof OwnWrite || this.#holding.writes.some(({ outcome }) => outcome === null))
+      tell(this.#self.ref, { type: 'judge' });
+  }
+
+  /** Who writes is told at once that nobody judges. */
+  #refuseWrites(): void {
+    const waiting = this.#holding.writes.filter(({ outcome }) => outcome === null);
+    if (waiting.length === 0) return;
+    const error = new GossipError('HANDLER_GONE', 'the actor that is the handler has stopped');
+    for (const write of waiting) write.failed(error, this.#holding.instance);
+    tell(this.#holding.ref, { type: 'write-judged' });
   }
 
   // A handler that is an actor
@@ -215,6 +252,7 @@ class Judge implements Behaviour<HandlerMessage> {
     );
     this.#thrown = undefined;
     this.#self.logger.error({ err: error, gossip: holding.instance, node: holding.node }, error.message);
+    this.#refuseWrites();
   }
 
   #look(): void {

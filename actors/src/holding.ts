@@ -20,6 +20,7 @@ import { LetterErrors } from './letter-errors.ts';
 import type { Line } from './line.ts';
 import type { ResolvedGossipOptions } from './options.ts';
 import { Outbox } from './outbox.ts';
+import type { OwnWrite } from './own-write.ts';
 import type { Party } from './party.ts';
 import { Pressure } from './pressure.ts';
 import { Subscriptions } from './subscriptions.ts';
@@ -77,6 +78,8 @@ export class Holding implements Party {
   announced: boolean = false;
   /** What has arrived and not gone into the machine: a message that crashes the instance takes none of it along. */
   readonly arrivals: Arrivals = new Arrivals(({ bytes, line }) => this.pressure.taken(bytes, line));
+  /** Own writes that wait for the handler, with `judgeWrites`. */
+  readonly writes: OwnWrite[] = [];
   deadLetters: number = 0;
   /** What the handler failed on, for those updates that are still here. */
   readonly errors: LetterErrors = new LetterErrors();

@@ -46,7 +46,7 @@ export {
 } from './events.ts';
 export { actorAt, leaveGrapevine, ready, spawnGossip, spawnGrapevine, stopGossip } from './grapevine.ts';
 export type { HandlerState } from './holding.ts';
-export type { Handler, PushMessage } from './push.ts';
+export type { Handler, PushContext, PushMessage } from './push.ts';
 export { type ActorStats, injectFault, isGone, spawnChild, statsOf, stopTree, tell } from './kernel/actor.ts';
 export { ask, type AskOptions } from './kernel/ask.ts';
 export type { ActorSpec, Behaviour, Self, StopReason } from './kernel/behaviour.ts';

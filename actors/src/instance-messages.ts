@@ -25,6 +25,11 @@ export interface Judged {
   readonly judgement: Judgement;
 }
 
+/** The first of the own writes that wait for the handler has its verdict. */
+export interface WriteJudged {
+  readonly type: 'write-judged';
+}
+
 /** Time to log the dead letters that were gathered. */
 export interface LogLetters {
   readonly type: 'log-letters';
@@ -68,6 +73,7 @@ export type InstanceMessage =
   | Collect
   | Judged
   | LogLetters
+  | WriteJudged
   | Announcement
   | ViewMessage
   | CatchUp

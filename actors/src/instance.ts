@@ -38,6 +38,7 @@ import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
 import type { Cancel } from './kernel/clock.ts';
 import { type Add, type AddMany, checkId, type Remove, type Write } from './messages.ts';
 import { notSent } from './outbox.ts';
+import { OwnWrite } from './own-write.ts';
 import type { Inbound, PeerArrived, PeerGone } from './party.ts';
 import { Repeats } from './repeats.ts';
 
@@ -47,6 +48,9 @@ const FRAME_WRITES = 2000;
 /** How long dead letters are gathered before they are logged, at first and from then on, in milliseconds. */
 const FIRST_LETTERS_MS = 50;
 const LETTERS_MS = 5000;
+
+/** How many own writes may wait for the handler. */
+const MOST_WRITES = 65_536;
 
 export function instanceSpec(holding: Holding): ActorSpec<InstanceMessage> {
   return { name: 'instance', start: (self) => new Instance(holding, self) };
@@ -64,6 +68,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   readonly #self: Self<InstanceMessage>;
   readonly #machine: Machine;
   readonly #timers = new Map<string, Timer>();
+  readonly #judgesWrites: boolean;
   #isCatchingUp = false;
   #isGoingOn = false;
   readonly #said = new Repeats();
@@ -83,6 +88,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       self.logger.warn(fields, 'a subscriber is behind: it is told nothing more until it has room, and then all again');
     };
     const judged = options.handler !== null;
+    this.#judgesWrites = judged && options.judgeWrites;
     this.#machine = options.protocol.create({ self: node, replica, effects: this, random, judged });
     const nowMs = holding.clock();
     this.#machine.start(nowMs);
@@ -92,6 +98,8 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       holding.announced = true;
       this.#announce(node, 'initialized');
     }
+    // A crash may have cost the word that they were judged.
+    this.#writeJudged();
     this.drained(false);
   }
 
@@ -101,11 +109,15 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       case 'inbound':
         return this.#take(message);
       case 'add':
+        if (this.#judgesWrites) return this.#askHandler(message);
         return message.replyTo === undefined ? this.#add(message) : this.#write([message], message);
       case 'add-many':
-        return Array.isArray(message.writes) ? this.#write(message.writes, message) : this.#strange();
+        if (!Array.isArray(message.writes)) return this.#strange();
+        return this.#judgesWrites ? this.#askHandler(message) : this.#write(message.writes, message);
       case 'remove':
-        return this.#write([message], message);
+        return this.#judgesWrites ? this.#askHandler(message) : this.#write([message], message);
+      case 'write-judged':
+        return this.#writeJudged();
       case 'subscribe':
         return this.#holding.subscriptions.add(message.subscriber);
       case 'unsubscribe':
@@ -311,10 +323,46 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       const updates = this.#store(writes, message);
       if (replyTo !== undefined) tell(replyTo, { ok: true, versions: updates.map(versionOf) });
     } catch (error) {
-      if (!isGossipError(error)) throw error;
-      if (replyTo !== undefined) tell(replyTo, { ok: false, error });
-      else this.#refused(error);
+      this.#answerRefused(error, message);
     }
+  }
+
+  #answerRefused(error: unknown, { replyTo }: Add | AddMany | Remove): void {
+    if (!isGossipError(error)) throw error;
+    if (replyTo !== undefined) tell(replyTo, { ok: false, error });
+    else this.#refused(error);
+  }
+
+  /** Puts a write behind those that wait for the handler. */
+  #askHandler(message: Add | AddMany | Remove): void {
+    const { writes, instance } = this.#holding;
+    const write = new OwnWrite(message);
+    try {
+      for (const { id, bytes } of write.writes) checkWrite(id, bytes, message.type);
+      if (writes.length >= MOST_WRITES)
+        throw new GossipError(
+          'MAILBOX_FULL',
+          `${writes.length} writes wait for the handler of '${instance}': it is slower than what is written. This write was dropped.`,
+          { context: { gossip: instance, waiting: writes.length } },
+        );
+    } catch (error) {
+      return this.#answerRefused(error, message);
+    }
+    writes.push(write);
+    this.#writeJudged();
+  }
+
+  /** Stores those that wait no more, in their order. */
+  #writeJudged(): void {
+    const { writes, handlerRef } = this.#holding;
+    while (writes.length > 0) {
+      const { message, outcome } = writes[0] as OwnWrite;
+      if (outcome === null) break;
+      writes.shift();
+      if ('error' in outcome) this.#answerRefused(outcome.error, message);
+      else this.#write(outcome.writes, message);
+    }
+    if (writes.length > 0 && handlerRef !== null) tell(handlerRef, { type: 'judge' });
   }
 
   #refused(error: unknown): void {
@@ -326,8 +374,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   #store(writes: readonly Write[], { type, expiresIn }: WriteOptions): Update[] {
     const { replica } = this.#holding;
     for (const { id, bytes } of writes) {
-      checkId(id);
-      if (type !== 'remove' && typeof bytes !== 'string') throw notEncoded(id);
+      checkWrite(id, bytes, type);
       if (writes.length > 1) this.#checkSize(id, bytes);
     }
     const nowMs = this.#holding.clock();
@@ -390,6 +437,12 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   report(error: GossipError): void {
     this.#self.logger.warn({ err: error, gossip: this.#holding.options.name, node: this.#holding.node }, error.message);
   }
+}
+
+/** @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE */
+function checkWrite(id: unknown, bytes: unknown, type: WriteOptions['type']): void {
+  checkId(id);
+  if (type !== 'remove' && typeof bytes !== 'string') throw notEncoded(id);
 }
 
 function notEncoded(id: string): GossipError {

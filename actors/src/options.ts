@@ -132,6 +132,12 @@ export interface ResolvedGossipOptions {
   readonly handlerTimeout: number;
   /** How often the handler is given an update alone that it fails on, before that becomes a dead letter. @default 3 */
   readonly handlerRetries: number;
+  /**
+   * Whether the handler also judges what this node writes itself, before it is stored: what it does not keep fails as
+   * WRITE_REFUSED. Each write then waits for its verdict. Without a handler it does not apply.
+   * @default false
+   */
+  readonly judgeWrites: boolean;
   /** Whether members that come and go are added as updates. @default false */
   readonly announce: boolean;
   /** After how many milliseconds announcements expire. @default 30000 */
@@ -250,6 +256,7 @@ export const gossipRules: OptionRules<ResolvedGossipOptions> = {
   handler: { check: orNull(isHandlerOrRef), default: null },
   handlerTimeout: { check: wholeNumber('milliseconds', 1, longestMs), default: 5000 },
   handlerRetries: { check: wholeNumber('tries', 1), default: 3 },
+  judgeWrites: { check: isBoolean, default: false },
   announce: { check: isBoolean, default: false },
   announceTtl: { check: wholeNumber('milliseconds', 1, longestMs), default: 30_000 },
   maxUpdateBytes: { check: wholeNumber('bytes', 1), default: 1024 * 1024 },

@@ -14,7 +14,17 @@ export interface Handler {
    * @param received the newest of each id, no removals
    * @param stored what readers here see, as of the offer
    */
-  push(received: ReadonlyMap<string, unknown>, stored: Stored): HandlerVerdict | Promise<HandlerVerdict>;
+  push(
+    received: ReadonlyMap<string, unknown>,
+    stored: Stored,
+    about: PushContext,
+  ): HandlerVerdict | Promise<HandlerVerdict>;
+}
+
+/** What else a handler is told. */
+export interface PushContext {
+  /** Whether this node is about to write it itself: with `judgeWrites`. */
+  readonly own: boolean;
 }
 
 /** What a handler that is an actor is sent; it answers by `dispatch(replyTo, verdict)`, or with an `Error`: as a throw. */
@@ -24,6 +34,8 @@ export interface PushMessage {
   readonly gossip: string;
   readonly received: ReadonlyMap<string, unknown>;
   readonly stored: Stored;
+  /** Whether this node is about to write it itself: with `judgeWrites`. */
+  readonly own: boolean;
   readonly replyTo: Ref<HandlerVerdict | Error>;
 }
 

@@ -91,6 +91,8 @@ export const errorCodes = {
   HANDLER_TIMEOUT: 'caller',
   /** The actor that is the handler of an instance has ended; nothing that arrives is judged until it is there again. */
   HANDLER_GONE: 'caller',
+  /** The handler of an instance refused an own write, with `judgeWrites`; nothing was written. */
+  WRITE_REFUSED: 'caller',
   /** A supervisor had to restart its children more often than `maxRestarts` within `withinMs`. */
   RESTART_LIMIT: 'caller',
   /** A node was used after it was left or closed. */

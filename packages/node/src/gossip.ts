@@ -96,8 +96,8 @@ export class Gossip {
    * Writes a value under an id.
    * @param value what MessagePack carries: null, booleans, numbers, text, `Uint8Array`, dates, arrays, plain objects, maps
    * @returns once it is stored here
-   * @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, UPDATE_TOO_LARGE, STORE_FULL, OPTIONS_INVALID, CLOSED; state
-   *   unchanged
+   * @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, UPDATE_TOO_LARGE, STORE_FULL, OPTIONS_INVALID, CLOSED, and with
+   *   `judgeWrites` WRITE_REFUSED; state unchanged
    */
   async add(id: string, value: unknown, options: AddOptions = {}): Promise<Written> {
     const [version] = await this.#write((replyTo) => add(id, value, { ...options, replyTo }));

@@ -31,6 +31,7 @@ export {
   type Observation,
   observeMembers,
   type ObserveOptions,
+  type PushContext,
   type SecurityOptions,
   type Seed,
   type Stored,
