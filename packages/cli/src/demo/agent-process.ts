@@ -19,6 +19,8 @@ export interface AgentProcessOptions {
   readonly args: readonly string[];
   /** A command before it that turns into it, by exec, such as `ip netns exec NAME`. @default none */
   readonly runner?: readonly string[];
+  /** The runtime that runs the script: a program, and its arguments before the script. @default the one that runs this */
+  readonly runtime?: readonly string[];
 }
 
 export interface Exit {
@@ -50,9 +52,9 @@ export class AgentProcess {
   readonly #replicas = new Map<string, Map<string, unknown>>();
   readonly #members = new Set<string>();
 
-  constructor({ name, script, args, runner = [] }: AgentProcessOptions) {
+  constructor({ name, script, args, runner = [], runtime = [process.execPath] }: AgentProcessOptions) {
     this.name = name;
-    const agent = [process.execPath, script, 'agent', '--json', '--exit-on-end', '--name', name, ...args];
+    const agent = [...runtime, script, 'agent', '--json', '--exit-on-end', '--name', name, ...args];
     const [command, ...rest] = [...runner, ...agent] as [string, ...string[]];
     const child = spawn(command, rest, { stdio: 'pipe' });
     this.#child = child;
@@ -130,8 +132,17 @@ export class AgentProcess {
     });
   }
 
+  /** Does nothing to a process that has ended. */
   signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
+    const { exitCode, signalCode, pid } = this.#child;
+    if (pid === undefined || exitCode !== null || signalCode !== null) return;
+    try {
+      // Not `child.kill`: on Deno a child to which it sent a signal counts as ended by that, whatever it made of it.
+      process.kill(pid, signal);
+    } catch (error) {
+      // It has ended, which is not told yet.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
   }
 
   /** Asks it to leave. @returns how it ended */
