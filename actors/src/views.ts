@@ -58,7 +58,7 @@ export interface GossipStatus {
   readonly tombstones: number;
   /** Bytes of the ids and values that are live, of which `maxBytes` are the most. */
   readonly bytes: number;
-  /** Updates of others that were refused, for their size or for lack of room, each time that one came. */
+  /** Updates of others that were refused, for their size or for lack of room; one that comes again meanwhile counts once. */
   readonly refused: number;
   /** Origins of claims that were not taken up, since there were `maxOrigins`. */
   readonly refusedOrigins: number;

@@ -128,6 +128,7 @@ export class Speaker {
       case 'feedback':
         return { type, known: this.#dots(), news: this.#dots() };
       case 'refused':
+        return dice.chance(0.5) ? { type, dots: this.#dots(), tooLarge: true } : { type, dots: this.#dots() };
       case 'room':
       case 'ask':
       case 'gone':

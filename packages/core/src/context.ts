@@ -379,6 +379,19 @@ export function sumOf(dots: Dots): Sum {
   return sum;
 }
 
+/** The sum of a context without these dots, in the time that the origins of the dots take. */
+export function sumWithout(context: Context, dots: Dots): Sum {
+  let { low, high } = context.sum;
+  for (const { origin, intervals } of dots) {
+    const seen = context.find(origin);
+    if (seen === undefined) continue;
+    const [whole, rest] = [sumOf([seen]), sumOf([{ ...seen, intervals: subtract(seen.intervals, intervals) }])];
+    low += rest.low - whole.low;
+    high += rest.high - whole.high;
+  }
+  return { low: low | 0, high: high | 0 };
+}
+
 /** How many dots a set has. */
 export function countDots(dots: Dots): number {
   let count = 0;

@@ -162,8 +162,8 @@ describe('what there is no room for', () => {
     expect(intake.backlogBytes).toBe(3 * 16);
     for (const { number } of bench.offers.slice(0, 1)) intake.judged(number, keepAll, NOW);
     intake.judged((bench.offers[1] as Offer).number, keepAll, NOW);
-    expect(arrivals[0]).toMatchObject({ kept: [{ id: 'id1' }], refused: [] });
-    expect(arrivals[1]).toMatchObject({ kept: [], news: [], refused: [{ intervals: [2, 3] }] });
+    expect(arrivals[0]).toMatchObject({ kept: [{ id: 'id1' }], turnedAway: [] });
+    expect(arrivals[1]).toMatchObject({ kept: [], news: [], turnedAway: [{ intervals: [2, 3] }] });
     expect(replica.store.size).toBe(1);
     expect(replica.context.dots()).toMatchObject([{ intervals: [1, 1] }]);
     expect(reports).toMatchObject([{ code: 'STORE_FULL', fault: 'peer' }]);

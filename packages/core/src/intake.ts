@@ -19,6 +19,8 @@ import { type Bytes, isNewer, type Update, updateBytes } from './update.ts';
 
 /** What became of a received batch. */
 export interface Arrival extends Screened {
+  /** Dots that this replica has no room for now. */
+  readonly turnedAway: Dots;
   /** What readers here see of it: what may go on as a rumor. */
   readonly kept: readonly Update[];
 }
@@ -33,7 +35,7 @@ interface Waiting {
   readonly stored: (arrival: Arrival, nowMs: number) => void;
 }
 
-const nothing: Screened = { news: [], known: [], refused: [], left: [] };
+const nothing: Screened = { news: [], known: [], tooLarge: [], left: [] };
 
 function waiting(screened: Screened, stored: Waiting['stored']): Waiting {
   return { screened, offered: null, begun: null, stored };
@@ -79,7 +81,7 @@ export class Intake {
     const screened = replica.screen(updates, this.pending, nowMs, (error) => effects.report(error));
     const { news } = screened;
     if (this.#queue.length === 0 && !(judged && news.some((update) => update.value !== undefined))) {
-      if (news.length === 0) stored({ ...screened, kept: [] }, nowMs);
+      if (news.length === 0) stored({ ...screened, turnedAway: [], kept: [] }, nowMs);
       else stored(this.#admit(screened, keepAll, nowMs), nowMs);
       return;
     }
@@ -173,19 +175,19 @@ export class Intake {
   #admit(screened: Screened, verdict: Verdict, nowMs: number): Arrival {
     const { replica, effects } = this.#environment;
     const kept = replica.admit(screened.news, verdict, nowMs, this.#turnAway);
-    if (this.#turnedAway.length === 0) return { ...screened, kept };
-    const turnedAway = this.#turnedAway;
+    if (this.#turnedAway.length === 0) return { ...screened, turnedAway: [], kept };
+    const refused = this.#turnedAway;
     this.#turnedAway = [];
     if (!replica.isSaidFull) {
       replica.isSaidFull = true;
-      effects.report(replica.refusing(turnedAway[0] as Update));
+      effects.report(replica.refusing(refused[0] as Update));
     }
-    const refused = dotsOf(turnedAway);
-    const out = Context.of(refused);
+    const turnedAway = dotsOf(refused);
+    const out = Context.of(turnedAway);
     return {
       ...screened,
       news: screened.news.filter(({ origin, sequence }) => !out.has(origin, sequence)),
-      refused: screened.refused.length === 0 ? refused : joined(screened.refused, refused),
+      turnedAway,
       kept,
     };
   }
@@ -225,11 +227,4 @@ function bytesOf(updates: readonly Update[]): number {
   let bytes = 0;
   for (const update of updates) bytes += updateBytes(update);
   return bytes;
-}
-
-/** Both sets together. */
-function joined(a: Dots, b: Dots): Dots {
-  const both = Context.of(a);
-  both.addAll(b);
-  return both.dots();
 }

@@ -98,6 +98,8 @@ export interface LiveDots {
 export interface Refused {
   readonly type: 'refused';
   readonly dots: Dots;
+  /** Refused for ever, because they are larger than an update may be here; left out: there is no room for now. */
+  readonly tooLarge?: true;
 }
 
 /** There is room again: these, which I refused, I would take now. None of them: whatever I refused. */

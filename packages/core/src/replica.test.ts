@@ -190,9 +190,20 @@ describe('screening', () => {
   test('refuses what is larger than maxUpdateBytes, and no claim takes it up', () => {
     const replica = aReplica({ maxUpdateBytes: 10 });
     const batch = [anUpdate({ value: '123456789' }), anUpdate({ value: '1234567890', sequence: 2 })];
-    const { news, refused } = replica.screen(batch, none, NOW, () => undefined);
+    const errors: GossipError[] = [];
+    const screen = (): ReturnType<Replica['screen']> => replica.screen(batch, none, NOW, (error) => errors.push(error));
+    const { news, tooLarge } = screen();
     expect(news).toEqual([batch[0]]);
-    expect(refused).toMatchObject([{ intervals: [2, 2] }]);
+    expect(tooLarge).toMatchObject([{ intervals: [2, 2] }]);
+    expect(screen().tooLarge).toEqual(tooLarge);
+    expect(replica.refusals).toBe(1);
+    expect(errors.map(({ code, fault, message }) => [code, fault, message.slice(0, 92)])).toEqual([
+      [
+        'UPDATE_TOO_LARGE',
+        'peer',
+        "The update of 'x' by 'other' takes 11 bytes, more than maxUpdateBytes (10) of this node. It ",
+      ],
+    ]);
     replica.claim([{ origin: new Origin('other', 1), intervals: [1, 3], newest: stampAt(NOW) }], none, NOW);
     expect(replica.context.dots()).toMatchObject([{ intervals: [1, 1, 3, 3] }]);
   });

@@ -18,7 +18,7 @@ import { Clock, stampAt, wallOf } from './hlc.ts';
 import { hasNumber } from './intervals.ts';
 import { Origin } from './origin.ts';
 import { dotsOf } from './protocols/dots.ts';
-import { Refusals } from './refusals.ts';
+import { type Lack, Refusals } from './refusals.ts';
 import { HeldBack } from './replica/held-back.ts';
 import { Room } from './replica/room.ts';
 import { Snapshots, type StoredView } from './replica/snapshots.ts';
@@ -26,6 +26,9 @@ import { isChangedValue, newestById, type Verdict, viewOf } from './replica/verd
 import { Vouching } from './replica/vouching.ts';
 import { Store } from './store.ts';
 import { type Bytes, hiddenView, isNewer, Update, visible } from './update.ts';
+
+/** Of so many origins it is said that an update is too large. */
+const SAID_TOO_LARGE = 16;
 
 export interface ReplicaOptions {
   readonly name: string;
@@ -50,8 +53,8 @@ export interface Screened {
   readonly news: readonly Update[];
   /** Dots that were here, or are under judgement. */
   readonly known: Dots;
-  /** Dots that this replica does not take. */
-  readonly refused: Dots;
+  /** Dots that this replica never takes: their updates are larger than `maxUpdateBytes`. */
+  readonly tooLarge: Dots;
   /** Dots from the future that there was no room for: not taken now. */
   readonly left: Dots;
 }
@@ -70,7 +73,7 @@ export class Replica {
   readonly #room: Room;
   /** Dots that were refused for their size or for lack of room, so that no claim takes them up while anybody holds them. */
   readonly refused: Refusals = new Refusals();
-  /** How many updates of others were refused so far, each time that one came. */
+  /** How many updates of others were refused so far; one that comes again while it is refused counts once. */
   refusals: number = 0;
   /** Whether it has been reported that updates of others are refused for lack of room, since the last was lifted. */
   isSaidFull: boolean = false;
@@ -91,6 +94,8 @@ export class Replica {
   /** It has rejoined at a write, and `wake` has yet to say so. */
   #hasRejoined = false;
   readonly #heldBack: HeldBack;
+  /** Whose updates were said to be too large. */
+  readonly #saidTooLarge = new Set<string>();
   readonly #snapshots = new Snapshots(this.store);
 
   constructor(options: ReplicaOptions) {
@@ -219,7 +224,7 @@ export class Replica {
     const awaiting = pending.isEmpty ? null : pending;
     let news: Update[] | null = null;
     let known: Context | null = null;
-    let refused: Context | null = null;
+    let tooLarge: Context | null = null;
     let left: Context | null = null;
     let origin: Origin | null = null;
     let seen: ReturnType<Context['find']>;
@@ -236,11 +241,11 @@ export class Replica {
       ) {
         known ??= new Context();
         known.add(update.origin, sequence);
-      } else if (update.id.length + (update.value?.length ?? 0) > this.maxUpdateBytes) {
-        refused ??= new Context();
-        refused.add(update.origin, sequence);
-        this.refused.add(update.origin, sequence, 'size', 0);
-        this.refusals++;
+      } else if (bytesOf(update) > this.maxUpdateBytes) {
+        tooLarge ??= new Context();
+        tooLarge.add(update.origin, sequence);
+        this.#refuse(update, 'size');
+        this.#sayTooLarge(update, report);
       } else if (update.stamp > limit) {
         if (!this.#heldBack.hold(update, report)) {
           left ??= new Context();
@@ -255,7 +260,7 @@ export class Replica {
     return {
       news: news ?? updates,
       known: known?.dots() ?? [],
-      refused: refused?.dots() ?? [],
+      tooLarge: tooLarge?.dots() ?? [],
       left: left?.dots() ?? [],
     };
   }
@@ -300,13 +305,7 @@ export class Replica {
           ? this.#room.lackOfValue(update, nowMs)
           : this.#room.lackFor(update, seen, nowMs);
       if (lack !== null) {
-        this.refused.add(
-          update.origin,
-          sequence,
-          this.#room.isHopeless(update) ? 'size' : lack,
-          update.id.length + (update.value?.length ?? 0),
-        );
-        this.refusals++;
+        this.#refuse(update, this.#room.isHopeless(update) ? 'size' : lack);
         refuse(update);
         continue;
       }
@@ -324,6 +323,27 @@ export class Replica {
     closeRun();
     if (verdict.type === 'reset') this.#reset(verdict.kept, verdict.offeredArrival);
     return kept;
+  }
+
+  #refuse(update: Update, lack: Lack): void {
+    const { origin, sequence } = update;
+    if (!this.refused.has(origin, sequence)) this.refusals++;
+    this.refused.add(origin, sequence, lack, bytesOf(update));
+  }
+
+  /** Says of an origin once that an update of it is too large, and of a few origins. */
+  #sayTooLarge(update: Update, report: (error: GossipError) => void): void {
+    const { name } = update.origin;
+    if (this.#saidTooLarge.has(name) || this.#saidTooLarge.size >= SAID_TOO_LARGE) return;
+    this.#saidTooLarge.add(name);
+    const [id, bytes, maxUpdateBytes] = [update.id.slice(0, 80), bytesOf(update), this.maxUpdateBytes];
+    report(
+      new GossipError(
+        'UPDATE_TOO_LARGE',
+        `The update of '${id}' by '${name}' takes ${bytes} bytes, more than maxUpdateBytes (${maxUpdateBytes}) of this node. It is refused, and this node stays without it. Raise maxUpdateBytes to the same on every node, or have '${name}' gossip a reference.`,
+        { fault: 'peer', context: { id, origin: name, bytes, maxUpdateBytes } },
+      ),
+    );
   }
 
   #admitOne(
@@ -578,6 +598,10 @@ export class Replica {
       if (this.observed) this.changes.push(update);
     }
   }
+}
+
+function bytesOf({ id, value }: Update): number {
+  return id.length + (value?.length ?? 0);
 }
 
 function tombstoneOf(update: Update): Update {

@@ -355,8 +355,8 @@ class History {
     for (let waited = 0; !world.isOver && waited < rest && nodes.some(isInfective); waited += 250) world.run(250);
     world.run(REST_MS);
     // Where origins are forgotten, one node does so a little before another, and says a word about it.
-    // And with who refuses something everybody differs for ever.
-    this.#oracles.isQuiet = this.#setting.forgetAfterMs > LEAST_SILENT_MS && wideOf(nodes).length === nodes.length;
+    this.#oracles.isQuiet =
+      this.#setting.forgetAfterMs > LEAST_SILENT_MS && nodes.every((node) => lacksOnlyRefused(node, nodes));
     world.run(SILENCE_MS);
     this.#oracles.isQuiet = false;
     this.#oracles.membership.mayGo = null;
@@ -366,6 +366,14 @@ class History {
     this.#oracles.settle((wideOf(nodes)[0] as SimNode).replica.context);
     this.#quietTimes++;
   }
+}
+
+/**
+ * Whether all that others have seen is known or refused here. It is not where what a node refuses is held by nobody any more:
+ * then that node vouches for nothing that is over for it, and others are told nothing of that.
+ */
+function lacksOnlyRefused({ replica }: SimNode, others: readonly SimNode[]): boolean {
+  return others.every((other) => replica.refused.covers(replica.context.lacking(other.replica.context.dots())));
 }
 
 function isInfective({ machine }: SimNode): boolean {

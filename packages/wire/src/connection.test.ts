@@ -138,6 +138,7 @@ const message: fc.Arbitrary<Message> = originPool.chain((origins) => {
     fc.record({ type: kind('live-sums'), sums: sums(2048), horizonMs }),
     fc.record({ type: kind('live-dots'), buckets: buckets(1024), dots: bare, context: full, horizonMs, answer }),
     fc.record({ type: kind('refused'), dots: bare }),
+    fc.record({ type: kind('refused'), dots: bare, tooLarge: fc.constant(true as const) }),
     fc.record({ type: kind('room'), dots: bare }),
     fc.record({
       type: kind('updates'),

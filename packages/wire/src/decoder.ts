@@ -161,7 +161,12 @@ export class Decoder {
         return { type, dots: this.#dots(fields), pulled: fields.flag('pulled') };
       case 'feedback':
         return this.#feedback(fields);
-      case 'refused':
+      case 'refused': {
+        const dots = this.#dots(fields);
+        // Where a peer does not say, it may have room later.
+        const isTooLarge = fields.left > 0 && fields.flag('too large');
+        return isTooLarge ? { type, dots, tooLarge: true } : { type, dots };
+      }
       case 'room':
       case 'ask':
       case 'gone':

@@ -137,6 +137,7 @@ export class Encoder {
           ...(message.untaken === undefined ? [] : [writeDots(c, message.untaken, 'bare', numbers)]),
         ];
       case 'refused':
+        return [kind, channel, writeDots(a, message.dots, 'bare', numbers), message.tooLarge === true];
       case 'room':
       case 'ask':
       case 'gone':

@@ -34,11 +34,6 @@ export class Deliveries {
     else if (!taken.covers(own)) taken.addAll(own);
   }
 
-  /** A peer has said that its context is ours of now. */
-  agreed(peer: string): void {
-    this.told(peer, this.#replica.ownDots());
-  }
-
   /** The connection with a peer is over. */
   forget(peer: string): void {
     this.#taken.delete(peer);

@@ -145,6 +145,7 @@ class EntropyMachine implements Machine {
       patienceMs: patienceMs(options.delta),
       inView: (name) => this.#sessions.inView(name),
       deliveries: this.#deliveries,
+      unsettled: () => this.#pace.wake(),
     });
     this.#expiry = new Expiry(environment);
     this.#pace = new Pace(environment, options.delta);

@@ -19,7 +19,7 @@
  */
 
 import { Context, countDots, type Dots } from '../context.ts';
-import type { Intake } from '../intake.ts';
+import type { Arrival, Intake } from '../intake.ts';
 import type { Announce, Feedback, Updates } from '../messages.ts';
 import type { Environment, Received } from '../protocol.ts';
 import { sample } from '../random.ts';
@@ -76,6 +76,7 @@ export class Epidemic {
   readonly #options: RumorOptions;
   readonly #deliveries: Deliveries;
   readonly #relayed: (cause: Updates['cause'], from: string) => Infection;
+  readonly #arrived: (from: string, arrival: Arrival) => void;
   readonly #pushes: boolean;
   readonly #pulls: boolean;
   readonly #asks: Asks;
@@ -110,6 +111,7 @@ export class Epidemic {
 
   /**
    * @param deliveries hears what peers say that they have
+   * @param arrived is told what became of each message of a peer with updates
    * @param relayed how an update that came with this cause from this peer goes on; by default at once if `eager`
    */
   constructor(
@@ -117,12 +119,14 @@ export class Epidemic {
     intake: Intake,
     options: RumorOptions,
     deliveries: Deliveries,
+    arrived: (from: string, arrival: Arrival) => void,
     relayed?: (cause: Updates['cause'], from: string) => Infection,
   ) {
     this.#environment = environment;
     this.#intake = intake;
     this.#options = options;
     this.#deliveries = deliveries;
+    this.#arrived = arrived;
     this.#relayed = relayed ?? ((): Infection => 'relay-eager');
     this.#pushes = options.direction !== 'pull';
     this.#pulls = options.direction !== 'push';
@@ -261,7 +265,9 @@ export class Epidemic {
       origin = update.origin;
       this.#asks.mailed(origin, nowMs);
     }
-    this.#intake.receive(updates, nowMs, ({ news, kept }, at) => {
+    this.#intake.receive(updates, nowMs, (arrival, at) => {
+      const { news, kept } = arrival;
+      this.#arrived(from, arrival);
       this.infect(kept, this.#relayed('mail', from), at);
       if (kept.length < news.length) this.retire(without(dotsOf(news), dotsOf(kept)), at);
     });
@@ -306,7 +312,9 @@ export class Epidemic {
 
   #updates(from: string, { cause, updates }: Updates, { dots, lacked, news }: Judged, nowMs: number): void {
     if (cause === 'answer') this.#asks.answered(from, dots, nowMs);
-    this.#intake.receive(updates, nowMs, ({ kept }, at) => {
+    this.#intake.receive(updates, nowMs, (arrival, at) => {
+      const { kept } = arrival;
+      this.#arrived(from, arrival);
       const current = this.#current(kept);
       this.#infect(current, this.#relayed(cause, from), at);
       news.addAll(current);

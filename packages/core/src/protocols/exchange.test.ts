@@ -318,12 +318,65 @@ describe('a replica that is full', () => {
 
   test('is told what its peer would claim without what it refused: then both know that they are equal but for that', () => {
     const [a, b] = full();
+    a.replica.write('small', '1', undefined, NOW);
     const said = exchanged(a, b);
     const end = said.map(([, message]) => message).findLast(({ type }) => type === 'end') as End;
     expect(Context.of(end.claim).has(a.replica.origin, 1)).toBe(false);
     expect(end.context).toEqual(b.replica.context.sum);
     expect(end.live).toEqual(b.replica.store.liveSum(end.horizonMs));
     expect(typesOf(said)).not.toContain('b: live-dots');
+  });
+
+  test('and its peer take each other for equal but for what each of them refuses, and fall silent', () => {
+    const [a, b] = [aSide('a', { maxBytes: 1000 }), aSide('b', { maxBytes: 1000 })];
+    a.replica.write('of a', 'x'.repeat(600), undefined, NOW);
+    b.replica.write('of b', 'y'.repeat(600), undefined, NOW);
+    exchanged(a, b);
+    expect([a.replica.get('of b'), b.replica.get('of a')]).toEqual([undefined, undefined]);
+    // One of them has yet to hear that they are.
+    expect(typesOf(exchanged(b, a))).toEqual(['b: hashes', 'a: hashes']);
+    expect(typesOf(exchanged(b, a)).slice(1)).toEqual([]);
+    expect(typesOf(exchanged(a, b)).slice(1)).toEqual([]);
+    for (const [side, other] of [
+      [a, 'b'],
+      [b, 'a'],
+    ] as const)
+      expect(side.exchange.cycle([other], 1, NOW)).toBe(true);
+  });
+
+  test('keeps its sender from believing it about what it has refused, until its context has been without that', () => {
+    const a = aSide('a');
+    const { origin } = a.replica.write('x', 'x'.repeat(500), undefined, NOW);
+    a.exchange.receive('b', { type: 'refused', dots: [{ origin, intervals: [1, 1], newest: 0 }] }, NOW);
+    const claiming: LiveDots = {
+      type: 'live-dots',
+      buckets: 'all',
+      dots: [],
+      context: [{ origin, intervals: [1, 1], newest: 0 }],
+      horizonMs: NOW + 1000,
+      answer: false,
+    };
+    // Its refusal has crossed the claim, which it took up whole.
+    a.exchange.receive('b', claiming, NOW);
+    expect(a.replica.get('x')).toBe('x'.repeat(500));
+    // Another peer is believed.
+    a.exchange.receive('c', claiming, NOW);
+    expect(a.replica.get('x')).toBeUndefined();
+  });
+
+  test('is believed about what it has refused once its context has been without that', () => {
+    const a = aSide('a');
+    const { origin } = a.replica.write('x', 'x'.repeat(500), undefined, NOW);
+    a.exchange.receive('b', { type: 'refused', dots: [{ origin, intervals: [1, 1], newest: 0 }] }, NOW);
+    const tell = (dots: LiveDots['context']): void =>
+      a.exchange.receive(
+        'b',
+        { type: 'live-dots', buckets: 'all', dots: [], context: dots, horizonMs: NOW + 1000, answer: false },
+        NOW,
+      );
+    tell([]);
+    tell([{ origin, intervals: [1, 1], newest: 0 }]);
+    expect(a.replica.get('x')).toBeUndefined();
   });
 
   test('takes whatever it refused where it says that there is room, of no dots', () => {

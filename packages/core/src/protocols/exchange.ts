@@ -7,23 +7,24 @@
  *
  * Invariants
  *  1. Equal hashes are answered by silence, but for one echo where the peer has not heard ours: then both know, and
- *     compare no more until one of them changes.
+ *     compare no more until one of them changes. What a peer refuses is left out of what it is told and compared with.
  *  2. A context is told as an invitation to be sent what is missing, if none is open.
  *
  * Source: docs/algorithm.md, rule 3; the optimised OR-set of Bieniusa et al., "An optimized conflict-free replicated
  * set", 2012; the phases of anti-entropy in Demers et al. 1987, section 1.3.
  */
 
-import { type Buckets, CONTEXT_BUCKETS, type Journal } from '../context.ts';
+import { type Buckets, CONTEXT_BUCKETS, type Dots, type Journal, sumWithout } from '../context.ts';
 import { sameSum } from '../hash.ts';
-import type { Intake } from '../intake.ts';
+import type { Arrival, Intake } from '../intake.ts';
 import type { BucketSums, Contexts, Direction, ExchangeMessage, Hashes } from '../messages.ts';
 import type { Environment } from '../protocol.ts';
 import { sample } from '../random.ts';
 import { Agreements } from './agreements.ts';
 import { Deliveries } from './deliveries.ts';
+import { without } from './dots.ts';
 import { Effort } from './exchange/effort.ts';
-import { horizonOf } from './exchange/held.ts';
+import { horizonOf, liveWithout } from './exchange/held.ts';
 import { IncomingTransfer, type IncomingOptions } from './exchange/incoming.ts';
 import { OutgoingTransfers } from './exchange/outgoing.ts';
 import { Sweep } from './exchange/sweep.ts';
@@ -38,6 +39,8 @@ export interface ExchangeOptions extends IncomingOptions {
   readonly direction: Direction;
   /** Hears what peers say that they have. @default nobody else asks for it */
   readonly deliveries?: Deliveries;
+  /** A peer that was equal to us may differ from now on: it takes more or less of what is here. */
+  readonly unsettled?: () => void;
 }
 
 export class Exchange {
@@ -101,8 +104,27 @@ export class Exchange {
   begin(peers: readonly string[], nowMs: number): void {
     this.#incoming.withdraw(nowMs);
     if (peers.length === 0) return;
-    for (const peer of peers) this.#agreements.told(peer);
-    this.#environment.effects.send(peers, this.#hashes(horizonOf(this.#environment.replica, nowMs)));
+    const { effects, replica } = this.#environment;
+    const horizonMs = horizonOf(replica, nowMs);
+    const alike: string[] = [];
+    for (const peer of peers) {
+      this.#agreements.told(peer);
+      const refused = this.#outgoing.refusedBy(peer);
+      if (refused.length === 0) alike.push(peer);
+      else effects.send(peer, this.#hashes(refused, horizonMs));
+    }
+    if (alike.length > 0) effects.send(alike, this.#hashes([], horizonMs));
+  }
+
+  /** Tells a peer what of its updates is refused here, by whatever way they came. */
+  tellRefused(to: string, arrival: Arrival): void {
+    this.#incoming.tellRefused(to, arrival);
+  }
+
+  /** What a peer takes of what is here has changed. */
+  #unsettle(peer: string): void {
+    this.#agreements.forget(peer);
+    this.#options.unsettled?.();
   }
 
   /** Compares with a few peers at once: what they answer says what they have, and brings them what they lack. */
@@ -156,11 +178,14 @@ export class Exchange {
       case 'live-sums':
         return this.#sweep.onLiveSums(from, message, nowMs);
       case 'live-dots':
-        return this.#sweep.onLiveDots(from, message, nowMs);
+        this.#outgoing.onContext(from, message.context, 'all');
+        return this.#sweep.onLiveDots(from, message, this.#outgoing.doubtedOf(from), nowMs);
       case 'refused':
-        return this.#outgoing.onRefused(from, message);
+        this.#outgoing.onRefused(from, message);
+        return this.#unsettle(from);
       case 'room':
-        return this.#outgoing.onRoom(from, message);
+        this.#outgoing.onRoom(from, message);
+        return this.#unsettle(from);
       default:
         return message satisfies never;
     }
@@ -169,9 +194,6 @@ export class Exchange {
   /** Notes what a message says of the context of its sender. */
   #hear(from: string, message: ExchangeMessage): void {
     switch (message.type) {
-      case 'hashes':
-        if (sameSum(this.#environment.replica.context.sum, message.context)) this.#deliveries.agreed(from);
-        return;
       case 'contexts':
         return this.#deliveries.told(from, message.dots);
       case 'end':
@@ -192,22 +214,29 @@ export class Exchange {
 
   // Step a: hashes.
 
-  #hashes(horizonMs: number): Hashes {
+  /** @param refused by whom they are for: else it would be told of a difference for ever that neither can mend */
+  #hashes(refused: Dots, horizonMs: number): Hashes {
     const { context, store } = this.#environment.replica;
     const { direction } = this.#options;
-    return { type: 'hashes', context: { ...context.sum }, live: store.liveSum(horizonMs), horizonMs, direction };
+    const live = liveWithout(store, refused, horizonMs);
+    return { type: 'hashes', context: sumWithout(context, refused), live, horizonMs, direction };
   }
 
   #onHashes(from: string, message: Hashes, nowMs: number): void {
     const { replica, effects } = this.#environment;
-    if (!sameSum(replica.context.sum, message.context)) {
+    const count = this.#outgoing.countRefused(from);
+    if (count > 0 && !this.#effort.take(from, count + replica.context.intervalCount, nowMs)) return;
+    const refused = this.#outgoing.refusedBy(from);
+    const isEqual = sameSum(sumWithout(replica.context, refused), message.context);
+    if (isEqual) this.#deliveries.told(from, without(replica.ownDots(), refused));
+    if (!isEqual) {
       const { direction } = message;
       if (replica.context.size > FEW_ORIGINS)
         effects.send(from, { type: 'bucket-sums', sums: replica.context.bucketSums.slice(), direction });
       else this.#tellContext(from, 'all', direction, nowMs);
     } else if (!this.#effort.take(from, replica.store.expiringSeconds, nowMs)) {
       // Sums for ever new horizons are dear where much expires.
-    } else if (!sameSum(replica.store.liveSum(message.horizonMs), message.live)) {
+    } else if (!sameSum(liveWithout(replica.store, refused, message.horizonMs), message.live)) {
       if (this.#effort.take(from, this.#walk, nowMs))
         this.#sweep.begin(from, Math.max(message.horizonMs, horizonOf(replica, nowMs)));
     } else {
@@ -239,6 +268,7 @@ export class Exchange {
   #onContexts(from: string, message: Contexts, nowMs: number): void {
     const { replica, effects } = this.#environment;
     const { buckets } = message;
+    this.#outgoing.onContext(from, message.dots, buckets);
     if (message.answer) {
       const missing = replica.context.lacking(message.dots).length > 0;
       const invitation = missing ? this.#incoming.invite(from, nowMs) : 0;

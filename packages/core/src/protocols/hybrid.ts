@@ -80,13 +80,20 @@ class HybridMachine implements Machine {
       posted: (updates, toEverybody, nowMs) =>
         this.#epidemic.infect(updates, toEverybody ? 'relay-later' : 'relay-eager', nowMs),
     });
-    this.#epidemic = new Epidemic(environment, this.#intake, rumor, this.#deliveries, (cause, from) => {
-      if (cause !== 'mail') return 'relay-eager';
-      const { reachesAll, names, dependents } = this.#sessions;
-      // A peer that only dials mails to those whom it has dialled: others may not have its mail.
-      if (dependents.includes(from)) return 'carry';
-      return reachesAll && names.length <= mail ? 'relay-later' : 'relay-eager';
-    });
+    this.#epidemic = new Epidemic(
+      environment,
+      this.#intake,
+      rumor,
+      this.#deliveries,
+      (from, arrival) => this.#exchange.tellRefused(from, arrival),
+      (cause, from) => {
+        if (cause !== 'mail') return 'relay-eager';
+        const { reachesAll, names, dependents } = this.#sessions;
+        // A peer that only dials mails to those whom it has dialled: others may not have its mail.
+        if (dependents.includes(from)) return 'carry';
+        return reachesAll && names.length <= mail ? 'relay-later' : 'relay-eager';
+      },
+    );
     this.#exchange = new Exchange(
       environment,
       this.#intake,
@@ -95,6 +102,7 @@ class HybridMachine implements Machine {
         patienceMs: patienceMs(entropy.delta),
         inView: (name) => this.#sessions.inView(name),
         deliveries: this.#deliveries,
+        unsettled: () => this.#pace.wake(),
       },
       () => (this.#isLeaving ? [] : this.#recent),
     );

@@ -5,7 +5,8 @@
  *  1. A removed rumor is kept for `ttl` and then forgotten, its update with it; an infective one never is. Its dot stays
  *     known, so that it is no news again.
  *  2. What readers here do not see is no rumor, and is forgotten `ttl` after it came or was hidden.
- *  3. Gaps of the context older than `ttl` close: nothing will ever fill them (docs/algorithm.md, rule 7).
+ *  3. Of what is refused, only what is too large for ever is told to who sent it, so that its log says so too.
+ *  4. Gaps of the context older than `ttl` close: nothing will ever fill them (docs/algorithm.md, rule 7).
  *
  * It is what the original does, and stays it: delivery is very probable, not certain, and who joins late does not get
  * removed rumors. An instance that is restarted after a crash has lost which rumors were infective; it goes on with the
@@ -23,6 +24,7 @@ import type { Verdict } from '../replica/verdict.ts';
 import type { Update } from '../update.ts';
 import { Deliveries } from './deliveries.ts';
 import { Epidemic, type EpidemicStatus } from './epidemic.ts';
+import { sayRefused, TooLargeThere } from './exchange/refusing.ts';
 import { Expiry } from './expiry.ts';
 import { Gaps } from './gaps.ts';
 import { resolveRumor, type RumorOptions } from './rumor-options.ts';
@@ -39,7 +41,7 @@ export function rumor(options: Partial<RumorOptions> = {}): Protocol {
   return {
     name: 'rumor',
     gcMs: resolved.gc,
-    accepts: isRumorMessage,
+    accepts: (message) => isRumorMessage(message) || message.type === 'refused',
     create: (environment) => new RumorMachine(environment, resolved),
   };
 }
@@ -73,6 +75,7 @@ class RumorMachine implements Machine {
   readonly #expiry: Expiry;
   readonly #sessions: Sessions;
   readonly #gaps: Gaps;
+  readonly #tooLargeThere: TooLargeThere;
   /** Stored, and no rumor: they were hidden, have expired, or are from before a restart. Retired with the next garbage. */
   #stale = new Context();
 
@@ -80,7 +83,10 @@ class RumorMachine implements Machine {
     this.#environment = environment;
     this.#intake = new Intake(environment);
     this.#deliveries = new Deliveries(environment.replica);
-    this.#epidemic = new Epidemic(environment, this.#intake, options, this.#deliveries);
+    this.#epidemic = new Epidemic(environment, this.#intake, options, this.#deliveries, (from, { tooLarge }) =>
+      sayRefused(environment.effects, from, tooLarge, []),
+    );
+    this.#tooLargeThere = new TooLargeThere(environment);
     this.#expiry = new Expiry(environment);
     this.#sessions = new Sessions(environment);
     this.#gaps = new Gaps(environment.replica, options.ttl);
@@ -117,6 +123,7 @@ class RumorMachine implements Machine {
 
   receive(batch: readonly Received[], nowMs: number): void {
     this.#epidemic.receive(batch, nowMs);
+    for (const { from, message } of batch) if (message.type === 'refused') this.#tooLargeThere.heard(from, message);
     this.#expiry.schedule(nowMs);
   }
 

@@ -10,12 +10,13 @@
 
 import { Context, type Dots, sumOf } from '../../context.ts';
 import { sameSum } from '../../hash.ts';
-import type { Intake } from '../../intake.ts';
+import type { Arrival, Intake } from '../../intake.ts';
 import type { Chunk, End } from '../../messages.ts';
 import type { Environment } from '../../protocol.ts';
 import { dotFrames, dotsOf } from '../dots.ts';
 import { horizonOf } from './held.ts';
 import { PutOff } from './put-off.ts';
+import { sayRefused } from './refusing.ts';
 import type { Sweep } from './sweep.ts';
 
 /** Where more was not taken in a transfer, as `Context.room` counts it, its claim is not taken up. */
@@ -118,6 +119,13 @@ export class IncomingTransfer {
       effects.send([...this.#toldRefused], { type: 'room', dots });
   }
 
+  /** Tells a peer what of its updates is refused here, by whatever way they came. */
+  tellRefused(to: string, { tooLarge, turnedAway }: Arrival): void {
+    if (tooLarge.length === 0 && turnedAway.length === 0) return;
+    this.#toldRefused.add(to);
+    sayRefused(this.#environment.effects, to, tooLarge, turnedAway);
+  }
+
   /** Opens an invitation, if none is open. @returns its number, or 0 */
   invite(peer: string, nowMs: number): number {
     if (this.#isOpen(nowMs)) return 0;
@@ -140,11 +148,9 @@ export class IncomingTransfer {
     const { invitation, index } = message;
     const isExpected = this.#advance(from, invitation, index, nowMs);
     // News is news even out of a transfer that we gave up; but only an expected frame is acknowledged.
-    this.#intake.receive(message.updates, nowMs, ({ refused, left }, storedMs) => {
-      if (refused.length > 0) {
-        this.#toldRefused.add(from);
-        for (const dots of dotFrames(refused)) effects.send(from, { type: 'refused', dots });
-      }
+    this.#intake.receive(message.updates, nowMs, (arrival, storedMs) => {
+      const { left } = arrival;
+      this.tellRefused(from, arrival);
       if (!isExpected || this.#incoming?.invitation !== invitation) return;
       this.#incoming.progressMs = storedMs;
       // Refused, held back, or known only as under judgement and turned away since: whatever came and is not here.

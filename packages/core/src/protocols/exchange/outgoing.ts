@@ -9,14 +9,16 @@
  * Source: docs/algorithm.md, rule 3.
  */
 
-import { type Buckets, Context, type Dots, type Journal, roomOf, sumOf } from '../../context.ts';
+import { type Buckets, Context, countDots, type Dots, type Journal, roomOf, sumOf } from '../../context.ts';
 import type { Sum } from '../../hash.ts';
 import { stampAt } from '../../hlc.ts';
 import type { Ack, Contexts, End, Refused, Room } from '../../messages.ts';
 import type { Environment } from '../../protocol.ts';
 import { isExpired, type Update, updateBytes } from '../../update.ts';
 import { BATCH_BYTES, BATCH_UPDATES } from '../batches.ts';
+import { without } from '../dots.ts';
 import { heldAmong, horizonOf, liveWithout } from './held.ts';
+import { TooLargeThere } from './refusing.ts';
 
 /** Chunks under way without an acknowledgement. */
 const WINDOW = 8;
@@ -45,16 +47,24 @@ export class OutgoingTransfers {
   readonly #outgoing = new Map<string, Outgoing>();
   /** Per peer, what it refused on this connection. */
   readonly #refusedBy = new Map<string, Context>();
+  /**
+   * Per peer, what of that it has not told a context without. Its refusal may have crossed our claim of the same dots, and a
+   * peer that took such a claim has them in its context without having had them.
+   */
+  readonly #doubted = new Map<string, Context>();
+  readonly #tooLargeThere: TooLargeThere;
 
   constructor(environment: Environment, recent: (() => readonly Journal[]) | null) {
     this.#environment = environment;
     this.#recent = recent;
+    this.#tooLargeThere = new TooLargeThere(environment);
   }
 
   /** The peer is gone, or came back on another connection. */
   reset(peer: string): void {
     this.#outgoing.delete(peer);
     this.#refusedBy.delete(peer);
+    this.#doubted.delete(peer);
   }
 
   /** Ends all transfers. */
@@ -78,7 +88,7 @@ export class OutgoingTransfers {
       effects.send(from, this.#endOf({ invitation, index: 0, buckets, claim }, missing, nowMs));
       return;
     }
-    theirs.addAll(this.#stillRefused(from).dots());
+    theirs.addAll(this.refusedBy(from));
     const outgoing: Outgoing = { invitation, buckets, theirs, queue: [], next: 0, index: 0, acknowledged: 0 };
     this.#outgoing.set(from, outgoing);
     this.#produce(from, outgoing, nowMs);
@@ -111,12 +121,12 @@ export class OutgoingTransfers {
     }
     this.#outgoing.delete(to);
     const { buckets, index } = outgoing;
-    const refused = this.#stillRefused(to);
-    const claim = replica.vouched(refused.lacking(replica.context.dots(buckets)));
-    const end = this.#endOf({ invitation, index, buckets, claim }, refused.dots(), nowMs);
+    const refused = this.refusedBy(to);
+    const claim = replica.vouched(without(replica.context.dots(buckets), refused));
+    const end = this.#endOf({ invitation, index, buckets, claim }, refused, nowMs);
     // The peer tells from both sums whether we are equal elsewhere too: what the claim leaves out for its sake must not look
     // like a difference there, which would never go.
-    const isWhole = buckets === 'all' && refused.isEmpty;
+    const isWhole = buckets === 'all' && refused.length === 0;
     effects.send(to, isWhole ? end : { ...end, context: this.#contextAs(claim, buckets) });
   }
 
@@ -175,7 +185,27 @@ export class OutgoingTransfers {
       this.#refusedBy.set(from, refused);
     }
     // Only dots that we know: a peer cannot make this grow beyond our own context.
-    refused.addAll(this.#environment.replica.context.common(message.dots));
+    const known = this.#environment.replica.context.common(message.dots);
+    refused.addAll(known);
+    const doubted = this.#doubted.get(from) ?? new Context();
+    doubted.addAll(known);
+    this.#doubted.set(from, doubted);
+    this.#tooLargeThere.heard(from, message);
+  }
+
+  /** A peer tells its context of these buckets. What it has refused before and does not claim now, it claims rightly later. */
+  onContext(from: string, dots: Dots, buckets: Buckets): void {
+    const doubted = this.#doubted.get(from);
+    if (doubted === undefined) return;
+    const claimed = doubted.common(dots);
+    if (buckets === 'all') doubted.removeAll(without(doubted.dots(), claimed));
+    else doubted.removeAll(without(doubted.dots(buckets), claimed));
+    if (doubted.isEmpty) this.#doubted.delete(from);
+  }
+
+  /** Dots that a peer has refused, and that its context may have by a claim which crossed that. */
+  doubtedOf(peer: string): Context | null {
+    return this.#doubted.get(peer) ?? null;
   }
 
   onRoom(from: string, { dots }: Room): void {
@@ -183,18 +213,25 @@ export class OutgoingTransfers {
     if (refused === undefined) return;
     const lifted = dots.length === 0 ? refused.dots() : refused.common(dots);
     refused.removeAll(lifted);
+    this.#doubted.get(from)?.removeAll(lifted);
     // A transfer under way took them for refused: its claim must not speak of what it has not brought.
     this.#outgoing.get(from)?.theirs.removeAll(lifted);
   }
 
-  /** What a peer refused on this connection and is still held here. What was superseded or has expired is no matter any more. */
-  #stillRefused(peer: string): Context {
+  /** How many dots a peer refused on this connection, whether they are still held or not. */
+  countRefused(peer: string): number {
     const refused = this.#refusedBy.get(peer);
+    return refused === undefined ? 0 : countDots(refused.dots());
+  }
+
+  /** What a peer refused on this connection and is still held here. What was superseded or has expired is no matter any more. */
+  refusedBy(peer: string): Dots {
+    const refused = this.#refusedBy.get(peer);
+    if (refused === undefined || refused.isEmpty) return [];
     const held = new Context();
-    if (refused === undefined) return held;
     for (const update of heldAmong(this.#environment.replica.store, refused.dots()))
       if (!isExpired(update)) held.add(update.origin, update.sequence);
     this.#refusedBy.set(peer, held);
-    return held;
+    return held.dots();
   }
 }

@@ -80,17 +80,18 @@ export class Sweep {
     effects.send(to, { type: 'live-dots', buckets, dots: dots.dots(), context, horizonMs, answer });
   }
 
-  onLiveDots(from: string, message: LiveDots, nowMs: number): void {
+  /** @param doubted what the peer refused, and may have in its context all the same: it is no word on what is over */
+  onLiveDots(from: string, message: LiveDots, doubted: Context | null, nowMs: number): void {
     const { replica } = this.#environment;
     const horizonMs = Math.max(message.horizonMs, horizonOf(replica, nowMs));
     // What we refuse or hold back we do not cover, and what it supersedes elsewhere is over even so.
     const taken = replica.notHeldBack(replica.refused.lacking(message.context));
-    if (replica.context.covers(taken)) this.#sweep(message, horizonMs);
+    if (replica.context.covers(taken)) this.#sweep(message, doubted, horizonMs);
     if (message.answer) this.#listLive(from, message.buckets, horizonMs, false);
   }
 
   /** Drops what the peer has seen and no longer holds, unless it may be over there for what is held back here. */
-  #sweep(message: LiveDots, horizonMs: number): void {
+  #sweep(message: LiveDots, doubted: Context | null, horizonMs: number): void {
     const { replica } = this.#environment;
     const chosen = message.buckets === 'all' ? null : new Set(message.buckets);
     const seen = Context.of(message.context);
@@ -103,6 +104,7 @@ export class Sweep {
         (chosen === null || chosen.has(liveBucketOf(update.id))) &&
         seen.has(update.origin, update.sequence) &&
         !listed.has(update.origin, update.sequence) &&
+        doubted?.has(update.origin, update.sequence) !== true &&
         !waiting.has(update.id)
       )
         dropped.push(update);
