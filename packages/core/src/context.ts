@@ -385,7 +385,10 @@ export function sumWithout(context: Context, dots: Dots): Sum {
   for (const { origin, intervals } of dots) {
     const seen = context.find(origin);
     if (seen === undefined) continue;
-    const [whole, rest] = [sumOf([seen]), sumOf([{ ...seen, intervals: subtract(seen.intervals, intervals) }])];
+    const [whole, rest] = [
+      sumOf([seen]),
+      sumOf([{ origin, newest: 0, intervals: subtract(seen.intervals, intervals) }]),
+    ];
     low += rest.low - whole.low;
     high += rest.high - whole.high;
   }
