@@ -217,7 +217,8 @@ function bothOf(first: Arrival, second: Arrival): Arrival {
   return {
     news: first.news.concat(second.news),
     known: first.known,
-    refused: joined(first.refused, second.refused),
+    tooLarge: first.tooLarge,
+    turnedAway: joined(first.turnedAway, second.turnedAway),
     left: first.left,
     kept: first.kept.concat(second.kept),
   };
@@ -227,4 +228,11 @@ function bytesOf(updates: readonly Update[]): number {
   let bytes = 0;
   for (const update of updates) bytes += updateBytes(update);
   return bytes;
+}
+
+/** Both sets together. */
+function joined(a: Dots, b: Dots): Dots {
+  const both = Context.of(a);
+  both.addAll(b);
+  return both.dots();
 }
