@@ -599,7 +599,7 @@ describe('a subscriber of a node that is slow', () => {
         this.there.clear();
         for (const { name } of event.members) this.there.add(name);
       } else if (event.type === 'nodedown' || event.type === 'nodeleft') this.there.delete(event.member.name);
-      else this.there.add(event.member.name);
+      else if (event.type !== 'refused') this.there.add(event.member.name);
     }
   }
 

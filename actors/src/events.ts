@@ -11,6 +11,7 @@
 import { type Hiding, isExpired, type Member, type Origin, type Update, visible } from '@grapevine/core';
 import { decodeValue } from '@grapevine/wire';
 
+import type { Refusal } from './refusals.ts';
 import type { ViewChangeType } from './view-changes.ts';
 
 /** Which write: a total order, by its fields from first to last. */
@@ -191,5 +192,13 @@ export interface MemberEvent {
   readonly member: Member;
 }
 
+/** A connection came to nothing: this node refused the other, or was refused. The same again is told once a minute at most. */
+export interface RefusedEvent {
+  readonly type: 'refused';
+  /** Who tells it. */
+  readonly node: string;
+  readonly refusal: Refusal;
+}
+
 /** To the subscribers of a node. */
-export type NodeEvent = MembersEvent | MemberEvent;
+export type NodeEvent = MembersEvent | MemberEvent | RefusedEvent;

@@ -125,7 +125,9 @@ describe('a node', () => {
       start: () => ({
         receive: (event) =>
           void heard.push(
-            event.type === 'members' ? `members ${event.members.length}` : `${event.type} ${event.member.name}`,
+            event.type === 'members'
+              ? `members ${event.members.length}`
+              : `${event.type} ${event.type === 'refused' ? event.refusal.code : event.member.name}`,
           ),
       }),
     });

@@ -9,16 +9,19 @@
  * Source: docs/architecture.md.
  */
 
-import { GossipError } from '@grapevine/core';
+import { performance } from 'node:perf_hooks';
+
+import { GossipError, type Member, throwViolations } from '@grapevine/core';
 
 import { gossipSpec } from './gossip.ts';
 import { Holding } from './holding.ts';
-import type { InstanceMessage } from './instance-messages.ts';
-import { spawnChild, stopTree, tell } from './kernel/actor.ts';
+import { isGone, spawnChild, stopTree, tell } from './kernel/actor.ts';
 import { ask } from './kernel/ask.ts';
 import type { ActorSpec } from './kernel/behaviour.ts';
 import type { Ref } from './kernel/nact.ts';
 import { onceGone } from './kernel/watch.ts';
+import { deadlineOf, type LeaveOptions, type LeaveReport } from './leave-report.ts';
+import { checkReport, deliver, reportOf, undeliveredError, undeliveredOf } from './leaving.ts';
 import { trackerParty, trackerSpec } from './membership.ts';
 import type { TrackerMessage } from './membership-messages.ts';
 import type { GossipMessage, NodeMessage } from './messages.ts';
@@ -27,10 +30,13 @@ import { type GossipOptions, type NodeOptions, resolveGossipOptions, resolveNode
 import { membershipParty } from './party.ts';
 import { quiet } from './quiet.ts';
 import { transportSpec } from './transport.ts';
+import { waitFor } from './waiting.ts';
 
 /** The nodes and holdings behind references: they are read where no message can wait. */
 const nodes = new WeakMap<object, Node>();
 const holdings = new WeakMap<object, Holding>();
+/** On which node a holding is. */
+const hosts = new WeakMap<Holding, Node>();
 
 /**
  * Starts a node under a nact system or any actor. It returns at once; `ready` tells when it listens.
@@ -82,7 +88,9 @@ function receive(node: Node, self: Ref<NodeMessage>, message: NodeMessage): void
       if (node.transportRef !== null) tell(node.transportRef, message);
       return;
     case 'leave':
-      void leaveGrapevine(self);
+      void leaveGrapevine(self, { deadlineMs: message.deadlineMs }).then((report) => {
+        if (message.replyTo !== undefined) tell(message.replyTo, report);
+      });
       return;
     default:
       message satisfies never;
@@ -126,7 +134,9 @@ export function spawnGossip(node: Ref<NodeMessage>, options: GossipOptions = {})
     lines: host.lines,
     isKnown: (origin) => host.knows(origin),
     view: host.view,
+    arrival: host.arrival,
   });
+  hosts.set(holding, host);
   const place = `gossip ${name}`;
   const supervisor = spawnChild(
     node,
@@ -148,6 +158,8 @@ export function spawnGossip(node: Ref<NodeMessage>, options: GossipOptions = {})
 }
 
 function forgetHolding(node: Node, holding: Holding): void {
+  const undelivered = undeliveredOf(holding);
+  if (undelivered !== 0) node.abandoned.set(holding.instance, undelivered);
   node.holdings.delete(holding.instance);
   node.parties.delete(holding.instance);
   holding.pressure.letGo();
@@ -156,34 +168,178 @@ function forgetHolding(node: Node, holding: Holding): void {
   for (const link of node.links.values()) tell(link, { type: 'party-stopped', party: holding });
 }
 
-/** Stops one gossip instance; what it held here is gone, and its name free again. Never rejects. */
-export async function stopGossip(gossip: Ref<GossipMessage>): Promise<void> {
-  const supervisor = holdingOf(gossip).supervisorRef;
-  if (supervisor !== null) await stopTree(supervisor);
+/**
+ * Stops one gossip instance in good order: waits until others have what was written in it here, as `leaveGrapevine` does.
+ * What it held here is gone then, and its name free again.
+ * @returns what no other node is known to have
+ * @throws (rejects) GossipError OPTIONS_INVALID (`deadlineMs`), nothing stopped; UNDELIVERED if it is `required`, stopped
+ */
+export async function stopGossip(gossip: Ref<GossipMessage>, options: LeaveOptions = {}): Promise<LeaveReport> {
+  const holding = holdingOf(gossip);
+  const host = hosts.get(holding) as Node;
+  const deadlineMs = deadlineOf(options);
+  if (host.holdings.get(holding.instance) === holding) {
+    host.abandoned.delete(holding.instance);
+    await deliver(host, [holding], deadlineMs);
+    if (holding.supervisorRef !== null) await stopTree(holding.supervisorRef);
+  }
+  const undelivered = host.abandoned.get(holding.instance) ?? 0;
+  const report: LeaveReport = {
+    undelivered,
+    gossips: undelivered === 0 ? {} : { [holding.instance]: undelivered },
+    unknown: undelivered === 0 && holding.undelivered() === undefined ? [holding.instance] : [],
+  };
+  warnOfUndelivered(host, report, `'${holding.instance}' of '${host.options.name}'`);
+  return checkReport(report, `'${holding.instance}' of '${host.options.name}'`, options);
 }
 
-/** How long a node that leaves waits for its instances, and then for its peers to fall silent, in milliseconds. */
-const flushMs = 1000;
+/** How long a node that leaves waits for its peers to fall silent, and for its goodbye, in milliseconds. */
+const silenceMs = 1000;
 
 /**
- * Has a node leave: everything that was sent to its instances is done, what they have for others is sent, the
- * membership says goodbye, and the tree stops. Never rejects, and takes some seconds at most.
+ * Has a node leave in good order, which `stop` of nact's cannot do: everything that was sent to its instances is done; it
+ * waits until a peer is known to have each write of its own, up to the deadline, unless it was given nobody to find and knows
+ * nobody; the membership says goodbye, and the tree stops. Called again, it is the same leaving.
+ * @returns when the node has stopped: what no other node is known to have
+ * @throws (rejects) GossipError OPTIONS_INVALID (`deadlineMs`), nothing done; UNDELIVERED if it is `required`, the node has
+ *   stopped
  */
-export async function leaveGrapevine(node: Ref<NodeMessage>): Promise<void> {
-  const host = nodes.get(node);
-  if (host !== undefined) {
-    const flushes = [...host.holdings.values()].map((holding) =>
-      ask(holding.ref, (replyTo: Ref<true>): InstanceMessage => ({ type: 'flush', replyTo }), { timeoutMs: flushMs }),
-    );
-    await Promise.allSettled(flushes);
-    if (host.lines.size > 0 && host.holdings.size > 0) await quiet(host, { quietMs: 50, timeoutMs: flushMs });
+export async function leaveGrapevine(node: Ref<NodeMessage>, options: LeaveOptions = {}): Promise<LeaveReport> {
+  const host = nodeOf(node);
+  const deadlineMs = deadlineOf(options);
+  host.leaving ??= goAway(host, node, deadlineMs);
+  return checkReport(await host.leaving, `The node '${host.options.name}'`, options);
+}
+
+async function goAway(host: Node, node: Ref<NodeMessage>, deadlineMs: number): Promise<LeaveReport> {
+  if (!isGone(node)) {
+    await deliver(host, [...host.holdings.values()], deadlineMs);
+    if (host.lines.size > 0 && host.holdings.size > 0) await quiet(host, { quietMs: 50, timeoutMs: silenceMs });
     const { trackerRef } = host;
+    // What is lost is what nobody had while others could still be asked.
+    const report = reportOf(host);
     if (trackerRef !== null)
       await ask(trackerRef, (replyTo: Ref<true>): TrackerMessage => ({ type: 'goodbye', replyTo }), {
-        timeoutMs: flushMs,
+        timeoutMs: silenceMs,
       }).catch(() => {});
+    await stopTree(node);
+    warnOfUndelivered(host, report, `The node '${host.options.name}'`);
+    return report;
   }
-  await stopTree(node);
+  return reportOf(host);
+}
+
+function warnOfUndelivered({ options }: Node, report: LeaveReport, what: string): void {
+  if (report.undelivered === 0) return;
+  const error = undeliveredError(report, what);
+  options.logger.warn({ err: error, node: options.name }, error.message);
+}
+
+export interface WaitingOptions {
+  /** The longest wait, in milliseconds; Infinity waits for ever. @default 10000 */
+  readonly timeoutMs?: number | undefined;
+}
+
+const WAITING_MS = 10_000;
+/** Peers that all run another protocol are taken for all there are after so long, in milliseconds. */
+const MISMATCH_MS = 500;
+
+/**
+ * Waits until a node has met another member, or may be alone: since it was given nobody to find, or all that it was given
+ * leads to itself. Once so, it stays so.
+ * @returns who is there then, without this node; nobody where it may be alone
+ * @throws (rejects) GossipError OPTIONS_INVALID (`timeoutMs`); the error of the refusal (WRONG_CLUSTER, KEY_MISMATCH,
+ *   KEY_REQUIRED, VERSION_UNSPEAKABLE, NAME_TAKEN, CERTIFICATE_REFUSED, PLAINTEXT_REFUSED) when every address that the node
+ *   was given refuses it; JOIN_TIMEOUT with the last refusal or failure as its cause; ACTOR_GONE, and PORT_IN_USE and what
+ *   else `ready` rejects with, when the node stops before. The node goes on trying in the other cases
+ */
+export async function joined(node: Ref<NodeMessage>, options: WaitingOptions = {}): Promise<readonly Member[]> {
+  const host = nodeOf(node);
+  const timeoutMs = timeoutOf(options);
+  return waitFor<readonly Member[]>({
+    timeoutMs,
+    onChange: (look) => host.arrival.onChange(look),
+    look: () => {
+      if (isGone(node)) return { error: gone(`The node '${host.options.name}' has stopped before it had joined.`) };
+      const { state } = host.arrival;
+      if (state === 'met' || (state === 'alone' && host.hasListened)) return { value: host.members };
+      return typeof state === 'string' ? null : { error: state };
+    },
+    late: () => lateJoin(host, timeoutMs),
+  });
+}
+
+function lateJoin({ options, arrival }: Node, timeoutMs: number): GossipError {
+  const { cause } = arrival;
+  const why = cause === undefined ? 'no address that it was given has answered' : cause.message;
+  return new GossipError(
+    'JOIN_TIMEOUT',
+    `'${options.name}' has met no other member within ${timeoutMs} ms: ${why}. It goes on trying; compare seeds or peers (--join, --peer) with where the others listen.`,
+    { context: { node: options.name, timeoutMs }, ...(cause === undefined ? {} : { cause }) },
+  );
+}
+
+/**
+ * Waits until an instance has once held all that a peer had since its start: their hashes were equal, or a whole transfer has
+ * come, and was judged and stored. A protocol that never compares (`rumor`) has met a peer of the instance; what was removed
+ * before is not told any more. Where the node may be alone there is nothing to wait for. A peer that has itself just started
+ * counts as any other.
+ * @throws (rejects) GossipError OPTIONS_INVALID (`timeoutMs`); PROTOCOL_MISMATCH when all members run another protocol under
+ *   the instance's name; what `joined` rejects with when the node is shut out; SYNC_TIMEOUT with the last refusal as its cause;
+ *   ACTOR_GONE when the instance stops before. The instance goes on trying in the other cases
+ */
+export async function synced(gossip: Ref<GossipMessage>, options: WaitingOptions = {}): Promise<void> {
+  const holding = holdingOf(gossip);
+  const host = hosts.get(holding) as Node;
+  const timeoutMs = timeoutOf(options);
+  let refusedMs = Infinity;
+  await waitFor<true>({
+    timeoutMs,
+    onChange: (look) => host.arrival.onChange(look),
+    look: () => {
+      const { state } = host.arrival;
+      if (holding.isSynced) return { value: true };
+      if (isGone(gossip)) return { error: gone(`'${holding.instance}' of '${host.options.name}' has stopped.`) };
+      if (state === 'alone' && host.hasListened) return { value: true };
+      if (typeof state !== 'string') return { error: state };
+      const error = isRefusedByAll(host, holding) ? holding.refusals.latest : undefined;
+      // Who has met one member hears of the others a moment later.
+      refusedMs = error === undefined ? Infinity : Math.min(refusedMs, performance.now());
+      return error !== undefined && performance.now() >= refusedMs + MISMATCH_MS ? { error } : null;
+    },
+    late: () => lateSync(host, holding, timeoutMs),
+  });
+}
+
+function isRefusedByAll({ members }: Node, { refusals, peers }: Holding): boolean {
+  if (peers.size > 0 || members.length === 0) return false;
+  const refusing = new Set(refusals.list.map(({ peer }) => peer));
+  return members.every(({ name }) => refusing.has(name));
+}
+
+function lateSync({ options, arrival }: Node, { instance, peers, refusals }: Holding, timeoutMs: number): GossipError {
+  const cause = refusals.latest ?? (arrival.state === 'met' ? undefined : arrival.cause);
+  const why =
+    cause?.message ??
+    (peers.size > 0
+      ? 'no exchange with a peer has come to its end'
+      : arrival.state === 'met'
+        ? `no member that it has met runs '${instance}'`
+        : 'it has met no other member');
+  return new GossipError(
+    'SYNC_TIMEOUT',
+    `'${instance}' of '${options.name}' does not hold what its peers hold after ${timeoutMs} ms: ${why}. It goes on trying.`,
+    { context: { node: options.name, gossip: instance, timeoutMs }, ...(cause === undefined ? {} : { cause }) },
+  );
+}
+
+/** @throws GossipError OPTIONS_INVALID */
+function timeoutOf({ timeoutMs = WAITING_MS }: WaitingOptions): number {
+  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
+    throwViolations([
+      { path: 'timeoutMs', problem: `must be milliseconds from 0 on, or Infinity, not ${String(timeoutMs)}` },
+    ]);
+  return timeoutMs;
 }
 
 /** The node behind a reference. @throws GossipError ACTOR_GONE when it is none of a node's */

@@ -12,6 +12,7 @@
 import { type Message, type Origin, type Peer, Replica } from '@grapevine/core';
 import type { Encoder } from '@grapevine/wire';
 
+import type { Arrival } from './arrival.ts';
 import { Arrivals } from './arrivals.ts';
 import type { Ref } from './kernel/nact.ts';
 import type { HandlerMessage, InstanceMessage, ViewMessage } from './instance-messages.ts';
@@ -23,6 +24,7 @@ import { Outbox } from './outbox.ts';
 import type { OwnWrite } from './own-write.ts';
 import type { Party } from './party.ts';
 import { Pressure } from './pressure.ts';
+import { type Refused, Refusals } from './refusals.ts';
 import { Subscriptions } from './subscriptions.ts';
 
 /** What a node gives to each of its holdings. */
@@ -41,6 +43,8 @@ export interface HoldingDetails {
   readonly isKnown: (origin: Origin) => boolean;
   /** Who is there as it starts. */
   readonly view: ViewMessage;
+  /** Whether the node has met others. */
+  readonly arrival: Arrival;
 }
 
 /**
@@ -80,6 +84,14 @@ export class Holding implements Party {
   readonly arrivals: Arrivals = new Arrivals(({ bytes, line }) => this.pressure.taken(bytes, line));
   /** Own writes that wait for the handler, with `judgeWrites`. */
   readonly writes: OwnWrite[] = [];
+  /** Whom the node has met, and who was refused. */
+  readonly arrival: Arrival;
+  /** Peers that run another protocol under this name. */
+  readonly refusals: Refusals;
+  /** Whether this instance has once held all that a peer had; with a protocol that never compares, whether it has met one. */
+  isSynced: boolean = false;
+  /** How many own writes no connected peer is known to have; `undefined` where the protocol cannot tell. */
+  undelivered: () => number | undefined = () => undefined;
   deadLetters: number = 0;
   /** What the handler failed on, for those updates that are still here. */
   readonly errors: LetterErrors = new LetterErrors();
@@ -99,6 +111,8 @@ export class Holding implements Party {
     this.random = details.random;
     this.view = details.view;
     this.handlerState = options.handler === null ? 'none' : 'ready';
+    this.arrival = details.arrival;
+    this.refusals = new Refusals(details.clock);
     const { maxUpdateBytes, maxIds, maxBytes, maxOrigins } = options;
     const limits = { maxUpdateBytes, maxIds, maxBytes, maxOrigins };
     this.replica = new Replica({ name: node, epoch, maxDriftMs, forgetAfterMs, ...limits });
@@ -116,6 +130,11 @@ export class Holding implements Party {
 
   get ref(): Ref<InstanceMessage> {
     return this.instanceRef as Ref<InstanceMessage>;
+  }
+
+  refused(refused: Refused): void {
+    this.refusals.note(refused);
+    this.arrival.changed();
   }
 
   accepts(message: Message): boolean {

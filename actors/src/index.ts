@@ -41,12 +41,25 @@ export {
   type MemberEvent,
   type MembersEvent,
   type NodeEvent,
+  type RefusedEvent,
   type SnapshotEvent,
   type Version,
 } from './events.ts';
-export { actorAt, leaveGrapevine, ready, spawnGossip, spawnGrapevine, stopGossip } from './grapevine.ts';
 export type { HandlerState } from './holding.ts';
 export type { Handler, PushContext, PushMessage } from './push.ts';
+export {
+  actorAt,
+  joined,
+  leaveGrapevine,
+  ready,
+  spawnGossip,
+  spawnGrapevine,
+  stopGossip,
+  synced,
+  type WaitingOptions,
+} from './grapevine.ts';
+export type { LeaveOptions, LeaveReport } from './leave-report.ts';
+export type { Refusal } from './refusals.ts';
 export { type ActorStats, injectFault, isGone, spawnChild, statsOf, stopTree, tell } from './kernel/actor.ts';
 export { ask, type AskOptions } from './kernel/ask.ts';
 export type { ActorSpec, Behaviour, Self, StopReason } from './kernel/behaviour.ts';

@@ -60,6 +60,11 @@ export interface GoOn {
   readonly type: 'go-on';
 }
 
+/** This node is about to leave: peers shall say what they have of its writes. */
+export interface Confirm {
+  readonly type: 'confirm';
+}
+
 /** Everything that was sent before is to be done, and all that waits for a timer to be done now. */
 export interface Flush {
   readonly type: 'flush';
@@ -78,6 +83,7 @@ export type InstanceMessage =
   | ViewMessage
   | CatchUp
   | GoOn
+  | Confirm
   | Flush;
 
 export type HandlerMessage =

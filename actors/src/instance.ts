@@ -75,6 +75,8 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   /** Dead letters that were not logged yet. */
   #letters: DeadLetter[] = [];
   #isLoggingLetters = false;
+  /** What the machine said last. A new one does not know that a former one was synced. */
+  #isSynced = false;
 
   constructor(holding: Holding, self: Self<InstanceMessage>) {
     this.#holding = holding;
@@ -90,6 +92,12 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     const judged = options.handler !== null;
     this.#judgesWrites = judged && options.judgeWrites;
     this.#machine = options.protocol.create({ self: node, replica, effects: this, random, judged });
+    const machine = this.#machine;
+    holding.undelivered = (): number | undefined => {
+      const undelivered = machine.undelivered?.(holding.clock());
+      // What still waits for the handler here is in no store yet.
+      return undelivered === undefined ? undefined : undelivered + holding.writes.length;
+    };
     const nowMs = holding.clock();
     this.#machine.start(nowMs);
     this.#machine.viewChanged?.(holding.view.names, holding.view.beyond, nowMs);
@@ -147,6 +155,10 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
         // The step follows, as after any message.
         this.#isGoingOn = false;
         return;
+      case 'confirm':
+        this.#step();
+        this.#machine.confirm?.(this.#holding.clock());
+        return;
       case 'flush':
         do this.#step();
         while (!this.#holding.arrivals.isEmpty);
@@ -170,6 +182,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     if (more && arrivals.isEmpty && replica.freshCount < FRAME_WRITES) return;
     this.#step();
     subscriptions.tellChanges();
+    this.#noteSynced();
     if (subscriptions.behind > 0 && !this.#isCatchingUp) {
       this.#isCatchingUp = true;
       this.#self.schedule(CATCH_UP_MS, { type: 'catch-up' });
@@ -181,6 +194,15 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     if (arrivals.isEmpty || this.#isGoingOn) return;
     this.#isGoingOn = true;
     tell(this.#self.ref, { type: 'go-on' });
+  }
+
+  #noteSynced(): void {
+    const { peers, arrival } = this.#holding;
+    const isSynced = this.#machine.isSynced ?? (this.#isSynced || peers.size > 0);
+    if (isSynced === this.#isSynced) return;
+    this.#isSynced = isSynced;
+    this.#holding.isSynced = isSynced;
+    arrival.changed();
   }
 
   // Into the machine

@@ -179,6 +179,8 @@ class Link implements Behaviour<LinkMessage> {
         { context: { peer: this.#peer, instance, ours: party.protocol, theirs: protocol } },
       );
       if (this.#isNew(instance)) {
+        const { peer, dialled, address } = this.#line.session;
+        party.refused?.({ error, by: 'us', peer: peer.name, url: dialled ? peer.url : null, address });
         const level = this.#isNewOfPeer(`${error.code} ${instance}`) ? 'error' : 'debug';
         this.#self.logger[level]({ err: error, peer: this.#peer }, error.message);
       }

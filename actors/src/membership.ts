@@ -139,7 +139,8 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   receive(message: TrackerMessage): void {
     if (message.type === 'inbound')
       this.#node.parties.get(membershipParty)?.pressure.taken(message.bytes, message.line);
-    if (message.type === 'remembered') this.#remembered ??= message.urls;
+    if (message.type === 'remembered') this.#remember(message.urls);
+    if (message.type === 'discovered') this.#node.arrival.found(message.source, message.urls);
     if (message.type === 'catch-up') return this.#catchUp();
     if (message.type === 'renew') return this.#renew();
     if (this.#machine === null) {
@@ -151,6 +152,11 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
       return;
     }
     this.#hear(this.#machine, message);
+  }
+
+  #remember(urls: readonly string[]): void {
+    this.#remembered ??= urls;
+    this.#node.arrival.remembered(urls);
   }
 
   async stopped(): Promise<void> {
@@ -291,6 +297,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
       this.#view = null;
       node.roster = now;
       node.members = now.filter(isThere);
+      if (node.members.length > 0) node.arrival.met();
       for (const change of viewChanges(before, now)) this.#tell(change);
     } else if (!this.#tiesChanged) return;
     this.#tiesChanged = false;
@@ -359,7 +366,11 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     const line = lines.get(name);
     if (line === undefined) return;
     const { epoch, url } = line.session.peer;
-    const level = this.#isNew(`expelled ${name}`) ? 'warn' : 'debug';
+    const isNew = this.#isNew(`expelled ${name}`);
+    const level = isNew ? 'warn' : 'debug';
+    const error = new GossipError('NAME_TAKEN', reason, { context: { peer: name, url } });
+    this.#node.refused({ error, by: 'us', peer: name, url: null, address: line.session.address }, isNew);
+    this.#node.expelling.add(name);
     this.#self.logger[level]({ node: options.name, peer: name, epoch, url }, `connection refused: ${reason}`);
     line.session.close(closeCodes.NAME_TAKEN, reason);
   }

@@ -16,6 +16,7 @@ import { encodeValue } from '@grapevine/wire';
 
 import type { GossipEvent, NodeEvent, Version } from './events.ts';
 import type { Ref } from './kernel/nact.ts';
+import { deadlineOf, type LeaveReport } from './leave-report.ts';
 
 /** What became of a write: stored here, or not at all. */
 export type WriteReply =
@@ -97,6 +98,8 @@ export interface RenewTls {
 
 export interface Leave {
   readonly type: 'leave';
+  readonly deadlineMs: number | undefined;
+  readonly replyTo: Ref<LeaveReport> | undefined;
 }
 
 /** What users send to a gossip instance. */
@@ -221,9 +224,18 @@ export function renewTls(
   return { type: 'renew-tls', tls, replyTo };
 }
 
-/** Has a node say goodbye, send what waits and stop. */
-export function leave(): Leave {
-  return { type: 'leave' };
+/**
+ * Has a node bring what was written on it to others, say goodbye and stop: `leaveGrapevine` as a message.
+ * @param options.deadlineMs how long to wait for others at most, in milliseconds. @default 5000
+ * @param options.replyTo who is told what no other node is known to have
+ * @throws GossipError OPTIONS_INVALID (`deadlineMs`)
+ */
+export function leave({
+  deadlineMs,
+  replyTo,
+}: { readonly deadlineMs?: number | undefined; readonly replyTo?: Ref<LeaveReport> | undefined } = {}): Leave {
+  deadlineOf({ deadlineMs });
+  return { type: 'leave', deadlineMs, replyTo };
 }
 
 /** @throws GossipError ID_INVALID */

@@ -14,6 +14,7 @@ import type { ResolvedSecurity } from '@grapevine/transport';
 import { Encoder } from '@grapevine/wire';
 
 import { Allowances } from './allowance.ts';
+import { Arrival } from './arrival.ts';
 import { Audience } from './audience.ts';
 import type { NodeEvent } from './events.ts';
 import type { Holding } from './holding.ts';
@@ -23,11 +24,13 @@ import { onceGone } from './kernel/watch.ts';
 import type { Line } from './line.ts';
 import type { ViewMessage } from './instance-messages.ts';
 import type { LinkMessage } from './link-messages.ts';
+import type { LeaveReport } from './leave-report.ts';
 import type { TrackerMessage } from './membership-messages.ts';
 import type { NodeMessage } from './messages.ts';
 import type { ResolvedNodeOptions } from './options.ts';
 import type { Party } from './party.ts';
 import { FEW_NUMBERS } from './outbox.ts';
+import type { Refused } from './refusals.ts';
 import { Repeats } from './repeats.ts';
 import { StateFile } from './state-file.ts';
 import type { TransportMessage } from './transport-messages.ts';
@@ -72,11 +75,19 @@ export class Node {
   readonly allowances: Allowances;
   /** Keys and certificates of now: they may be replaced while the node runs. */
   security: ResolvedSecurity;
+  /** Whether this node has met others, and who was refused. */
+  readonly arrival: Arrival;
+  /** The own writes of instances that have stopped which no peer was known to have then, by the instance's name. */
+  readonly abandoned: Map<string, number | undefined> = new Map();
+  /** What a node that leaves will report; `null` before it leaves. */
+  leaving: Promise<LeaveReport> | null = null;
   readonly stateFile: StateFile | null;
   /** What was said aloud of peers, their connections, and of what they may cause. */
   readonly saidOfPeers: Repeats = new Repeats();
   /** What was said aloud of those who were refused: strangers shall not silence what is said of peers. */
   readonly saidOfRefusals: Repeats = new Repeats();
+  /** Whom this node is sending away, since another of the name lives. */
+  readonly expelling: Set<string> = new Set();
   /** Where others dial this node; `null` until it listens. */
   url: string | null = null;
   /** The port that was free when 0 was asked for. */
@@ -99,11 +110,27 @@ export class Node {
     this.epoch = newEpoch(options.clock());
     const { stateFile, cluster, name, logger, maxUpdatesPerSecond, maxBytesPerSecond } = options;
     this.allowances = new Allowances({ updatesPerSecond: maxUpdatesPerSecond, bytesPerSecond: maxBytesPerSecond });
+    const { clock, membership } = options;
+    this.arrival = new Arrival({ clock, seeks: membership.seeks ?? true, sources: membership.sources?.length ?? 0 });
     this.audience = new Audience<NodeEvent>(() => ({ type: 'members', node: name, members: this.members }));
     this.stateFile = stateFile === null ? null : new StateFile({ path: stateFile, cluster, node: name, logger });
     this.ready = withResolvers();
     // Nobody has to wait for it.
     this.ready.promise.catch(() => {});
+  }
+
+  /** This node, as others see it. */
+  get self(): Member {
+    const { options, epoch, url } = this;
+    const meta = this.meta ?? options.membership.meta;
+    return meta === undefined ? { name: options.name, epoch, url } : { name: options.name, epoch, url, meta };
+  }
+
+  /** Notes that a peer or a stranger was refused, or refused this node. @param isNew whether subscribers are to hear of it */
+  refused(refused: Refused, isNew: boolean): void {
+    const refusal = this.arrival.refusals.note(refused);
+    if (isNew) this.audience.tell({ type: 'refused', node: this.options.name, refusal });
+    this.arrival.changed();
   }
 
   /** Takes a higher epoch than this one, which a later life had: another than a second node that hears the same would. */

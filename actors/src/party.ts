@@ -12,6 +12,7 @@ import type { Message, Received } from '@grapevine/core';
 
 import type { Ref } from './kernel/nact.ts';
 import type { Held, Pressure } from './pressure.ts';
+import type { Refused } from './refusals.ts';
 
 export interface Party {
   readonly channel: number;
@@ -21,6 +22,8 @@ export interface Party {
   readonly protocol: string;
   readonly ref: Ref<PartyMessage>;
   readonly pressure: Pressure;
+  /** Notes that a peer runs another protocol under the same name. */
+  refused?(refused: Refused): void;
   /** Whether a message is one of its protocol's: anything else costs its sender the connection. */
   accepts(message: Message): boolean;
   /** Which rule a message breaks that is not accepted, as the end of a sentence; `null`: its module does not say. */

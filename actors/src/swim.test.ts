@@ -72,7 +72,9 @@ function heard(node: Ref<NodeMessage>): string[] {
     start: () => ({
       receive: (event) =>
         void words.push(
-          event.type === 'members' ? `members ${event.members.length}` : `${event.type} ${event.member.name}`,
+          event.type === 'members'
+            ? `members ${event.members.length}`
+            : `${event.type} ${event.type === 'refused' ? event.refusal.code : event.member.name}`,
         ),
     }),
   });

@@ -60,10 +60,12 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     switch (message.type) {
       case 'dial':
         this.#wanted = message.urls;
+        this.#node.arrival.dialling(message.urls);
         this.#transport.dial(message.urls);
         return;
       case 'connect':
         this.#singles.add(message.url);
+        this.#node.arrival.dialling([message.url]);
         this.#transport.connect(message.url);
         return;
       case 'renew':
@@ -267,12 +269,26 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     node.lines.delete(name);
     const link = node.links.get(line);
     if (link !== undefined) tell(link, { type: 'closed', info });
+    this.#expelled(session, info);
     const released = info.code === closeCodes.RELEASED;
     if (node.trackerRef !== null) tell(node.trackerRef, { type: 'disconnected', name, session: session.id, released });
   }
 
+  /** A peer that had let this node in has found out that another of its name lives, and has sent it away. */
+  #expelled({ peer, dialled }: Session, { code, error }: CloseInfo): void {
+    if (code !== closeCodes.NAME_TAKEN || error === undefined || this.#node.expelling.delete(peer.name)) return;
+    const { url, name } = peer;
+    this.#node.refused({ error, by: 'peer', peer: name, url: dialled ? url : null, address: null }, true);
+    if (url !== null) this.#node.arrival.ended({ url, outcome: 'refused', peer, error });
+  }
+
+  redialled(end: DialEnd): void {
+    this.#node.arrival.ended(end);
+  }
+
   dialEnded(end: DialEnd): void {
     this.#singles.delete(end.url);
+    this.#node.arrival.ended(end);
     const { url, error } = end;
     // What trying again does not mend, a person must hear of, whoever asked for the dial.
     if (error?.code === 'CERTIFICATE_REFUSED' || error?.code === 'PLAINTEXT_REFUSED')
@@ -290,6 +306,7 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     this.#self.logger[isNew ? 'warn' : 'debug'](fields, text);
     if (this.#refusals.size >= REFUSALS_REMEMBERED) this.#refusals.clear();
     this.#refusals.add(what);
+    this.#node.refused({ error, by, peer, url, address }, isNew);
   }
 
   dialFailed(url: string, error: GossipError, nextAttemptInMs: number | null): void {

@@ -14,9 +14,10 @@ import { decodeValue } from '@grapevine/wire';
 import { Entry, type HiddenUpdate, hiddenUpdateOf } from './events.ts';
 import { holdingOf, nodeOf } from './grapevine.ts';
 import type { HandlerState, Holding } from './holding.ts';
-import { statsOf } from './kernel/actor.ts';
+import { isGone, statsOf } from './kernel/actor.ts';
 import type { Ref } from './kernel/nact.ts';
 import type { GossipMessage, NodeMessage } from './messages.ts';
+import type { Refusal } from './refusals.ts';
 
 /** What readers of an instance see here. */
 export interface GossipView {
@@ -40,6 +41,8 @@ export interface GossipView {
   readonly contentHash: string;
   /** Whom it gossips with now. */
   readonly peers: readonly string[];
+  /** Whether the instance has stopped: what is read is what it held then, and nothing changes it any more. */
+  readonly stopped: boolean;
   status(): GossipStatus;
 }
 
@@ -49,6 +52,10 @@ export interface HiddenOptions {
 }
 
 export interface GossipStatus {
+  /** Whether it has once held all that a peer had, as `synced` waits for. */
+  readonly synced: boolean;
+  /** Peers that run another protocol under this name: the last few, the latest last. */
+  readonly refusals: readonly Refusal[];
   /** Ids that have a value, hidden ones among them: equal on nodes of which each has all. */
   readonly ids: number;
   /** Updates that the handler hides from readers here: ignored, dropped by a reset, or dead letters. `hidden()` lists them. */
@@ -85,12 +92,20 @@ export interface GossipStatus {
   readonly hash: string;
 }
 
-/** A node, as it is. */
+/** A node, as it is; once it has stopped, as it was at its end, with no instances and no links. */
 export interface NodeView {
   readonly name: string;
   readonly epoch: number;
   /** Where others dial it; `null` until it listens. */
   readonly url: string | null;
+  /** Whether the node has stopped. */
+  readonly stopped: boolean;
+  /** Whether it has met others, or may be alone, as `joined` waits for. */
+  readonly joined: boolean;
+  /** Connections that came to nothing since one side refused the other: the last few, the latest last. */
+  readonly refusals: readonly Refusal[];
+  /** This node, as others see it. */
+  readonly self: Member;
   /** Who is there, without this node. */
   readonly members: readonly Member[];
   /** Who is known, without this node, and how: also who is down or has left, for a while. */
@@ -201,11 +216,17 @@ class HoldingView implements GossipView {
     return [...this.#holding.peers.keys()];
   }
 
+  get stopped(): boolean {
+    return isGone(this.#holding.ref);
+  }
+
   status(): GossipStatus {
     const holding = this.#holding;
     const { replica, ref, pressure, peers, subscriptions, outbox, deadLetters, received, written } = holding;
     const { queued = 0, dropped = 0, restarts = 0 } = statsOf(ref) ?? {};
     return {
+      synced: holding.isSynced,
+      refusals: holding.refusals.list,
       ids: replica.store.liveCount,
       hidden: replica.store.hidden.size,
       handler: holding.handlerState,
@@ -235,9 +256,24 @@ export function nodeView(ref: Ref<NodeMessage>): NodeView {
   const node = nodeOf(ref);
   return {
     name: node.options.name,
-    epoch: node.epoch,
+    get epoch() {
+      return node.epoch;
+    },
     get url() {
       return node.url;
+    },
+    get stopped() {
+      return isGone(ref);
+    },
+    get joined() {
+      const { state } = node.arrival;
+      return state === 'met' || (state === 'alone' && node.hasListened);
+    },
+    get refusals() {
+      return node.arrival.refusals.list;
+    },
+    get self() {
+      return node.self;
     },
     get members() {
       return node.members;

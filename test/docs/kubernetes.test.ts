@@ -97,6 +97,11 @@ describe('docs/examples/kubernetes', () => {
     expect(program).toContain("process.on('SIGHUP'");
   });
 
+  test('the program is ready once it has met others and holds what they hold, and not before', () => {
+    expect(program).toMatch(/await grapevine\.joined\([^)]*\);\s+await flags\.synced\([^)]*\);\s+isReady = true;/);
+    expect(program).toContain("request.url === '/ready' && isReady && !isLeaving");
+  });
+
   test('the program leaves when it is told to, and has time for it', () => {
     expect(program).toContain("process.once('SIGTERM'");
     expect(at('StatefulSet', `${pod}.terminationGracePeriodSeconds`)).toBeGreaterThanOrEqual(10);

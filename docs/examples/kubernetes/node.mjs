@@ -29,9 +29,17 @@ const grapevine = await createGrapevine({
 const flags = grapevine.gossip('flags');
 
 let isLeaving = false;
+/** Whether what the others held when this pod came is here; a pod that has met nobody yet is not ready. */
+let isReady = false;
+const becomeReady = async () => {
+  await grapevine.joined({ timeoutMs: Infinity });
+  await flags.synced({ timeoutMs: Infinity });
+  isReady = true;
+};
+becomeReady().catch((error) => console.error(`not ready: ${error.message}`));
 
 const health = createServer((request, response) => {
-  const isUp = request.url === '/live' || (request.url === '/ready' && !isLeaving);
+  const isUp = request.url === '/live' || (request.url === '/ready' && isReady && !isLeaving);
   response.writeHead(isUp ? 200 : 503, { 'content-type': 'application/json' });
   response.end(JSON.stringify({ name: POD_NAME, members: isLeaving ? 0 : grapevine.members().length }));
 }).listen(8080);
@@ -43,8 +51,11 @@ process.on('SIGHUP', () => {
 
 process.once('SIGTERM', () => {
   isLeaving = true;
-  // Says goodbye, so that nobody has to find out by probing, and hands over what waits to be sent.
-  void grapevine.leave().then(() => health.close());
+  // Brings what was written here to another pod, and says goodbye, so that nobody has to find out by probing.
+  void grapevine.leave().then(({ undelivered }) => {
+    if (undelivered > 0) console.error(`${undelivered} writes of this pod are lost: no other has them`);
+    health.close();
+  });
 });
 
 for await (const event of flags.changes()) console.log(JSON.stringify(event));

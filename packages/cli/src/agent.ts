@@ -3,7 +3,8 @@
  *
  * Invariants
  *  1. `ready` is the first line; then the members, a snapshot of each gossip, and everything that changes after it.
- *  2. Leaving is orderly: what was read is stored, the node says goodbye, every event so far is printed, exit code 0.
+ *  2. Leaving is orderly: what was read is stored and brought to another node, the node says goodbye, every event so far is
+ *     printed. What no other node has is a complaint, and with `exitOnEnd` a failure.
  *  3. SIGHUP reads keys and certificates again, and ends nothing: what is wrong with them is a complaint.
  *  4. Standard output bears events alone; complaints and the log go to standard error.
  */
@@ -13,6 +14,7 @@ import {
   type Grapevine,
   type GrapevineOptions,
   type GossipOptions,
+  type LeaveReport,
   type SecurityOptions,
 } from '@grapevine/node';
 
@@ -30,6 +32,8 @@ export interface AgentOptions {
   readonly json: boolean;
   /** Leave when standard input ends. */
   readonly exitOnEnd: boolean;
+  /** How long leaving waits for others to have what was written here, in milliseconds. @default as `leave()` has it */
+  readonly leaveWithinMs: number | undefined;
   /** The gossip into which this process writes its own vital signs once a second, if any. */
   readonly vitals: string | undefined;
   /** Reads keys and certificates from where they were read at the start. @throws GossipError OPTIONS_INVALID */
@@ -44,9 +48,10 @@ const FLUSH_TIMEOUT_MS = 5000;
 
 /**
  * Runs until it has left.
+ * @returns whether all is well: false where it was to leave at the end of its input, and something was not delivered
  * @throws GossipError OPTIONS_INVALID, PORT_IN_USE, ADDRESS_UNAVAILABLE; nothing is left running
  */
-export async function runAgent(options: AgentOptions): Promise<void> {
+export async function runAgent(options: AgentOptions): Promise<boolean> {
   const asked = stopAsked();
   // Heard from now on, as it ends a process that does not hear it; done once there is a node.
   let hungUp = false;
@@ -56,7 +61,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const agent = new Agent(grapevine, options);
   renew = () => agent.renew();
   if (hungUp) renew();
-  await agent.run(asked);
+  return agent.run(asked);
 }
 
 class Agent {
@@ -83,7 +88,8 @@ class Agent {
     process.stderr.on('error', () => undefined);
   }
 
-  async run(asked: Promise<void>): Promise<void> {
+  async run(asked: Promise<void>): Promise<boolean> {
+    let undelivered = 0;
     const { url } = this.#grapevine;
     this.#print({ event: 'ready', at: wallMs(), node: this.#grapevine.name, url, pid: process.pid });
     const printing = [this.#printMembers(), ...[...this.#gossips.values()].map((gossip) => this.#printChanges(gossip))];
@@ -98,11 +104,23 @@ class Agent {
       stopVitals();
       process.stdin.destroy();
       await this.#input.idle();
-      await this.#grapevine.leave();
+      ({ undelivered } = await this.#leave());
       clearInterval(heldOpen);
     }
     await failed;
     await Promise.race([this.#output.drained(), after(FLUSH_TIMEOUT_MS)]);
+    return !this.#options.exitOnEnd || undelivered === 0;
+  }
+
+  async #leave(): Promise<LeaveReport> {
+    const report = await this.#grapevine.leave({ deadlineMs: this.#options.leaveWithinMs });
+    const { undelivered, gossips } = report;
+    const where = Object.entries(gossips).map(([name, count]) => `${count} in ${name}`);
+    if (undelivered > 0)
+      process.stderr.write(
+        `not delivered: ${undelivered} of the writes made here (${where.join(', ')}); no other node is known to have them, so they are lost. --leave-within waits longer; the log says why nobody took them\n`,
+      );
+    return report;
   }
 
   /** Reads keys and certificates again. One after the other: who says it twice means the later. */
@@ -134,6 +152,10 @@ class Agent {
   async #printMembers(): Promise<void> {
     for await (const change of this.#grapevine.memberChanges()) {
       const at = wallMs();
+      if (change.type === 'refused') {
+        this.#print({ event: 'refused', at, node: this.#grapevine.name, ...change.refusal });
+        continue;
+      }
       const up = change.type === 'members' ? change.members : [change.member];
       const event = change.type === 'members' ? 'nodeup' : change.type;
       for (const { name, url, meta = {} } of up) {

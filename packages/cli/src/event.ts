@@ -6,7 +6,7 @@
  *  2. With `--json` every event is one line of JSON, whatever a value holds.
  */
 import { printable } from '@grapevine/core';
-import type { GossipStatus, Meta } from '@grapevine/node';
+import type { GossipStatus, Meta, Refusal } from '@grapevine/node';
 
 /** An id with what it holds. */
 export interface PrintedEntry {
@@ -40,6 +40,8 @@ export type AgentEvent =
       readonly id: string;
       readonly value: { readonly url: string | null; readonly meta?: Meta };
     })
+  /** This node refused another, or was refused; `peer`, `url` and `address` are null where they are not known. */
+  | (Common & { readonly event: 'refused' } & Refusal)
   | (InGossip & PrintedEntry & { readonly event: 'deadletter'; readonly error: string })
   /** The answer to `{"status": true}`, one for each gossip. */
   | (InGossip & { readonly event: 'status' } & GossipStatus);
@@ -75,6 +77,8 @@ function detail(event: AgentEvent): string | string[] {
     }
     case 'deadletter':
       return `${event.gossip}: ${shown(event)}: ${event.error}`;
+    case 'refused':
+      return `${event.by === 'us' ? 'refuses' : 'is refused by'} ${event.peer ?? event.url ?? event.address ?? 'a node'}: ${event.code}: ${event.message}`;
     case 'status':
       return `${event.gossip}: ${event.ids} ids, ${event.peers} peers, hash ${event.hash}`;
     default:

@@ -3,7 +3,7 @@
  * The `grapevine` command: what can be asked for, and with which exit code it ends.
  *
  * Invariants
- *  1. 0: done. 1: the world refused (a port in use). 2: asked wrongly; standard error says everything that was wrong.
+ *  1. 0: done. 1: the world refused (a port in use), or nobody took what was to be delivered. 2: asked wrongly; standard error says everything that was wrong.
  *  2. Nothing is decided here: words become options, and options are judged by who owns them.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
@@ -57,6 +57,7 @@ interface AgentFlags extends SecurityFlags {
   readonly redialMaxMs?: number;
   readonly vitals?: string;
   readonly exitOnEnd?: true;
+  readonly leaveWithin?: number;
   readonly json?: true;
   readonly logLevel: string;
 }
@@ -123,6 +124,7 @@ function agentOptions(flags: AgentFlags): AgentOptions {
     },
     json: flags.json === true,
     exitOnEnd: flags.exitOnEnd === true,
+    leaveWithinMs: flags.leaveWithin,
     vitals: flags.vitals,
     readSecurity,
   };
@@ -232,14 +234,22 @@ function program(): Command {
     .option('--ping-interval-ms <ms>', 'after how long a silent peer is pinged', scalar)
     .option('--redial-max-ms <ms>', 'the longest wait between two dials of a peer', scalar)
     .option('--vitals <gossip>', 'write the vital signs of this process into this gossip once a second')
-    .option('--exit-on-end', 'leave when standard input ends')
+    .option('--exit-on-end', 'leave when standard input ends; exit code 1 if no other node has what was written')
+    .addOption(
+      new Option(
+        '--leave-within <duration>',
+        'how long leaving waits for others to have what was written, such as 30s (default: 5s)',
+      ).argParser(duration),
+    )
     .option('--json', 'print events as JSON')
     .addOption(
       new Option('--log-level <level>', 'what the log on standard error holds')
         .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
         .default('warn'),
     )
-    .action(async (flags: AgentFlags) => runAgent(agentOptions(flags)));
+    .action(async (flags: AgentFlags) => {
+      if (!(await runAgent(agentOptions(flags)))) process.exitCode = 1;
+    });
 
   grapevine
     .command('demo')

@@ -95,6 +95,12 @@ export const errorCodes = {
   WRITE_REFUSED: 'caller',
   /** A supervisor had to restart its children more often than `maxRestarts` within `withinMs`. */
   RESTART_LIMIT: 'caller',
+  /** A node that left had writes that no other node is known to have taken. */
+  UNDELIVERED: 'world',
+  /** No other member was met in time. */
+  JOIN_TIMEOUT: 'world',
+  /** An instance did not come to hold in time what a peer had. */
+  SYNC_TIMEOUT: 'world',
   /** A node was used after it was left or closed. */
   CLOSED: 'caller',
 } as const;

@@ -140,6 +140,13 @@ export interface Membership {
   readonly name: string;
   /** Asked where `discover` says so. @default none */
   readonly sources?: readonly Discovery[];
+  /**
+   * Whether it was given others to find: addresses or sources. Without, a node may be alone, and waits for nobody.
+   * @default true
+   */
+  readonly seeks?: boolean;
+  /** What a node with this module says of itself at first. @default nothing */
+  readonly meta?: Meta;
   /** Whether a peer's message is one of this module's: anything else costs its sender the connection. */
   accepts(body: unknown): boolean;
   /**

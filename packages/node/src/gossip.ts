@@ -12,7 +12,6 @@ import {
   type Change,
   type DeadLetter,
   type Entry,
-  type GossipError,
   type GossipEvent,
   type GossipMessage,
   type GossipStatus,
@@ -22,7 +21,9 @@ import {
   type HiddenUpdate,
   type Ref,
   remove,
+  synced,
   type Version,
+  type WaitingOptions,
   type WriteReply,
 } from '@grapevine/actors';
 
@@ -69,6 +70,8 @@ export interface Host {
   readonly system: Ref<never>;
   /** @throws GossipError CLOSED */
   assertOpen(): void;
+  /** What a promise comes to; that the node was closed meanwhile is told as that. @throws (rejects) GossipError CLOSED */
+  whileOpen<T>(promise: Promise<T>): Promise<T>;
   /** A name that no other subscriber has. */
   subscriberName(): string;
   /** Remembers a feed until it ends, so that closing the node ends it. */
@@ -125,6 +128,20 @@ export class Gossip {
   async remove(id: string): Promise<Written> {
     const [version] = await this.#write((replyTo) => remove(id, { replyTo }));
     return { version: version as Version };
+  }
+
+  /**
+   * Waits until this instance has once held all that a peer had since its start: their hashes were equal, or a whole transfer
+   * has come, and was judged and stored. With `rumor`, which never compares, until it has met a peer: what was told before is
+   * not told again. Where the node may be alone there is nothing to wait for. A peer that has itself just started counts.
+   * @param options.timeoutMs the longest wait; Infinity waits for ever. @default 10000
+   * @throws (rejects) GossipError, while the instance goes on trying: PROTOCOL_MISMATCH when all members run another protocol
+   *   under this name; what `grapevine.joined()` rejects with when every seed refuses this node; SYNC_TIMEOUT, with the last
+   *   refusal as its cause; CLOSED; OPTIONS_INVALID
+   */
+  async synced(options: WaitingOptions = {}): Promise<void> {
+    this.#host.assertOpen();
+    await this.#host.whileOpen(synced(this.ref, options));
   }
 
   /** @returns the value, or `undefined` */
@@ -184,7 +201,7 @@ export class Gossip {
     return this.#open().status();
   }
 
-  /** What readers here see, in full. */
+  /** What readers here see, in full. One that was taken before the node stopped goes on with what was here then (`stopped`). */
   get view(): GossipView {
     return this.#open();
   }
@@ -196,14 +213,9 @@ export class Gossip {
 
   async #write(message: (replyTo: Ref<WriteReply>) => GossipMessage): Promise<readonly Version[]> {
     this.#host.assertOpen();
-    let reply: WriteReply;
-    try {
-      reply = await ask<GossipMessage, WriteReply>(this.ref, message, { timeoutMs: WRITE_TIMEOUT_MS });
-    } catch (error) {
-      // Closing the node while a write waits for its turn is told as what it is.
-      if ((error as Partial<GossipError>).code === 'ACTOR_GONE') this.#host.assertOpen();
-      throw error;
-    }
+    const reply = await this.#host.whileOpen(
+      ask<GossipMessage, WriteReply>(this.ref, message, { timeoutMs: WRITE_TIMEOUT_MS }),
+    );
     if (!reply.ok) throw reply.error;
     return reply.versions;
   }

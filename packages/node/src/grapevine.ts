@@ -10,7 +10,11 @@ import {
   GossipError,
   type GossipOptions,
   type GossipStatus,
+  joined,
+  leave,
   leaveGrapevine,
+  type LeaveOptions,
+  type LeaveReport,
   type LinkStatus,
   ask,
   describe,
@@ -26,6 +30,7 @@ import {
   nodeView,
   type NodeView,
   ready,
+  type Refusal,
   type KeyMaterial,
   type Ref,
   renewTls,
@@ -40,6 +45,7 @@ import {
   stopTree,
   swim,
   type TransportTls,
+  type WaitingOptions,
 } from '@grapevine/actors';
 import { start, stop } from 'nact';
 
@@ -74,12 +80,18 @@ export interface GrapevineOptions extends Omit<NodeOptions, 'logger'> {
 export type MemberChange =
   /** All who are there, without this node. Comes first, and again when the reader fell behind. */
   | { readonly type: 'members'; readonly members: readonly Member[] }
-  | { readonly type: MemberEvent['type']; readonly member: Member };
+  | { readonly type: MemberEvent['type']; readonly member: Member }
+  /** This node refused another, or was refused. The same again is told once a minute at most. */
+  | { readonly type: 'refused'; readonly refusal: Refusal };
 
 export interface GrapevineStatus {
   readonly name: string;
   readonly url: string | null;
   readonly epoch: number;
+  /** Whether it has met another member, or may be alone, as `joined()` waits for. */
+  readonly joined: boolean;
+  /** Connections that came to nothing since one side refused the other: the last few, the latest last. */
+  readonly refusals: readonly Refusal[];
   readonly members: readonly Member[];
   /** Who is known, and how: also who is down or has left, for a while. */
   readonly roster: readonly MemberStatus[];
@@ -159,10 +171,29 @@ export class Grapevine {
     return gossip;
   }
 
-  /** Who is there now, as far as this node knows, without itself. */
-  members(): readonly Member[] {
+  /**
+   * Waits until this node has met another member, or may be alone: since it was given no seeds and no peers, or all of them
+   * lead to itself. Once so, it stays so.
+   * @param options.timeoutMs the longest wait; Infinity waits for ever. @default 10000
+   * @returns who is there then, without this node; nobody where it may be alone
+   * @throws (rejects) GossipError, while the node goes on trying: the error of the refusal (WRONG_CLUSTER, KEY_MISMATCH,
+   *   KEY_REQUIRED, VERSION_UNSPEAKABLE, NAME_TAKEN, CERTIFICATE_REFUSED, PLAINTEXT_REFUSED) when every seed or peer refuses
+   *   it; JOIN_TIMEOUT, with the last refusal or failure as its cause; CLOSED; OPTIONS_INVALID
+   */
+  async joined(options: WaitingOptions = {}): Promise<readonly Member[]> {
     this.#host.assertOpen();
-    return this.#view.members;
+    return this.#host.whileOpen(joined(this.ref, options));
+  }
+
+  /**
+   * Who is there now, as far as this node knows: the others, and this node too, first, where that is asked for.
+   * @param options.self whether this node is among them. @default false
+   * @throws GossipError CLOSED
+   */
+  members({ self = false }: { readonly self?: boolean | undefined } = {}): readonly Member[] {
+    this.#host.assertOpen();
+    const { members } = this.#view;
+    return self ? [this.#view.self, ...members] : members;
   }
 
   /**
@@ -231,13 +262,39 @@ export class Grapevine {
   status(): GrapevineStatus {
     this.#host.assertOpen();
     const { name, url, epoch, members, roster, links, subscribers, subscribersBehind } = this.#view;
+    const { joined: hasJoined, refusals } = this.#view;
     const gossips = Object.fromEntries([...this.#gossips].map(([gossip, instance]) => [gossip, instance.status()]));
-    return { name, url, epoch, members, roster, links, subscribers, subscribersBehind, gossips };
+    return {
+      name,
+      url,
+      epoch,
+      joined: hasJoined,
+      refusals,
+      members,
+      roster,
+      links,
+      subscribers,
+      subscribersBehind,
+      gossips,
+    };
   }
 
-  /** Says goodbye, hands over what waits to be sent, and stops. @returns when all is gone. Never rejects */
-  leave(): Promise<void> {
-    return this.#host.close(() => leaveGrapevine(this.ref));
+  /**
+   * Leaves in good order: waits until another node is known to have each write of this one, up to the deadline, unless it was
+   * given no seeds and no peers and knows nobody; says goodbye, and stops. What comes first, `leave` or `close`, decides.
+   * @param options.deadlineMs how long to wait for others at most, in milliseconds. @default 5000
+   * @param options.required whether it is an error when something was not delivered. @default false
+   * @returns when all is gone: how many writes no other node is known to have, which are lost
+   * @throws (rejects) GossipError UNDELIVERED if it is `required`, with the report in its context: the node has stopped;
+   *   OPTIONS_INVALID, nothing done
+   */
+  async leave(options: LeaveOptions = {}): Promise<LeaveReport> {
+    const { deadlineMs } = options;
+    // What is wrong with the options is found before anything is done.
+    leave({ deadlineMs });
+    await this.#host.close(async () => void (await leaveGrapevine(this.ref, { deadlineMs })));
+    // It has stopped by now, and says the same again.
+    return leaveGrapevine(this.ref, options);
   }
 
   /** Stops at once: connections are closed, and peers hear no goodbye. @returns when all is gone. Never rejects */
@@ -246,8 +303,8 @@ export class Grapevine {
   }
 
   /** As `leave`, for `await using`. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.leave();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.leave();
   }
 }
 
@@ -281,6 +338,16 @@ class NodeHost implements Host {
 
   drop(feed: Pick<Feed<unknown>, 'finish'>): void {
     this.#feeds.delete(feed);
+  }
+
+  async whileOpen<T>(promise: Promise<T>): Promise<T> {
+    try {
+      return await promise;
+    } catch (error) {
+      // Closing the node while somebody waits is told as what it is.
+      if ((error as Partial<GossipError>).code === 'ACTOR_GONE') this.assertOpen();
+      throw error;
+    }
   }
 
   close(stopNode: () => Promise<void>): Promise<void> {
@@ -321,6 +388,8 @@ function membershipOf({
 
 function deliver(event: NodeEvent, feed: Feed<MemberChange>): void {
   switch (event.type) {
+    case 'refused':
+      return feed.append([{ type: 'refused', refusal: event.refusal }]);
     case 'members':
       return feed.begin({ type: 'members', members: event.members });
     case 'nodeup':

@@ -25,6 +25,8 @@ export {
   type HiddenOptions,
   type HiddenUpdate,
   type KeyMaterial,
+  type LeaveOptions,
+  type LeaveReport,
   type LinkStatus,
   type Logger,
   type NodeOptions,
@@ -32,6 +34,7 @@ export {
   observeMembers,
   type ObserveOptions,
   type PushContext,
+  type Refusal,
   type SecurityOptions,
   type Seed,
   type Stored,
@@ -39,6 +42,7 @@ export {
   type SwimOptions,
   type TransportTls,
   type Version,
+  type WaitingOptions,
 } from '@grapevine/actors';
 export {
   entropy,

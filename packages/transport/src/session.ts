@@ -43,6 +43,8 @@ export interface Session {
   readonly dialled: boolean;
   /** Whether frames are sealed by the keys of both: with keys, where no TLS connection is bound to the proofs. */
   readonly isSealed: boolean;
+  /** The network address of the peer; null where the medium has none. Of an IPv6 address, its network of 64 bits. */
+  readonly address: string | null;
   /**
    * Takes what came in, at most once a turn. Until it is set the socket is paused.
    * Frames may be views of one larger buffer: copy what is kept.

@@ -50,6 +50,8 @@ export interface TransportEvents {
   dialFailed?(url: string, error: GossipError, nextAttemptInMs: number | null): void;
   /** How a dial that `connect` asked for has ended: once for each. `opened` comes before `connected`. */
   dialEnded?(end: DialEnd): void;
+  /** How one of the dials has ended that `dial` asked for and that are repeated. */
+  redialled?(end: DialEnd): void;
 }
 
 export interface RotateOptions {
@@ -372,7 +374,9 @@ export class MediumTransport implements Transport {
   }
 
   /** How one of the dials that are repeated has ended. */
-  #redialled(target: Target, { outcome, peer, error }: DialResult): void {
+  #redialled(target: Target, result: DialResult): void {
+    this.#events.redialled?.({ url: target.url, ...result });
+    const { outcome, peer, error } = result;
     switch (outcome) {
       case 'connected':
         // `Redial` knew before the session was opened.

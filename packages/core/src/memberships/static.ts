@@ -33,7 +33,12 @@ export function staticMembership(options: Partial<StaticOptions> = {}): Membersh
   const violations: Violation[] = [];
   const { peers } = fillOptions('', options, rules, violations);
   throwViolations(violations);
-  return { name: 'static', accepts: () => false, create: (environment) => new StaticMachine(environment, peers) };
+  return {
+    name: 'static',
+    seeks: peers.length > 0,
+    accepts: () => false,
+    create: (environment) => new StaticMachine(environment, peers),
+  };
 }
 
 class StaticMachine implements MembershipMachine {

@@ -90,6 +90,8 @@ export function swim(options: Partial<SwimOptions> = {}): Membership {
   return {
     name: 'swim',
     sources: resolved.seeds.filter((seed): seed is Discovery => typeof seed !== 'string'),
+    seeks: resolved.seeds.length > 0,
+    meta: resolved.meta,
     accepts: isSwimMessage,
     problem: swimProblem,
     create: (environment) => new SwimMachine(environment, resolved),

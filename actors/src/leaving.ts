@@ -1,0 +1,84 @@
+/**
+ * Leaving: bringing what was written here to somebody else, and saying what nobody has.
+ *
+ * Invariants
+ *  1. A node that may meet others waits until a connected peer is known to have each of its writes, up to the deadline; one
+ *     that was given nobody to find, and has nobody to hope for, waits for nobody.
+ *  2. What is reported as undelivered was known of no connected peer when the node, or the instance, stopped.
+ *
+ * Source: docs/lifecycle.md; core's `deliveries.ts` has what is known of whom.
+ */
+
+import { performance } from 'node:perf_hooks';
+
+import { GossipError } from '@grapevine/core';
+
+import type { Holding } from './holding.ts';
+import type { InstanceMessage } from './instance-messages.ts';
+import { isGone, statsOf, tell } from './kernel/actor.ts';
+import { ask } from './kernel/ask.ts';
+import type { Ref } from './kernel/nact.ts';
+import type { LeaveOptions, LeaveReport } from './leave-report.ts';
+import type { Node } from './node.ts';
+
+/** How long what waits in the mailboxes may take in any case, in milliseconds. */
+const FLUSH_MS = 1000;
+/** The first and the longest pause between two questions to the peers, in milliseconds. */
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 250;
+
+/** Has all that was sent to these instances done, and waits until peers have what was written. Never rejects. */
+export async function deliver(node: Node, holdings: readonly Holding[], deadlineMs: number): Promise<void> {
+  const endMs = performance.now() + deadlineMs;
+  const flush = (replyTo: Ref<true>): InstanceMessage => ({ type: 'flush', replyTo });
+  const flushMs = Math.min(Math.max(FLUSH_MS, deadlineMs), 2 ** 31 - 1);
+  await Promise.allSettled(holdings.map(({ ref }) => ask(ref, flush, { timeoutMs: flushMs })));
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    const waiting = holdings.filter((holding) => !isGone(holding.ref) && (holding.undelivered() ?? 0) > 0);
+    const leftMs = endMs - performance.now();
+    if (waiting.length === 0 || leftMs <= 0 || !mayMeetOthers(node)) return;
+    for (const { ref } of waiting) tell(ref, { type: 'confirm' });
+    await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, leftMs)));
+  }
+}
+
+/** Whether anybody may yet take what is here: is connected or known, or was configured and can be found. */
+function mayMeetOthers({ arrival, lines, members, roster }: Node): boolean {
+  if (lines.size > 0 || members.length > 0 || roster.some(({ state }) => state === 'down')) return true;
+  const { state } = arrival;
+  return arrival.seeks && state !== 'alone';
+}
+
+/** How many writes of an instance would be lost with it now; messages that wait count as one each. */
+export function undeliveredOf(holding: Holding): number | undefined {
+  const undelivered = holding.undelivered();
+  return undelivered === undefined ? undefined : undelivered + (statsOf(holding.ref)?.queued ?? 0);
+}
+
+/** What is, or was at its end, undelivered of a node's instances. */
+export function reportOf(node: Node): LeaveReport {
+  const gossips: Record<string, number> = {};
+  const unknown: string[] = [];
+  const running = Array.from(node.holdings, ([name, holding]) => [name, undeliveredOf(holding)] as const);
+  for (const [instance, undelivered] of [...node.abandoned, ...running]) {
+    if (undelivered === undefined) unknown.push(instance);
+    else if (undelivered > 0) gossips[instance] = (gossips[instance] ?? 0) + undelivered;
+  }
+  const undelivered = Object.values(gossips).reduce((sum, count) => sum + count, 0);
+  return { undelivered, gossips, unknown };
+}
+
+/** @throws GossipError UNDELIVERED, when that is asked for and something was not delivered */
+export function checkReport(report: LeaveReport, what: string, { required = false }: LeaveOptions): LeaveReport {
+  if (required && report.undelivered > 0) throw undeliveredError(report, what);
+  return report;
+}
+
+export function undeliveredError({ undelivered, gossips }: LeaveReport, what: string): GossipError {
+  const where = Object.entries(gossips).map(([name, count]) => `${count} in '${name}'`);
+  return new GossipError(
+    'UNDELIVERED',
+    `${what} has stopped, and no other node is known to have ${undelivered === 1 ? 'a write' : `${undelivered} writes`} of it (${where.join(', ')}). See status().refusals and the log for why no peer took them; give leave() a longer deadlineMs (--leave-within) where peers are slow or start late.`,
+    { stateChanged: true, context: { undelivered, gossips } },
+  );
+}
