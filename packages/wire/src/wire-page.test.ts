@@ -177,6 +177,8 @@ describe('docs/wire.md', () => {
       ['bucket of (node-a, 1763866839000)', bucketOf(a)],
       ["live bucket of 'k1'", liveBucketOf('k1')],
       ["contentId({ field: 'value' })", contentId({ field: 'value' })],
+      ['contentId(4294967296)', contentId(2 ** 32)],
+      ['contentId(5n)', contentId(5n)],
     ];
     expect(vectors.filter(([name, value]) => !page.includes(`| \`${name}\` | ${value} |`))).toEqual([]);
   });
