@@ -375,6 +375,25 @@ describe('a peer that floods', () => {
     expect(liar.closed).toBe(0);
   });
 
+  test('with messages for an instance that the node does not have is held too', async () => {
+    const node = cluster.node('a', { maxUpdatesPerSecond: 1000 });
+    await ready(node);
+    const liar = await new Liar().join(node);
+    for (let i = 0; i < 3000; i++) liar.say({ type: 'pull' });
+    await until(() => (nodeView(node).links[0]?.throttled ?? 0) > 0);
+    expect(liar.closed).toBe(0);
+  });
+
+  test('with pings and pongs is held too', async () => {
+    const node = cluster.node('a', { maxUpdatesPerSecond: 1000 });
+    await ready(node);
+    const liar = await new Liar().join(node);
+    await until(() => (nodeOf(node).lines.get('liar')?.session.onControls ?? null) !== null);
+    for (let i = 0; i < 30; i++) nodeOf(node).lines.get('liar')?.session.onControls?.(100);
+    await until(() => (nodeView(node).links[0]?.throttled ?? 0) > 0);
+    expect(liar.closed).toBe(0);
+  });
+
   test('with bytes is held too', async () => {
     const node = cluster.node('a', { maxBytesPerSecond: 65_536 });
     spawnGossip(node);

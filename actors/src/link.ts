@@ -83,6 +83,7 @@ class Link implements Behaviour<LinkMessage> {
       tell(self.ref, { type: 'frames', frames, bytes });
       if (this.#waitingBytes >= WAITING_BYTES) line.hold(this);
     };
+    line.session.onControls = (count) => tell(self.ref, { type: 'controls', count });
   }
 
   get #peer(): string {
@@ -99,6 +100,10 @@ class Link implements Behaviour<LinkMessage> {
         }
         if (this.#waitingBytes < WAITING_BYTES / 2) this.#line.release(this);
         this.#spend(message.bytes - FRAME_BYTES * message.frames.length);
+        return;
+      case 'controls':
+        this.#work += message.count;
+        this.#spend(0);
         return;
       case 'allowed':
         this.#isAwaiting = false;
@@ -234,8 +239,11 @@ class Link implements Behaviour<LinkMessage> {
   #read(frame: Uint8Array): void {
     try {
       const incoming = this.#decoder.decode(frame);
-      if (incoming?.type !== 'gossip') this.#work += 1 + Math.floor(frame.length / CONTROL_BYTES_OF_WORK);
-      if (incoming !== null) this.#take(incoming, frame.length);
+      // Counted for whomever it is, before that is looked for: a message for nobody was work as well.
+      const work =
+        incoming?.type === 'gossip' ? workOf(incoming.message) : 1 + Math.floor(frame.length / CONTROL_BYTES_OF_WORK);
+      this.#work += work;
+      if (incoming !== null) this.#take(incoming, frame.length, work);
     } catch (error) {
       if (!isGossipError(error) || error.fault !== 'peer') throw error;
       const fields = { node: this.#node.options.name, peer: this.#peer, err: error };
@@ -256,7 +264,7 @@ class Link implements Behaviour<LinkMessage> {
   }
 
   /** @throws GossipError FRAME_MALFORMED */
-  #take(incoming: Incoming, frameBytes: number): void {
+  #take(incoming: Incoming, frameBytes: number, work: number): void {
     switch (incoming.type) {
       case 'channel':
         this.#declared.set(incoming.channel, incoming);
@@ -268,8 +276,6 @@ class Link implements Behaviour<LinkMessage> {
         const party = this.#parties.get(channel);
         if (party !== undefined) {
           if (!party.accepts(message)) throw malformed(whyNot(party, message));
-          const work = workOf(message);
-          this.#work += work;
           this.#gather(party, { from: this.#peer, message }, weightOf(message, frameBytes), work);
         } else if (!this.#declared.has(channel))
           throw malformed(`a message on channel ${channel}, which was not declared`);

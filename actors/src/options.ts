@@ -10,9 +10,10 @@
 
 import {
   fillOptions,
-  hasControl,
+  hasHidden,
   hybrid,
   isBoolean,
+  isPlainUrl,
   type Membership,
   type OptionCheck,
   type OptionRules,
@@ -179,7 +180,10 @@ function textOf(maxBytes: number): OptionCheck {
 /** Names and labels end in logs and in terminals. */
 function labelOf(maxBytes: number): OptionCheck {
   return (value) =>
-    textOf(maxBytes)(value) ?? (hasControl(value as string) ? 'must be without control characters' : undefined);
+    textOf(maxBytes)(value) ??
+    (hasHidden(value as string)
+      ? 'must be without control characters, separators of lines and invisible characters'
+      : undefined);
 }
 
 const isUrl: OptionCheck = (value) =>
@@ -213,7 +217,7 @@ const isListen: OptionCheck = (value) => {
 };
 
 const isInstanceName: OptionCheck = (value) =>
-  textOf(255)(value) ??
+  labelOf(255)(value) ??
   ((value as string).startsWith('$') ? "must not begin with '$', which the node keeps for itself" : undefined);
 
 const isHandlerOrRef: OptionCheck = (value) =>
@@ -276,7 +280,11 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
   if (options.transport === createWebSocketTransport) {
     if (violations.every(({ path }) => path !== 'listen')) violations.push(...exposures(options));
     if (options.advertise !== null && violations.every(({ path }) => path !== 'advertise')) {
-      const problem = urlProblem(options.advertise);
+      const problem =
+        urlProblem(options.advertise) ??
+        (isPlainUrl(options.advertise)
+          ? undefined
+          : 'must be scheme, host and port alone (the path may be / or /grapevine): peers refuse another (--advertise)');
       if (problem !== undefined) violations.push({ path: 'advertise', problem });
     }
   }

@@ -31,7 +31,7 @@ const most = (o: Options): number =>
   48 * MIB +
   (2 * o.maxBytes + 800 * o.maxIds + 1500 * o.maxOrigins + 64 * MIB) +
   o.maxConnections * (48 * MIB + 16 * o.maxFrameBytes + 600 * numbers(o)) +
-  o.maxHandshakes * (o.maxFrameBytes + MIB / 16);
+  o.maxHandshakes * (MIB / 8);
 
 interface Report {
   readonly peakBytes: number;
@@ -317,7 +317,7 @@ describe('the most memory of a node', () => {
       '48 MiB',
       '2 × `maxBytes` + 800 × `maxIds` + 1,500 × `maxOrigins` + 64 MiB',
       '`maxConnections` × (48 MiB + 16 × `maxFrameBytes` + 600 × numbers)',
-      '`maxHandshakes` × (`maxFrameBytes` + 64 KiB)',
+      '`maxHandshakes` × 128 KiB',
     ])
       expect(page).toContain(term);
   });

@@ -147,7 +147,7 @@ describe('a stranger who dials', () => {
     there[0]?.send(reflecting.heard[0] as Buffer);
     await until('the end of the dial', () => pair.a.dialEnds.length === 1);
     // It has met itself, by way of the stranger, and proves nothing to itself.
-    expect(pair.a.dialEnds).toMatchObject([{ outcome: 'self' }]);
+    expect(pair.a.dialEnds).toMatchObject([{ outcome: 'self', error: { code: 'PEER_UNREACHABLE' } }]);
     expect([hellos.length, reflecting.heard.length]).toEqual([1, 1]);
     isUnharmed(pair);
   });
@@ -214,6 +214,26 @@ describe('a stranger who is dialled', () => {
     const a = await dialled((socket, heard) => socket.send(heard.at(-1) as Buffer));
     expect(a.dialEnds).toMatchObject([{ outcome: 'refused', peer: null, error: { code: 'KEY_MISMATCH' } }]);
     expect(a.refusals[0]?.error.message).toMatch(/^our own nonce came back/);
+  });
+
+  test('and puts our nonce into a hello of its own is refused, and the URL is tried again like others', async () => {
+    const url = await strangers.serve((socket) => {
+      socket.on('error', () => {});
+      socket.on('message', (data) => nonces.push(helloIn(bytesOf(data)).nonce as Uint8Array));
+      sockets.push(socket);
+    });
+    const nonces: Uint8Array[] = [];
+    const sockets: WebSocket[] = [];
+    const a = await aScene().node('a', { handshakeTimeoutMs: 2000, redialMinMs: 1, redialMaxMs: 20 });
+    a.transport.connect(url);
+    a.transport.dial([`${url}/`]);
+    await until('both dials', () => nonces.length === 2);
+    // Each is said to the other.
+    sockets[0]?.send(encodeHello(aHello({ nonce: nonces[1] as Uint8Array })));
+    await until('the end of the dial', () => a.dialEnds.length === 1);
+    expect(a.dialEnds).toMatchObject([{ outcome: 'refused', error: { code: 'KEY_MISMATCH' } }]);
+    sockets[1]?.terminate();
+    await until('it is tried again', () => nonces.length > 3);
   });
 
   test('and returns the proof as its own is refused', async () => {

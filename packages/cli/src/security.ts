@@ -6,7 +6,8 @@
  *  2. What is read from a file is never part of a complaint; its path, its line and what is wrong are.
  *  3. Read again, the same files give what they hold then, or one complaint that leaves everything as it was.
  */
-import { readFileSync } from 'node:fs';
+import { isUtf8 } from 'node:buffer';
+import { readFileSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { GossipError, type SecurityOptions, type TransportTls } from '@grapevine/node';
 
@@ -21,6 +22,9 @@ export interface SecurityFlags {
   readonly insecure?: true;
   readonly channelBinding: boolean;
 }
+
+/** The bits of a mode by which others than the owner and its group read or write a file. */
+const forEverybody = 0o006;
 
 /** Adds the flags that all who connect have. */
 export function addSecurityFlags(command: Command): Command {
@@ -57,6 +61,7 @@ export function securityOf(flags: SecurityFlags): SecurityOptions {
 
 /** Empty lines mean nothing, nor do those that begin with `#`. */
 function keysIn(path: string): string[] {
+  warnOfReaders('--key-file', path);
   const keys = contentOf('--key-file', path)
     .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
@@ -74,6 +79,7 @@ function tlsOf({ tlsCert, tlsKey, tlsCa, tlsClients, tlsNames }: SecurityFlags):
   }
   if ((tlsCert === undefined) !== (tlsKey === undefined))
     throw new GossipError('OPTIONS_INVALID', '--tls-cert and --tls-key belong together: give both or neither.');
+  if (tlsKey !== undefined) warnOfReaders('--tls-key', tlsKey);
   return {
     ...(tlsCert === undefined ? {} : { cert: contentOf('--tls-cert', tlsCert) }),
     ...(tlsKey === undefined ? {} : { key: contentOf('--tls-key', tlsKey) }),
@@ -84,10 +90,24 @@ function tlsOf({ tlsCert, tlsKey, tlsCa, tlsClients, tlsNames }: SecurityFlags):
 }
 
 function contentOf(flag: string, path: string): string {
+  let bytes: Buffer;
   try {
-    return readFileSync(path, 'utf8');
+    bytes = readFileSync(path);
   } catch (cause) {
     const why = (cause as NodeJS.ErrnoException).code ?? 'it cannot be read';
     throw new GossipError('OPTIONS_INVALID', `${flag} ${path} cannot be read: ${why}.`, { cause });
   }
+  if (!isUtf8(bytes))
+    throw new GossipError(
+      'OPTIONS_INVALID',
+      `${flag} ${path} is no text (UTF-8): write keys as text, such as \`openssl rand -hex 32\` makes, and certificates as PEM.`,
+    );
+  return bytes.toString('utf8');
+}
+
+/** Says so where everybody on the machine may read or write a secret. Windows has no such mode. */
+function warnOfReaders(flag: string, path: string): void {
+  const mode = process.platform === 'win32' ? 0 : (statSync(path, { throwIfNoEntry: false })?.mode ?? 0);
+  if ((mode & forEverybody) !== 0)
+    process.stderr.write(`warning: everybody on this machine may read or write ${flag} ${path}: chmod 600 ${path}\n`);
 }

@@ -64,8 +64,16 @@ export interface DialEnd {
   readonly outcome: 'connected' | 'duplicate' | 'self' | 'refused' | 'failed';
   /** Who answered there; `null` where nobody said. */
   readonly peer: { readonly name: string; readonly epoch: number } | null;
-  /** Why; with `refused` and `failed` only. */
+  /** Why; with `self`, `refused` and `failed` only. */
   readonly error?: GossipError;
+}
+
+/**
+ * Whether a peer may tell this as the URL of a node: a scheme, a host and perhaps a port; no user, no query, and no path but `/`
+ * or `/grapevine`. Else a member could have others send requests of its choice to another service.
+ */
+export function isPlainUrl(url: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\/[^/?#@\\\s]+(?:\/|\/grapevine)?$/i.test(url);
 }
 
 /** What a membership module can ask for. Asking has no effect on the machine before its next input. */

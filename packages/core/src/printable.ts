@@ -2,16 +2,23 @@
  * Texts of others in sentences and lines for people: nothing in them moves a cursor, ends a line or turns its direction.
  */
 
-/** Control characters, separators of lines, and what overrides or isolates a direction. */
-const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
-const CONTROL = /\p{Cc}/u;
+/**
+ * Control characters, separators of lines and paragraphs, halves of surrogate pairs, and characters of format: those that
+ * turn a direction, and those without width.
+ */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+/** These, others that leave no trace on paper, and what stands for bytes that were no text. */
+const NO_NAME = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}\ufffd]/u;
 
 /** The text, with an escape such as `\u001b` for each character that is no character to print. */
 export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(UNPRINTABLE, (character) => {
+    const code = (character.codePointAt(0) as number).toString(16).padStart(4, '0');
+    return code.length > 4 ? `\\u{${code}}` : `\\u${code}`;
+  });
 }
 
-/** Whether a text has a control character, which no name and no URL of a node may have. */
-export function hasControl(text: string): boolean {
-  return CONTROL.test(text);
+/** Whether a text has a character that no name, label and URL may have: one that cannot be seen, or that changes how others look. */
+export function hasHidden(text: string): boolean {
+  return NO_NAME.test(text);
 }

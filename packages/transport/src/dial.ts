@@ -80,7 +80,7 @@ export function resultOf(
     return unreachable(url, `${url} closed the connection before its proof: ${reason}`);
   switch (code) {
     case closeCodes.SELF:
-      return { outcome: 'self', peer: identityOf(self) };
+      return { outcome: 'self', peer: identityOf(self), error: leadsToSelf(url) };
     case closeCodes.DUPLICATE:
       return { outcome: 'duplicate', peer: identityOf(peer) };
     case closeCodes.CONNECTION_LOST:
@@ -97,6 +97,12 @@ export function resultOf(
     }
   }
   return unreachable(url, `${url} closed the connection before its hello: ${reason || 'no reason given'}`, cause);
+}
+
+/** Before a proof it is a guess: a stranger could return what this node says. So it is tried again like what cannot be reached. */
+function leadsToSelf(url: string): GossipError {
+  const message = `${url} leads to this node itself, or to a stranger that returns what this node says: do not list it as a seed or a peer of this node`;
+  return new GossipError('PEER_UNREACHABLE', message, { context: { url } });
 }
 
 /** Without what else a `Peer` tells. */

@@ -2,14 +2,24 @@ import { describe, expect, test } from '@jest/globals';
 import { closeCodes } from './close-codes.ts';
 import { Gate } from './gate.ts';
 import type { Handshake } from './handshake.ts';
-import { resolveOptions } from './options.ts';
+import { resolveOptions, type TransportOptions } from './options.ts';
 import type { Refused } from './pairing.ts';
 import type { Link, Peer } from './session.ts';
 
 const aPeer = (name: string, epoch = 1): Peer => ({ name, epoch, url: null, capabilities: [], version: 1 });
 
 /** A gate with sessions that answer when the test says so, and with reservations. */
-function aGate({ maxConnections = 2, open = [] as readonly string[], reserved = [] as readonly string[] } = {}) {
+function aGate({
+  maxConnections = 2,
+  open = [],
+  reserved = [],
+  limits = {},
+}: {
+  readonly maxConnections?: number;
+  readonly open?: readonly string[];
+  readonly reserved?: readonly string[];
+  readonly limits?: Partial<TransportOptions>;
+} = {}) {
   const askers: ((lives: boolean) => void)[] = [];
   const aLink = (peer: Peer): Link => {
     const ask = (answered: (lives: boolean) => void): (() => void) => {
@@ -20,9 +30,40 @@ function aGate({ maxConnections = 2, open = [] as readonly string[], reserved = 
   };
   const links = new Map(open.map((name) => [name, aLink(aPeer(name))]));
   const reservation = (name: string): Handshake =>
-    ({ dialled: false, isReservation: true, peer: aPeer(name), socket: { address: null } }) as unknown as Handshake;
+    ({
+      dialled: false,
+      isReservation: true,
+      isOver: false,
+      isUnproven: false,
+      peer: aPeer(name),
+      socket: { address: null },
+    }) as unknown as Handshake;
   const handshakes = new Set(reserved.map(reservation));
-  const options = resolveOptions({ name: 'm', epoch: 1, maxConnections, setTimer: () => () => {} });
+  const options = resolveOptions({ name: 'm', epoch: 1, maxConnections, ...limits, setTimer: () => () => {} });
+  const gaveWay: string[] = [];
+  /** Somebody comes. @returns whether he is heard; `gaveWay` names those who had to give way */
+  const comes = (who: string, address: string, fate: 'unproven' | 'proven' | 'closing' = 'unproven'): boolean => {
+    if (gate.atDoor(address) !== null) return false;
+    const one = {
+      dialled: false,
+      isOver: fate === 'closing',
+      isUnproven: fate === 'unproven',
+      isReservation: fate === 'proven',
+      peer: fate === 'proven' ? aPeer(who) : null,
+      socket: { address },
+      refuse: () => {
+        gaveWay.push(`${who} refused`);
+        one.isOver = true;
+        one.isUnproven = false;
+      },
+      cut: () => {
+        gaveWay.push(`${who} cut`);
+        handshakes.delete(one as unknown as Handshake);
+      },
+    };
+    handshakes.add(one as unknown as Handshake);
+    return true;
+  };
   const gate = new Gate({ options, links, handshakes, canonical: (url) => url });
   const verdicts: (number | null)[] = [];
   const decide = (refused: Refused | null): void => void verdicts.push(refused?.code ?? null);
@@ -34,7 +75,7 @@ function aGate({ maxConnections = 2, open = [] as readonly string[], reserved = 
     for (const asker of askers.splice(0)) asker(lives);
     await Promise.resolve();
   };
-  return { aLink, answer, decide, gate, judged, links, verdicts };
+  return { aLink, comes, gaveWay, answer, decide, gate, judged, links, verdicts };
 }
 
 describe('at the gate', () => {
@@ -59,6 +100,43 @@ describe('at the gate', () => {
     const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `s${index}`);
     expect(aGate({ open: ['a', 'b'], reserved: names(15) }).gate.atDoor(null)).toBe(null);
     expect(aGate({ open: ['a', 'b'], reserved: names(16) }).gate.atDoor(null)?.code).toBe(full);
+  });
+
+  test('at a full door the oldest unproven one of the address with most gives way', () => {
+    const { comes, gaveWay } = aGate({ maxConnections: 100, limits: { maxHandshakes: 4 } });
+    for (const who of ['a1', 'a2', 'a3']) comes(who, 'a');
+    comes('b1', 'b');
+    expect([comes('b2', 'b'), comes('c1', 'c'), comes('a4', 'a')]).toEqual([true, true, true]);
+    // Who was told why is closing, and is the next to be cut.
+    expect(gaveWay).toEqual(['a1 refused', 'a1 cut', 'a2 refused']);
+  });
+
+  test('who has proven itself gives way to nobody', () => {
+    const { comes, gaveWay } = aGate({ maxConnections: 100, limits: { maxHandshakes: 2 } });
+    comes('a1', 'a', 'proven');
+    comes('a2', 'a', 'proven');
+    expect([comes('b1', 'b'), gaveWay]).toEqual([false, []]);
+  });
+
+  test('connections that are closing count, and are the first to be cut', () => {
+    const { comes, gaveWay } = aGate({ maxConnections: 100, limits: { maxHandshakes: 2 } });
+    comes('a1', 'a');
+    comes('b1', 'b', 'closing');
+    expect([comes('c1', 'c'), gaveWay]).toEqual([true, ['b1 cut']]);
+  });
+
+  test('of the connections that an address may have the oldest unproven one gives way', () => {
+    const { comes, gaveWay } = aGate({ maxConnections: 100, limits: { maxConnectionsPerAddress: 2 } });
+    comes('b1', 'b');
+    comes('a1', 'a');
+    comes('a2', 'a', 'proven');
+    expect([comes('a3', 'a'), gaveWay]).toEqual([true, ['a1 refused']]);
+  });
+
+  test('where nearly all connections are taken, unproven ones give way to newcomers too', () => {
+    const { comes, gaveWay } = aGate({ open: ['a', 'b'] });
+    for (let i = 0; i < 16; i++) expect(comes(`s${i}`, 'x')).toBe(true);
+    expect([comes('member', 'y'), gaveWay]).toEqual([true, ['s0 refused']]);
   });
 
   test('a newcomer waits for its former self, and goes on when that has ended', async () => {

@@ -5,9 +5,10 @@
  * Invariants
  *  1. There are never more than `maxConnections` sessions, nor more accepted connections beside them than there is room
  *     for, plus a few that have not yet said who they are: one that takes the place of an open session needs no room.
- *  2. Of those that were accepted no more than `maxHandshakes` are being heard, and no more than
- *     `maxConnectionsPerAddress` come from one address, sessions included.
- *  3. Of two living nodes of one name the one that was there stays; one that took the other's URL is its successor.
+ *  2. Of those that were accepted no more than `maxHandshakes` are being heard or are closing, but for one that has just given
+ *     way, and no more than `maxConnectionsPerAddress` come from one address, sessions included.
+ *  3. No address keeps others out by connections that prove nothing.
+ *  4. Of two living nodes of one name the one that was there stays; one that took the other's URL is its successor.
  *
  * Source: docs/wire.md; pairing.ts has the rules of pairs, former.ts the question.
  */
@@ -38,28 +39,38 @@ export class Gate {
     this.#details = details;
   }
 
-  /** Whether a connection that was accepted is heard at all. @param address where it comes from, if that is known */
+  /**
+   * Whether a connection that was accepted is heard. Where there is no room, another gives way: one that is closing already,
+   * or the oldest unproven one of the address that has most of them.
+   * @param address where it comes from, if that is known
+   */
   atDoor(address: string | null): Refused | null {
     const { links, handshakes, options } = this.#details;
-    const { maxHandshakes, maxConnectionsPerAddress, name } = options;
-    let waiting = 0;
-    let ofAddress = 0;
-    for (const { dialled, socket } of handshakes) {
-      if (dialled) continue;
-      waiting++;
-      if (socket.address === address) ofAddress++;
-    }
-    if (waiting >= maxHandshakes)
-      return tooMany(
-        (shown) => `${waiting} that dial have not said who they are (maxHandshakes of "${shown(name)}"): try again`,
+    const { maxHandshakes, maxConnections, maxConnectionsPerAddress, name } = options;
+    const isOfAddress = ({ socket }: Handshake): boolean => socket.address === address;
+    const accepted = (): Handshake[] => [...handshakes].filter(({ dialled }) => !dialled);
+    let waiting = accepted();
+    if (waiting.length >= maxHandshakes) {
+      const { length } = waiting;
+      const refused = tooMany(
+        (shown) => `${length} that dial have not said who they are (maxHandshakes of "${shown(name)}"): try again`,
       );
+      if (!giveWay(waiting, refused)) return refused;
+      waiting = accepted();
+    }
+    let ofAddress = waiting.filter(isOfAddress).length;
     for (const link of links.values()) if (!link.dialled && link.address === address) ofAddress++;
-    if (address !== null && ofAddress >= maxConnectionsPerAddress)
-      return tooMany(
+    if (address !== null && ofAddress >= maxConnectionsPerAddress) {
+      const refused = tooMany(
         (shown) =>
           `"${shown(name)}" takes ${maxConnectionsPerAddress} of an address: raise its maxConnectionsPerAddress`,
       );
-    return links.size + waiting < options.maxConnections + strangers ? null : this.#full();
+      if (!giveWay(waiting.filter(isOfAddress), refused)) return refused;
+      waiting = accepted();
+    }
+    if (links.size + waiting.length < maxConnections + strangers) return null;
+    const refused = this.#full();
+    return giveWay(waiting, refused) ? null : refused;
   }
 
   /** Whether there is room for what a dial would bring. */
@@ -143,6 +154,34 @@ export class Gate {
     const at = ({ epoch }: Peer, url: string | null): { epoch: number; url: string | null } => ({ epoch, url });
     return mayBeAnother(at(newcomer, canonical(newcomer)), at(former, canonical(former)));
   }
+}
+
+/**
+ * Has one connection give way.
+ * @param waiting that were accepted, the oldest first
+ * @returns false where all have proven themselves
+ */
+function giveWay(waiting: readonly Handshake[], { code, reason }: Refused): boolean {
+  const closing = waiting.find(({ isOver }) => isOver);
+  if (closing !== undefined) {
+    // It was told why already. What is left of it is waiting for its close frame.
+    closing.cut();
+    return true;
+  }
+  const oldest = oldestOfBusiest(waiting.filter(({ isUnproven }) => isUnproven));
+  oldest?.refuse(code, reason);
+  return oldest !== undefined;
+}
+
+function oldestOfBusiest(unproven: readonly Handshake[]): Handshake | undefined {
+  const counts = new Map<string | null, number>();
+  let busiest: string | null = null;
+  for (const { socket } of unproven) {
+    const count = (counts.get(socket.address) ?? 0) + 1;
+    counts.set(socket.address, count);
+    if (count > (counts.get(busiest) ?? 0)) busiest = socket.address;
+  }
+  return unproven.find(({ socket }) => socket.address === busiest);
 }
 
 function tooMany(reason: Reason): Refused {

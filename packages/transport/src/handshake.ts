@@ -24,7 +24,7 @@ import { digestOf, type Exchange, proofBytes, prove } from './proof.ts';
 import { Seal, sealKey } from './seal.ts';
 import { SealedSocket } from './sealed-socket.ts';
 import type { Peer } from './session.ts';
-import type { Socket, SocketEvents } from './socket.ts';
+import type { ControlFrame, Socket, SocketEvents } from './socket.ts';
 
 export interface HandshakeDetails {
   readonly ours: Hello;
@@ -34,8 +34,8 @@ export interface HandshakeDetails {
   readonly channelBinding: boolean;
   /** Whether a certificate must bear the name of its node. */
   readonly checkNames: boolean;
-  /** Whether another handshake of this transport made the nonce: then the URL leads to the node itself. */
-  readonly isOurs: (nonce: Uint8Array) => boolean;
+  /** The hello in which another handshake of this transport sent the nonce; null: none did. */
+  readonly maker: (nonce: Uint8Array) => Uint8Array | null;
   readonly dialled: boolean;
   readonly timeoutMs: number;
   readonly setTimer: (delayMs: number, run: () => void) => () => void;
@@ -46,6 +46,8 @@ export interface HandshakeDetails {
   readonly judge: (step: Step, peer: Peer, decide: (refused: Refused | null) => void) => () => void;
   readonly settled: (handshake: Handshake, peer: Peer) => void;
   readonly ended: (handshake: Handshake, end: HandshakeEnd) => void;
+  /** The connection of a handshake that came to nothing is closed. Told once, after `ended`. */
+  readonly gone: (handshake: Handshake) => void;
 }
 
 export interface HandshakeEnd {
@@ -71,7 +73,8 @@ export class Handshake implements SocketEvents {
   isSealed = false;
 
   readonly #details: HandshakeDetails;
-  readonly #ours: Uint8Array;
+  /** The hello of this side, as its bytes are on the wire. */
+  readonly hello: Uint8Array;
   /** By which key we have proven ourselves: keys may be replaced before the other proof is there. */
   #provenWith: KeyObject | null = null;
   /** What the peer says, and what both must have heard of each other: while its proof is awaited. */
@@ -87,10 +90,20 @@ export class Handshake implements SocketEvents {
     this.dialled = details.dialled;
     this.#details = details;
     this.nonce = details.keyring === null ? null : randomBytes(nonceBytes);
-    this.#ours = encodeHello(this.nonce === null ? details.ours : { ...details.ours, nonce: this.nonce });
+    this.hello = encodeHello(this.nonce === null ? details.ours : { ...details.ours, nonce: this.nonce });
     socket.events = this;
     this.#cancelTimer = this.#startTimer();
-    if (details.dialled) socket.send(this.#ours);
+    if (details.dialled) socket.send(this.hello);
+  }
+
+  /** Whether it was refused or has ended; its connection may still be closing. */
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  /** Whether the peer dialled and has not yet proven itself, or, without keys, said who it is. */
+  get isUnproven(): boolean {
+    return !this.dialled && !this.#over && this.peer === null && this.provenBy === null;
   }
 
   /** Whether a dial of the peer waits for the peer's commit. */
@@ -111,16 +124,27 @@ export class Handshake implements SocketEvents {
     this.refuse(code, problem);
   }
 
-  heard(): void {}
+  /** Nodes ping nobody before the session, so no pong was asked for. Pings are bounded as bytes. */
+  heard(what: ControlFrame): void {
+    if (what === 'pong')
+      this.refuse(closeCodes.HELLO_MALFORMED, 'a pong came before the session, and no ping had been sent');
+  }
 
   drained(): void {}
 
   closed(code: number, reason: string, cause?: unknown): void {
     this.#end({ by: 'peer', code, reason, cause });
+    this.#details.gone(this);
   }
 
   refuse(code: number, reason: Reason): void {
     if (this.#end({ by: 'us', code, reason: fullReason(reason) })) this.socket.close(code, shortReason(reason));
+  }
+
+  /** Ends what is left of the connection at once. */
+  cut(): void {
+    this.socket.terminate();
+    this.#details.gone(this);
   }
 
   #hello(frame: Uint8Array): void {
@@ -150,7 +174,7 @@ export class Handshake implements SocketEvents {
       return;
     }
     const peer: Peer = { name, epoch, url, capabilities, version };
-    if (this.nonce === null && nonce === undefined) this.#welcome(peer, this.#ours);
+    if (this.nonce === null && nonce === undefined) this.#welcome(peer, this.hello);
     else if (this.nonce === null) this.#refuseKeyless(name, ours.name);
     else if (nonce === undefined) this.#refuseKeyless(ours.name, name);
     else this.#challenge(frame, peer, nonce);
@@ -165,7 +189,7 @@ export class Handshake implements SocketEvents {
 
   /** Both hellos are there and fit: the dialler proves itself first. */
   #challenge(theirs: Uint8Array, peer: Peer, nonce: Uint8Array): void {
-    const { channelBinding, isOurs } = this.#details;
+    const { channelBinding, maker } = this.#details;
     if (Buffer.compare(nonce, this.nonce as Uint8Array) === 0) {
       this.refuse(
         closeCodes.KEY_MISMATCH,
@@ -173,7 +197,12 @@ export class Handshake implements SocketEvents {
       );
       return;
     }
-    if (this.dialled && isOurs(nonce)) {
+    const own = maker(nonce);
+    if (own !== null && Buffer.compare(own, theirs) !== 0) {
+      this.refuse(closeCodes.KEY_MISMATCH, 'a nonce of our own came back in the hello of another: it proves nothing');
+      return;
+    }
+    if (this.dialled && own !== null) {
       this.refuse(closeCodes.SELF, 'the URL leads to the node itself');
       return;
     }
@@ -185,7 +214,7 @@ export class Handshake implements SocketEvents {
       );
       return;
     }
-    const [dialler, acceptor] = this.dialled ? [this.#ours, theirs] : [theirs, this.#ours];
+    const [dialler, acceptor] = this.dialled ? [this.hello, theirs] : [theirs, this.hello];
     const exchange: Exchange = {
       dialler: digestOf(dialler),
       acceptor: digestOf(acceptor),
@@ -193,7 +222,7 @@ export class Handshake implements SocketEvents {
       binding: binding === 'none' ? null : binding,
     };
     this.#unproven = { peer, exchange };
-    this.socket.send(this.dialled ? this.#prove(exchange) : this.#ours);
+    this.socket.send(this.dialled ? this.#prove(exchange) : this.hello);
   }
 
   #prove(exchange: Exchange): Uint8Array {
@@ -271,6 +300,7 @@ export class Handshake implements SocketEvents {
     this.#judge(step, peer, () => {
       this.#over = true;
       this.#cancelTimer();
+      this.socket.admit();
       if (step === 'welcome') this.socket.send(commit);
       this.#details.settled(this, peer);
     });

@@ -1,4 +1,4 @@
-import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createHash, createHmac, createSecretKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import type { Violation } from '@grapevine/core';
@@ -42,7 +42,11 @@ describe('keys', () => {
     ['a pattern', ['a'.repeat(32)], 'keys[0] must be random'],
     ['zeroes', [new Uint8Array(32)], 'keys[0] must be random'],
     ['a number', [7], 'keys[0] must be a text or bytes'],
-    ['a short secret key', [createSecretKey(randomBytes(8))], 'keys[0] must be a secret key'],
+    ['a short secret key', [createSecretKey(randomBytes(8))], 'keys[0] must have 16'],
+    ['a secret key of zeros', [createSecretKey(new Uint8Array(32))], 'keys[0] must be random'],
+    ['bytes with zeros behind them', [Buffer.concat([randomBytes(8), Buffer.alloc(24)])], 'keys[0] must be random'],
+    ['bytes read as a text', [Buffer.from([0xff, ...randomBytes(31)]).toString('utf8')], 'keys[0] is no text'],
+    ['half of a pair', [`${'random text of enough bytes'}\ud800`], 'keys[0] is no text'],
     ['a public key', [generateKeyPairSync('ed25519').publicKey], 'keys[0] must be a secret key'],
     ['one text, and no list', 'a text of enough bytes', 'keys must be a list of 1 to 16 keys'],
     ['an empty list', [], 'keys must be a list of 1 to 16 keys'],
@@ -56,6 +60,21 @@ describe('keys', () => {
   test('that are listed twice, in whatever form, are refused', () => {
     const random = randomBytes(16);
     expect(problemsOf([random, random.toString('hex')])).toEqual(['keys[1] is listed before']);
+  });
+
+  test('that are one for HMAC are refused: with zeros behind it, or hashed', () => {
+    const short = randomBytes(16).fill(1, 15);
+    const long = randomBytes(65);
+    const hashed = createHash('sha256').update(long).digest();
+    for (const [one, other] of [
+      [short, Buffer.concat([short, Buffer.alloc(20)])],
+      [short, createSecretKey(Buffer.concat([short, Buffer.of(0)]))],
+      [long, hashed],
+    ] as const) {
+      const digest = (key: Buffer | KeyObject): string => createHmac('sha256', key).update('x').digest('hex');
+      expect(digest(one)).toBe(digest(other));
+      expect(problemsOf([one, other])).toEqual([expect.stringContaining('keys[1] is the same key for HMAC')]);
+    }
   });
 
   test('are never shown: not in what is thrown, not in resolved options, not by inspect or JSON', () => {

@@ -7,7 +7,7 @@
  *
  * Source: RFC 2104, section 3: a key of HMAC has at least the length that shall be as hard to guess.
  */
-import { createSecretKey, KeyObject } from 'node:crypto';
+import { createHash, createSecretKey, KeyObject } from 'node:crypto';
 import type { Violation } from '@grapevine/core';
 
 /**
@@ -23,6 +23,10 @@ const maxKeyBytes = 1024;
 export const maxKeys = 16;
 /** Below so many different bytes it is no random key but a pattern. 16 random bytes have fewer once in 10^12 times. */
 const minDistinctBytes = 8;
+/** Zeros at the end add nothing to a key of HMAC. A random key ends with more than these once in 10^7 times. */
+const maxZeros = 2;
+/** A block of SHA-256, in bytes. */
+const blockBytes = 64;
 
 /** Reads a list of keys; what is wrong is added to `violations`, under `path`. */
 export function readKeys(given: unknown, path: string, violations: Violation[]): readonly KeyObject[] {
@@ -36,6 +40,11 @@ export function readKeys(given: unknown, path: string, violations: Violation[]):
     if (typeof key === 'string') violations.push({ path: `${path}[${index}]`, problem: key });
     else if (keys.some((other) => other.equals(key)))
       violations.push({ path: `${path}[${index}]`, problem: 'is listed before' });
+    else if (keys.some((other) => effectiveOf(other).equals(effectiveOf(key))))
+      violations.push({
+        path: `${path}[${index}]`,
+        problem: 'is the same key for HMAC as one before it, with zeros behind it or hashed: list one of them',
+      });
     else keys.push(key);
   }
   return keys;
@@ -43,22 +52,42 @@ export function readKeys(given: unknown, path: string, violations: Violation[]):
 
 /** @returns the key, or what is wrong with it */
 function readKey(material: unknown): KeyObject | string {
-  if (material instanceof KeyObject)
-    return material.type === 'secret' && (material.symmetricKeySize ?? 0) >= minKeyBytes
-      ? material
-      : `must be a secret key of at least ${minKeyBytes} bytes`;
+  if (material instanceof KeyObject) {
+    if (material.type !== 'secret') return `must be a secret key of at least ${minKeyBytes} bytes`;
+    const exported = material.export();
+    const defect = defectOf(exported);
+    exported.fill(0);
+    return defect ?? material;
+  }
+  if (typeof material === 'string' && (material.includes('\ufffd') || /\p{Cs}/u.test(material)))
+    return 'is no text: it was read from bytes that are not UTF-8. Give the bytes, or a text: `openssl rand -hex 32` makes one';
   if (typeof material !== 'string' && !(material instanceof Uint8Array)) return 'must be a text or bytes';
   const bytes = typeof material === 'string' ? bytesOf(material) : Buffer.from(material);
-  const isLong = bytes.length >= minKeyBytes && bytes.length <= maxKeyBytes;
-  const problem = !isLong
-    ? `must have ${minKeyBytes} to ${maxKeyBytes} bytes: \`openssl rand -hex 32\` makes one`
-    : new Set(bytes).size < minDistinctBytes
-      ? 'must be random, and this one is a pattern: `openssl rand -hex 32` makes one'
-      : null;
   // Both are our own copies.
-  const key = problem ?? createSecretKey(bytes);
+  const key = defectOf(bytes) ?? createSecretKey(bytes);
   bytes.fill(0);
   return key;
+}
+
+/** @returns what is wrong with the bytes of a key; null when nothing is */
+function defectOf(bytes: Buffer): string | null {
+  if (bytes.length < minKeyBytes || bytes.length > maxKeyBytes)
+    return `must have ${minKeyBytes} to ${maxKeyBytes} bytes: \`openssl rand -hex 32\` makes one`;
+  const isPattern = new Set(bytes).size < minDistinctBytes || lengthWithoutZeros(bytes) < minKeyBytes - maxZeros;
+  return isPattern ? 'must be random, and this one is a pattern: `openssl rand -hex 32` makes one' : null;
+}
+
+/** What HMAC makes of a key: one that is longer than a block is hashed, and zeros fill the block. */
+function effectiveOf(key: KeyObject): Buffer {
+  const bytes = key.export();
+  const effective = bytes.length > blockBytes ? createHash('sha256').update(bytes).digest() : bytes;
+  return effective.subarray(0, lengthWithoutZeros(effective));
+}
+
+function lengthWithoutZeros(bytes: Uint8Array): number {
+  let { length } = bytes;
+  while (length > 0 && bytes[length - 1] === 0) length--;
+  return length;
 }
 
 function bytesOf(text: string): Buffer {

@@ -20,6 +20,8 @@ interface Host {
   readonly closes: number[];
 }
 
+let isBesieged = false;
+
 const transports: Transport[] = [];
 const clients: (WebSocket | Socket)[] = [];
 
@@ -73,6 +75,7 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 afterEach(async () => {
+  isBesieged = false;
   for (const client of clients.splice(0))
     if (client instanceof WebSocket) client.terminate();
     else client.destroy();
@@ -104,16 +107,108 @@ describe('connections', () => {
     expect((await settled(aClient(host), host, 'a')).dialled).toBe(false);
   });
 
-  test('that say nothing are no more than maxHandshakes, and give way when their time is up', async () => {
+  test('that say nothing are no more than maxHandshakes: the oldest gives way, or all when their time is up', async () => {
     const host = await aHost({ maxHandshakes: 1, handshakeTimeoutMs: 300 });
     const silent = aClient(host);
+    const end = closed(silent);
     await opened(silent);
-    const [code, reason] = await closed(aClient(host));
-    expect([code, reason]).toEqual([
-      closeCodes.TOO_MANY_CONNECTIONS,
-      expect.stringMatching(/who they are.*maxHandshakes/),
-    ]);
-    expect((await closed(silent))[0]).toBe(closeCodes.HELLO_TIMEOUT);
+    const next = aClient(host);
+    const nextEnd = closed(next);
+    await opened(next);
+    expect(await end).toEqual([closeCodes.TOO_MANY_CONNECTIONS, expect.stringMatching(/who they are.*maxHandshakes/)]);
+    expect((await nextEnd)[0]).toBe(closeCodes.HELLO_TIMEOUT);
+    await settled(aClient(host), host, 'a');
+  });
+
+  /** Silent connections of one address that come again as soon as they end. @returns how many came so far */
+  function besiege(host: Host, count: number, from: string): () => number {
+    let came = 0;
+    const come = (): void => {
+      came++;
+      const client = new WebSocket(`${host.url}/grapevine`, 'grapevine.1', { localAddress: from });
+      client.on('error', () => {});
+      client.on('close', () => {
+        if (clients.includes(client)) clients.splice(clients.indexOf(client), 1);
+        if (isBesieged) setTimeout(() => void (isBesieged && come()), 5);
+      });
+      clients.push(client);
+    };
+    for (let i = 0; i < count; i++) come();
+    return () => came;
+  }
+
+  test.each(['127.0.0.9', '127.0.0.1'])(
+    'of one address (%s) that say nothing keep no member out, from that address or another',
+    async (from) => {
+      const security = { keys: ['a key for this test alone'] };
+      const host = await aHost({ security });
+      isBesieged = true;
+      const came = besiege(host, 270, from);
+      const member = createWebSocketTransport({
+        name: 'member',
+        epoch: 1,
+        security,
+        redialMinMs: 20,
+        redialMaxMs: 200,
+      });
+      transports.push(member);
+      await member.start({ opened: (session) => void (session.onFrames = () => {}), closed: () => {} });
+      await until(() => came() > 300);
+      for (let round = 1; round <= 3; round++) {
+        const since = performance.now();
+        if (round === 1) member.dial([host.url]);
+        else host.sessions.at(-1)?.close(closeCodes.NORMAL, 'the connection of a member is lost');
+        await until(() => host.sessions.length === round);
+        expect(performance.now() - since).toBeLessThan(2000);
+      }
+    },
+  );
+
+  test('that are refused, and go on sending, are cut: they hold no memory and no place', async () => {
+    const host = await aHost({ closeTimeoutMs: 60_000, handshakeTimeoutMs: 60_000 });
+    const flood = Buffer.alloc(64 * 1024);
+    for (const first of [Buffer.of(0xc1), null]) {
+      const client = aClient(host);
+      await opened(client);
+      // It answers no close frame, and begins a frame of almost two megabytes.
+      const { _socket: stream } = client as unknown as { readonly _socket: Socket };
+      const gone = new Promise((resolve) => void stream.once('close', resolve));
+      stream.removeAllListeners('data').on('data', () => {});
+      if (first !== null) client.send(first);
+      stream.write(Buffer.from('82ff00000000001fffff00000000', 'hex'));
+      const timer = setInterval(() => {
+        if (!stream.destroyed) stream.write(flood);
+      }, 5);
+      await gone;
+      clearInterval(timer);
+    }
+    await settled(aClient(host), host, 'a');
+  });
+
+  test('of strangers end at the first pong, which nobody asked for, and after so many pings as are a hello', async () => {
+    const host = await aHost({ handshakeTimeoutMs: 60_000 });
+    const one = aClient(host);
+    const end = closed(one);
+    await opened(one);
+    one.pong();
+    expect(await end).toEqual([closeCodes.HELLO_MALFORMED, expect.stringContaining('no ping had been sent')]);
+    const other = aClient(host);
+    const otherEnd = closed(other);
+    await opened(other);
+    for (let i = 0; i < 4000; i++) other.ping();
+    await otherEnd;
+    expect(host.sessions).toEqual([]);
+  });
+
+  test('that are not yet WebSockets keep nobody of their address out either', async () => {
+    const host = await aHost({ maxConnectionsPerAddress: 2, handshakeTimeoutMs: 60_000 });
+    const port = Number(new URL(host.url).port);
+    const streams = Array.from({ length: 200 }, () => connect({ host: '127.0.0.1', port }));
+    for (const stream of streams) {
+      stream.on('error', () => {}).resume();
+      clients.push(stream);
+    }
+    await until(() => streams.filter(({ destroyed }) => destroyed).length === 200 - 66);
     await settled(aClient(host), host, 'a');
   });
 
@@ -132,6 +227,26 @@ describe('connections', () => {
     streams.find((stream) => !stream.destroyed)?.destroy();
     await until(() => ended === 6);
     expect((await settled(aClient(host), host, 'a')).dialled).toBe(false);
+  });
+});
+
+describe('pings and pongs of a peer', () => {
+  test('are told by their number, and of many pings at once the last is answered', async () => {
+    const host = await aHost();
+    const client = aClient(host);
+    const session = await settled(client, host, 'a');
+    let told = 0;
+    session.onControls = (count) => void (told += count);
+    const pongs: string[] = [];
+    client.on('pong', (data: Buffer) => void pongs.push(data.toString()));
+    const { _socket: stream } = client as unknown as { readonly _socket: Socket };
+    stream.cork();
+    for (let i = 1; i <= 100; i++) client.ping(`${i}`);
+    for (let i = 0; i < 100; i++) client.pong();
+    stream.uncork();
+    await until(() => told === 200 && pongs.length > 0);
+    expect(pongs.at(-1)).toBe('100');
+    expect(pongs.length).toBeLessThan(10);
   });
 });
 

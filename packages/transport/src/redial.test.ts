@@ -87,12 +87,6 @@ describe('redialling', () => {
     expect(dials).toEqual(['u', 'u']);
   });
 
-  test('dials a URL of its own node only rarely', () => {
-    const { redial } = aRedial({ random: () => 0 });
-    redial.replace([target('u')]);
-    expect(redial.failed(target('u'), { rarely: true })).toBe(10_000);
-  });
-
   test('gives up what is no longer wanted, and leaves what still is alone', () => {
     const { redial, dials, gaveUp, timers } = aRedial();
     redial.replace([target('u'), target('v')]);

@@ -65,13 +65,12 @@ export class Redial {
 
   /**
    * A dial ended without a session.
-   * @param rarely when trying sooner cannot help
    * @returns after how many milliseconds it is tried again
    */
-  failed(target: Target, { rarely = false }: { readonly rarely?: boolean } = {}): number {
+  failed(target: Target): number {
     const entry = this.#entries.get(target.canonicalUrl);
     if (entry === undefined) return Number.POSITIVE_INFINITY;
-    return this.#retry(entry, rarely);
+    return this.#retry(entry);
   }
 
   /** A dial ended because the pair has, or is about to have, another connection with the node of this name. */
@@ -81,7 +80,7 @@ export class Redial {
     entry.leadsTo = name;
     // If the other connection comes to nothing after all, this try finds out.
     if (this.#details.isConnected(name)) entry.cancel = null;
-    else this.#retry(entry, false);
+    else this.#retry(entry);
   }
 
   /**
@@ -108,7 +107,7 @@ export class Redial {
       if (entry.leadsTo !== name) continue;
       entry.leadsTo = null;
       if (stable) entry.attempts = 0;
-      if (entry.cancel === null) this.#retry(entry, false);
+      if (entry.cancel === null) this.#retry(entry);
     }
   }
 
@@ -118,11 +117,11 @@ export class Redial {
     entry.cancel = this.#details.dial(entry);
   }
 
-  #retry(entry: Entry, rarely: boolean): number {
+  #retry(entry: Entry): number {
     const { minMs, maxMs, random, setTimer } = this.#details;
     // The exponent is held where 2 ** n is still exact; the maximum has long been reached there.
     const ceilingMs = Math.min(maxMs, minMs * 2 ** Math.min(entry.attempts++, 30));
-    const delayMs = rarely ? maxMs : random() * ceilingMs;
+    const delayMs = random() * ceilingMs;
     entry.cancel = setTimer(delayMs, () => this.#try(entry));
     return delayMs;
   }

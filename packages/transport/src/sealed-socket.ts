@@ -14,7 +14,7 @@
 import { printable } from '@grapevine/core';
 import { closeCodes } from './close-codes.ts';
 import type { Seal } from './seal.ts';
-import type { ChannelBinding, Socket, SocketEvents } from './socket.ts';
+import type { ChannelBinding, ControlFrame, Socket, SocketEvents } from './socket.ts';
 
 /** Begins the word that ends a connection. No MessagePack value begins so, hence no other frame. */
 const endByte = 0xc1;
@@ -61,6 +61,10 @@ export class SealedSocket implements Socket, SocketEvents {
 
   certifiedNames(): readonly string[] | null {
     return this.#socket.certifiedNames();
+  }
+
+  admit(): void {
+    this.#socket.admit();
   }
 
   send(frame: Uint8Array): void {
@@ -110,8 +114,8 @@ export class SealedSocket implements Socket, SocketEvents {
     this.events.malformed(problem, code);
   }
 
-  heard(): void {
-    this.events.heard();
+  heard(what: ControlFrame): void {
+    this.events.heard(what);
   }
 
   drained(): void {

@@ -50,6 +50,8 @@ export interface Session {
    * Frames may be views of one larger buffer: copy what is kept.
    */
   onFrames: ((frames: Uint8Array[]) => void) | null;
+  /** Called with the number of pings and pongs that have come, at most once a turn. */
+  onControls: ((count: number) => void) | null;
   /** Called when `writable` turns true again. */
   onWritable: (() => void) | null;
   /** Called with each rumor frame that is dropped, so that what it told can be told again. */
@@ -115,6 +117,7 @@ export class Link implements Session, SocketEvents {
   readonly dialled: boolean;
   readonly isSealed: boolean;
   readonly counters: SessionCounters = { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0, dropped: 0 };
+  onControls: ((count: number) => void) | null = null;
   onWritable: (() => void) | null = null;
   onDropped: ((frame: Uint8Array) => void) | null = null;
 
@@ -125,6 +128,8 @@ export class Link implements Session, SocketEvents {
   readonly #outbox = new Outbox();
   #onFrames: ((frames: Uint8Array[]) => void) | null = null;
   #inbox: Uint8Array[] = [];
+  /** Pings and pongs that have not been handed over. */
+  #controls = 0;
   #handingOver = false;
   #paused = false;
   #reading = true;
@@ -291,6 +296,8 @@ export class Link implements Session, SocketEvents {
 
   heard(): void {
     this.#heard = true;
+    this.#controls++;
+    this.#handOverSoon();
     this.#answer(true);
   }
 
@@ -344,7 +351,7 @@ export class Link implements Session, SocketEvents {
 
   /** One batch per chunk of the network: its frames all arrive before the next tick runs. */
   #handOverSoon(): void {
-    if (this.#handingOver || this.#inbox.length === 0) return;
+    if (this.#handingOver || this.#inbox.length + this.#controls === 0) return;
     this.#handingOver = true;
     process.nextTick(this.#handOverNow);
   }
@@ -355,6 +362,9 @@ export class Link implements Session, SocketEvents {
   };
 
   #handOver(): void {
+    const controls = this.#controls;
+    this.#controls = 0;
+    if (controls > 0 && this.#state !== 'closed') this.onControls?.(controls);
     if (this.#inbox.length === 0 || this.#onFrames === null || this.#state === 'closed') return;
     const frames = this.#inbox;
     this.#inbox = [];

@@ -12,12 +12,14 @@
 import type { GossipError } from '@grapevine/core';
 import type { TransportTls } from './security.ts';
 
+export type ControlFrame = 'ping' | 'pong';
+
 export interface SocketEvents {
   frame(frame: Uint8Array): void;
   /** The peer sent what is no frame; the owner closes, with `code` where it is given. */
   malformed(problem: string, code?: number): void;
-  /** A ping or pong: the peer lives. */
-  heard(): void;
+  /** A ping or pong came: the peer lives. */
+  heard(what: ControlFrame): void;
   /** What was handed to the network has left this process's memory. */
   drained(): void;
   /** The connection has ended. Code 1006 when no close frame came, then `cause` may say why. */
@@ -40,6 +42,11 @@ export interface Socket {
   binding(): ChannelBinding;
   /** The names in the certificate that the peer has shown, checked by TLS; null where it showed none. */
   certifiedNames(): readonly string[] | null;
+  /**
+   * The peer is let in: it may bring what a session brings. Until then, and again after `close` with an error of the peer, a
+   * connection that brings more than `unprovenBytes` ends.
+   */
+  admit(): void;
   send(frame: Uint8Array): void;
   ping(): void;
   /** Reads no more. What was read already may still arrive as `frame`. */
@@ -58,6 +65,12 @@ export interface Dial {
   /** It could not be made; a `GossipError` says why in its own words. Not called after the dial was given up. */
   readonly failed: (cause: unknown) => void;
 }
+
+/**
+ * What a connection may bring in all, in bytes, before its peer is let in: a hello of the largest size, a proof, the heads of
+ * frames and a close frame, twice over. More is held in memory for nobody.
+ */
+export const unprovenBytes = 16_384;
 
 /** One way to make sockets. Owned by one transport. */
 export interface Medium {

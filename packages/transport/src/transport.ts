@@ -270,14 +270,9 @@ export class MediumTransport implements Transport {
       return;
     }
     const refused = this.#gate.atDoor(socket.address);
-    if (refused === null) {
-      this.#handshake(socket, null);
-      return;
-    }
-    const { address } = socket;
-    socket.close(refused.code, shortReason(refused.reason));
-    const { error } = closeInfo(refused.code, fullReason(refused.reason), { address });
-    this.#events.refused?.({ url: null, by: 'us', peer: null, address, error: error as GossipError });
+    const handshake = this.#handshake(socket, null);
+    // Refused as others are, so that it counts until it is closed.
+    if (refused !== null) handshake.refuse(refused.code, refused.reason);
   }
 
   #dial(task: DialTask): () => void {
@@ -300,13 +295,14 @@ export class MediumTransport implements Transport {
       keyring: this.#keyring,
       channelBinding: security.channelBinding,
       checkNames: security.tls?.checkNames === true,
-      isOurs: (nonce) => this.#isOurs(nonce),
+      maker: (nonce) => this.#maker(nonce),
       dialled: task !== null,
       timeoutMs: this.#options.handshakeTimeoutMs,
       setTimer: this.#options.setTimer,
       judge: (step, peer, decide) => this.#gate.judge(step, peer, decide),
       settled: (settled, peer) => this.#settled(settled, peer, task),
       ended: (ended, end) => this.#ended(ended, end, task),
+      gone: (gone) => this.#handshakes.delete(gone),
     });
     this.#handshakes.add(handshake);
     return handshake;
@@ -353,7 +349,6 @@ export class MediumTransport implements Transport {
   }
 
   #ended(handshake: Handshake, end: HandshakeEnd, task: DialTask | null): void {
-    this.#handshakes.delete(handshake);
     if (this.#state === 'closed') return;
     const { by, code, reason, cause } = end;
     const peer = handshake.peer?.name ?? null;
@@ -381,9 +376,6 @@ export class MediumTransport implements Transport {
       case 'connected':
         // `Redial` knew before the session was opened.
         return;
-      case 'self':
-        this.#redial.failed(target, { rarely: true });
-        return;
       case 'duplicate':
         if (peer === null) this.#redial.failed(target);
         else this.#redial.superfluous(target, peer.name);
@@ -391,6 +383,7 @@ export class MediumTransport implements Transport {
       case 'refused':
         this.#redial.failed(target);
         return;
+      case 'self':
       case 'failed': {
         const nextAttemptInMs = this.#redial.failed(target);
         // A hello that did not come was told as a refusal.
@@ -403,10 +396,11 @@ export class MediumTransport implements Transport {
     }
   }
 
-  /** Whether a handshake that is under way here made the nonce. */
-  #isOurs(nonce: Uint8Array): boolean {
-    for (const { nonce: ours } of this.#handshakes) if (ours !== null && Buffer.compare(ours, nonce) === 0) return true;
-    return false;
+  /** The hello with this nonce, where a handshake of this node made it; null: none did. */
+  #maker(nonce: Uint8Array): Uint8Array | null {
+    for (const { nonce: ours, hello } of this.#handshakes)
+      if (ours !== null && Buffer.compare(ours, nonce) === 0) return hello;
+    return null;
   }
 
   /** The canonical spelling of a URL, or why it is not dialled. */

@@ -23,8 +23,20 @@ import { type ResolvedOptions, resolveOptions, type TransportOptions } from './o
 import { sealBytes } from './seal.ts';
 import { exposures, isExposed, type TransportTls, withoutTickets } from './security.ts';
 import { thisRuntime } from './runtime.ts';
-import type { ChannelBinding, Dial, Medium, Socket, SocketEvents } from './socket.ts';
+import {
+  type ChannelBinding,
+  type Dial,
+  type Medium,
+  type Socket,
+  type SocketEvents,
+  unprovenBytes,
+} from './socket.ts';
 import { MediumTransport, type Transport } from './transport.ts';
+
+/** Close codes from here on are errors of the peer: what it still sends is not waited for. */
+const firstCodeOfError = 4400;
+/** A peer for which so many bytes wait hears from us without an answer to its pings. */
+const mostBeforePong = 65_536;
 
 const subprotocol = 'grapevine.1';
 const path = '/grapevine';
@@ -36,8 +48,11 @@ const bindingLabel = 'EXPORTER-Channel-Binding';
 
 /** A frame in very many pieces would take far more memory than its bytes. Nodes send theirs in one. */
 const pieces = { maxFragments: 64, maxBufferedChunks: 16_384 };
-/** No text is taken anyhow: who sends one is told so, and not that it was no UTF-8. */
-const reading = { ...pieces, skipUTF8Validation: true };
+/**
+ * No text is taken anyhow: who sends one is told so, and not that it was no UTF-8. Pings are answered here: `ws` answers each, which a
+ * peer that does not read could have fill the memory.
+ */
+const reading = { ...pieces, skipUTF8Validation: true, autoPong: !thisRuntime.hasStreams };
 
 /**
  * A transport over WebSockets. It does nothing before `start`.
@@ -108,6 +123,7 @@ class WebSocketMedium implements Medium {
     };
     const server = makeServer(timeouts, handshakeTimeoutMs, tls);
     this.#server = server;
+    const doorstep = new Doorstep(this.#options);
     const upgrader = new WebSocketServer({
       noServer: true,
       maxPayload: maxFrameBytes + this.#sealBytes,
@@ -132,10 +148,11 @@ class WebSocketMedium implements Medium {
     });
     server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
       const refusal = refusalOf(request);
-      if (refusal !== null) refuseUpgrade(stream, refusal);
-      else upgrader.handleUpgrade(request, stream, head, (webSocket) => accepted(this.#adopt(webSocket, stream)));
+      if (refusal !== null) return refuseUpgrade(stream, refusal);
+      doorstep.passed(stream as NetSocket);
+      upgrader.handleUpgrade(request, stream, head, (webSocket) => accepted(this.#adopt(webSocket, stream)));
     });
-    new Doorstep(this.#options).watch(server);
+    doorstep.watch(server);
     await listening(server, listen);
     // Later errors are of single connections, such as too many open files: who was not accepted dials again.
     server.on('error', () => {});
@@ -233,6 +250,10 @@ class WebSocketSocket implements Socket {
   readonly #setTimer: ResolvedOptions['setTimer'];
   readonly #closeTimeoutMs: number;
   #corked = false;
+  /** The last ping that is not yet answered. */
+  #ping: Buffer | null = null;
+  /** How many bytes may still come: see `unprovenBytes`. */
+  #mayBring = Infinity;
   #error: (Error & { readonly code?: string }) | undefined;
 
   constructor(
@@ -250,13 +271,17 @@ class WebSocketSocket implements Socket {
       if (isBinary) this.events.frame(data as Buffer);
       else this.events.malformed('a text frame came, only binary frames are spoken');
     });
-    webSocket.on('ping', () => this.events.heard());
-    webSocket.on('pong', () => this.events.heard());
+    webSocket.on('ping', (data: Buffer) => {
+      this.#answerSoon(data);
+      this.events.heard('ping');
+    });
+    webSocket.on('pong', () => this.events.heard('pong'));
     webSocket.on('error', (error) => {
       this.#error = error;
     });
     webSocket.on('close', (code, reason) => this.#ended(code, printable(reason.toString())));
     this.#stream?.on('drain', () => this.events.drained());
+    this.#bound();
   }
 
   get bufferedBytes(): number {
@@ -306,8 +331,14 @@ class WebSocketSocket implements Socket {
     this.#webSocket.resume();
   }
 
+  admit(): void {
+    this.#mayBring = Infinity;
+    this.#stream?.off('data', this.#count);
+  }
+
   close(code: number, reason: string): void {
     this.#webSocket.close(code, reason);
+    if (code >= firstCodeOfError) this.#bound();
     const cancel = this.#setTimer(this.#closeTimeoutMs, () => this.#webSocket.terminate());
     this.#webSocket.on('close', cancel);
   }
@@ -315,6 +346,43 @@ class WebSocketSocket implements Socket {
   terminate(): void {
     this.#webSocket.terminate();
   }
+
+  /** From now on only so much may come. Not where the runtime has no stream: there a frame of `maxFrameBytes` may come. */
+  #bound(): void {
+    if (this.#mayBring !== Infinity) return;
+    this.#mayBring = unprovenBytes;
+    this.#stream?.on('data', this.#count);
+  }
+
+  /** Hears of every chunk after `ws`, which has taken the whole frames out of it by then. */
+  readonly #count = (chunk: Uint8Array): void => {
+    this.#mayBring -= chunk.length;
+    if (this.#mayBring >= 0) return;
+    this.#stream?.off('data', this.#count);
+    // Later, when `ws` has said what it finds wrong with the frame itself.
+    this.#stream?.pause();
+    setImmediate(this.#tooMuch);
+  };
+
+  readonly #tooMuch = (): void => {
+    if (this.#webSocket.readyState === WebSocket.OPEN)
+      this.events.malformed(`more than ${unprovenBytes} bytes came before the end of the hellos`);
+    this.#webSocket.terminate();
+  };
+
+  /** Only the last ping of a turn is answered (RFC 6455, section 5.5.3), and none while much waits to be sent. */
+  #answerSoon(data: Buffer): void {
+    if (!thisRuntime.hasStreams) return;
+    if (this.#ping === null) process.nextTick(this.#answer);
+    this.#ping = data;
+  }
+
+  readonly #answer = (): void => {
+    const ping = this.#ping ?? undefined;
+    this.#ping = null;
+    const webSocket = this.#webSocket;
+    if (webSocket.readyState === WebSocket.OPEN && webSocket.bufferedAmount < mostBeforePong) webSocket.pong(ping);
+  };
 
   readonly #sent = (): void => {
     if (this.#webSocket.bufferedAmount === 0) this.events.drained();

@@ -97,6 +97,9 @@ describe('the decoder refuses', () => {
     ['origin number 0', [kinds.origins, 0, 'c', 1], 'origin number'],
     ['an origin without a name', [kinds.origins, 3, '', 1], 'origin name'],
     ['an origin whose name moves a cursor', [kinds.origins, 3, 'c\u001b[2J', 1], 'control characters'],
+    ['an origin whose name turns a line around', [kinds.origins, 3, 'c\u202e', 1], 'separators of lines'],
+    ['an instance whose name cannot be seen', [kinds.channel, 2, 'i\u200b', 'p', 0], 'separators of lines'],
+    ['a protocol whose name ends a line', [kinds.channel, 2, 'i', 'p\u2028', 0], 'separators of lines'],
     ['an origin with too long a name', [kinds.origins, 3, 'ä'.repeat(65), 1], 'origin name'],
     ['an origin of epoch 0', [kinds.origins, 3, 'c', 0], 'origin epoch'],
     ['an origin without its epoch', [kinds.origins, 3, 'c'], 'origin epoch'],
@@ -275,5 +278,35 @@ describe('a whole number in a custom body', () => {
     ['one more than the highest', [0xcf, 0, 0x20, 0, 0, 0, 0, 0, 0], 2n ** 53n],
   ])('is read from %s', (_, bytes, value) => {
     expect(bodyOf(...bytes)).toEqual([value]);
+  });
+});
+
+describe('names', () => {
+  const broken = (fields: readonly unknown[], text: string, bytes: readonly number[]): Buffer => {
+    const frame = Buffer.from(packFrame([...fields]));
+    frame.set(bytes, frame.indexOf(text));
+    return frame;
+  };
+
+  test.each([
+    ['an origin', [kinds.origins, 3, 'abcd', 1]],
+    ['an instance', [kinds.channel, 2, 'abcd', 'p', 0]],
+    ['a protocol', [kinds.channel, 2, 'i', 'abcd', 0]],
+    ['a custom body', [kinds.custom, CHANNEL, packFrame(['abcd'])]],
+  ])('of %s that are not UTF-8 are malformed', (_what, fields) => {
+    for (const bytes of [[0xff], [0xc0, 0xae], [0xed, 0xa0, 0x80]])
+      expect(() => aDecoder().decode(broken(fields, 'abcd', bytes))).toThrow('UTF-8');
+  });
+
+  test('of one origin under two numbers are malformed, until the first is forgotten', () => {
+    const decoder = aDecoder();
+    decoder.decode(packFrame([kinds.origins, 1, 'a', 10]));
+    expect(() => decoder.decode(packFrame([kinds.origins, 3, 'a', 10]))).toThrow(
+      'an origin is told twice, with two numbers',
+    );
+    decoder.decode(packFrame([kinds['forget-origins'], 1]));
+    decoder.decode(packFrame([kinds.origins, 3, 'a', 10]));
+    decoder.decode(packFrame([kinds.origins, 4, 'a', 11]));
+    expect(() => decoder.decode(packFrame([kinds.origins, 1, 'a', 10]))).toThrow('two numbers');
   });
 });

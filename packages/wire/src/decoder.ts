@@ -26,7 +26,7 @@ import { malformed } from './malformed.ts';
 import { OriginTable } from './origin-numbers.ts';
 import { readUpdates } from './update-columns.ts';
 import { decodeBody } from './value.ts';
-import { hasTooManyObjects, problemOf, skipValue } from './well-formed.ts';
+import { hasBrokenText, hasTooManyObjects, problemOf, skipValue } from './well-formed.ts';
 
 export type Incoming =
   | ({ readonly type: 'channel' } & ChannelDeclaration)
@@ -83,8 +83,8 @@ export class Decoder {
 
   #declaration(fields: FrameFields): Incoming {
     const channel = readChannel(fields);
-    const instance = fields.text('instance', 1, maxNameBytes);
-    const protocol = fields.text('protocol', 1, maxNameBytes);
+    const instance = fields.label('instance', 1, maxNameBytes);
+    const protocol = fields.label('protocol', 1, maxNameBytes);
     const newestEpochOfYou = fields.integer('newest epoch of you');
     const meaning = JSON.stringify([instance, protocol]);
     const known = this.#channels.get(channel);
@@ -217,6 +217,7 @@ function readBody(fields: FrameFields): unknown {
   const body = fields.binary('body');
   const problem = problemOf(skipValue(body, 0, body.length), body.length);
   if (problem !== null) throw malformed(`its body ${problem}`);
+  if (hasBrokenText(body)) throw malformed('its body has a text that is not UTF-8');
   if (hasTooManyObjects(body)) throw malformed('its body has more arrays, maps and binaries than its bytes may make');
   return decodeBody(body.toString('latin1'));
 }

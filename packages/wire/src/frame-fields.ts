@@ -8,9 +8,9 @@
  *     arrays, maps and timestamps, which no field here is.
  */
 
-import { hasControl } from '@grapevine/core';
+import { hasHidden } from '@grapevine/core';
 import { malformed } from './malformed.ts';
-import { problemOf, skipValue } from './well-formed.ts';
+import { isText, problemOf, skipValue } from './well-formed.ts';
 
 const NIL = 0xc0;
 
@@ -72,14 +72,14 @@ export class FrameFields {
   text(name: string, least: number, most: number): string {
     const value = this.#next();
     if (typeof value === 'string' && value.length >= least && Buffer.byteLength(value) <= most) return value;
-    throw this.#wrong(name, `a text of ${least} to ${most} bytes`);
+    throw this.#wrong(name, `a text of ${least} to ${most} bytes of UTF-8`);
   }
 
-  /** A text without control characters. @param most bytes in UTF-8 */
+  /** A text without control characters, separators of lines and invisible characters. @param most bytes in UTF-8 */
   label(name: string, least: number, most: number): string {
     const value = this.text(name, least, most);
-    if (!hasControl(value)) return value;
-    throw this.#wrong(name, 'a text without control characters');
+    if (!hasHidden(value)) return value;
+    throw this.#wrong(name, 'a text without control characters, separators of lines and invisible characters');
   }
 
   /** A view of the frame. */
@@ -169,8 +169,9 @@ export class FrameFields {
     }
   }
 
-  #text(start: number, length: number): string {
+  #text(start: number, length: number): string | undefined {
     this.#at = start + length;
+    if (!isText(this.#bytes, start, this.#at)) return undefined;
     return this.#bytes.toString('utf8', start, this.#at);
   }
 

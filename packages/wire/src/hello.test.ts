@@ -78,6 +78,14 @@ describe('the hello', () => {
     ['epoch', 5, 2n ** 60n],
     ['url', 6, 'no url'],
     ['url', 6, false],
+    ['url', 6, 'ws://user:password@a:1/'],
+    ['url', 6, 'ws://a:1/grapevine?x=1'],
+    ['url', 6, 'ws://a:1/admin/delete'],
+    ['url', 6, 'ws://a:1/grapevine#x'],
+    ['url', 6, 'ws:a'],
+    ['cluster', 3, 'a\u2028b'],
+    ['name', 4, 'a\u202eb'],
+    ['capabilities', 7, ['\u200b']],
     ['capabilities', 7, 'zstd'],
     ['capabilities', 7, ['']],
     ['capabilities', 7, Array.from({ length: 65 }, () => 'x')],
@@ -85,6 +93,23 @@ describe('the hello', () => {
     expect(decodeHello(withField(index, value))).toEqual({
       problem: expect.stringMatching(new RegExp(`^${path} must be `)),
     });
+  });
+
+  test.each(['ws://a:1', 'ws://a:1/', 'wss://[::1]:7001/grapevine', 'memory://a'])('may bear the URL %s', (url) => {
+    expect(decodeHello(withField(6, url))).toMatchObject({ hello: { url } });
+  });
+
+  test('with a text that is not UTF-8 is refused, wherever it stands', () => {
+    const frame = Buffer.from(encodeHello({ ...hello, cluster: 'prod', name: 'abcd', capabilities: ['zstd'] }));
+    for (const [text, bytes] of [
+      ['prod', [0xff, 0x6f, 0x6f, 0x64]],
+      ['abcd', [0xc0, 0xae, 0x63, 0x64]],
+      ['zstd', [0xed, 0xa0, 0x80, 0x64]],
+    ] as const) {
+      const broken = Buffer.from(frame);
+      broken.set(bytes, frame.indexOf(text));
+      expect(decodeHello(broken)).toEqual({ problem: expect.stringContaining('not UTF-8') });
+    }
   });
 
   test('of garbage is a problem, not a throw', () => {

@@ -11,8 +11,8 @@
  *
  * Source: docs/wire.md.
  */
-import { hasControl } from '@grapevine/core';
-import { skipValue } from './well-formed.ts';
+import { hasHidden, isPlainUrl } from '@grapevine/core';
+import { hasBrokenText, skipValue } from './well-formed.ts';
 import { Packr } from 'msgpackr/index-no-eval';
 
 /** The versions of the protocol that one node speaks, both ends included. */
@@ -73,7 +73,8 @@ export function decodeHello(frame: Uint8Array): DecodedHello {
   if (frame.length > maxHelloBytes)
     return { problem: `the hello has ${frame.length} bytes, at most ${maxHelloBytes} are allowed` };
   const fields = unpack(frame);
-  if (!Array.isArray(fields) || fields[0] !== helloKind) return { problem: 'the first frame is no hello' };
+  if (!Array.isArray(fields) || fields[0] !== helloKind)
+    return { problem: 'the first frame is no hello, or has a text that is not UTF-8' };
   const [, min, max, cluster, name, epoch, url, capabilities, last] = fields as readonly unknown[];
   const nonce = last ?? undefined;
   const problems = helloProblems({ versions: { min, max }, cluster, name, epoch, url, capabilities, nonce });
@@ -107,7 +108,12 @@ export function helloProblems(hello: { readonly [field in keyof Hello]: unknown 
   check(isLabel(cluster, maxLabelBytes), 'cluster', cluster, labelRule(maxLabelBytes));
   check(isLabel(name, maxLabelBytes), 'name', name, labelRule(maxLabelBytes));
   check(isCount(epoch), 'epoch', epoch, 'a whole number from 0 to 2^53 - 1');
-  check(url === null || (isLabel(url, maxUrlBytes) && URL.canParse(url)), 'url', url, 'a URL or null');
+  check(
+    url === null || (isLabel(url, maxUrlBytes) && URL.canParse(url) && isPlainUrl(url)),
+    'url',
+    url,
+    'a URL of scheme, host and port alone (the path may be / or /grapevine), or null',
+  );
   check(
     Array.isArray(capabilities) &&
       capabilities.length <= maxCapabilities &&
@@ -133,7 +139,7 @@ export function chooseVersion(ours: VersionRange, theirs: VersionRange): number 
 
 /** What a stranger sends is checked before it is built: no records, no extension, no declared giant. */
 function unpack(frame: Uint8Array): unknown {
-  if (skipValue(frame, 0, frame.length) !== frame.length) return undefined;
+  if (skipValue(frame, 0, frame.length) !== frame.length || hasBrokenText(frame)) return undefined;
   try {
     return packr.unpack(frame);
   } catch {
@@ -145,11 +151,11 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** Control characters are refused because these strings end in logs and in terminals. */
+/** Characters that cannot be seen are refused because these strings end in logs and in terminals. */
 function isLabel(value: unknown, maxBytes: number): value is string {
-  return typeof value === 'string' && value !== '' && !hasControl(value) && Buffer.byteLength(value) <= maxBytes;
+  return typeof value === 'string' && value !== '' && !hasHidden(value) && Buffer.byteLength(value) <= maxBytes;
 }
 
 function labelRule(maxBytes: number): string {
-  return `a string of 1 to ${maxBytes} bytes without control characters`;
+  return `a string of 1 to ${maxBytes} bytes without control characters, separators of lines and invisible characters`;
 }

@@ -87,6 +87,8 @@ export class OriginNumbers {
 /** The receiver's side: what the peer's numbers mean on this connection. */
 export class OriginTable {
   readonly #byNumber = new Map<number, OriginEntry>();
+  /** Which number each origin has. */
+  readonly #numbers = new Map<string, number>();
   #list = 0;
   readonly #most: () => number;
 
@@ -101,11 +103,17 @@ export class OriginTable {
       if (known.origin.key === origin.key) return;
       throw malformed(`origin number ${number} is told twice, of two origins`);
     }
+    if (this.#numbers.has(origin.key))
+      throw malformed(`an origin is told twice, with two numbers: ${number} is the second`);
     if (this.#byNumber.size >= this.#most()) throw malformed(`more than ${this.#most()} origins are numbered`);
     this.#byNumber.set(number, new OriginEntry(number, origin));
+    this.#numbers.set(origin.key, number);
   }
 
   forget(number: number): void {
+    const known = this.#byNumber.get(number);
+    if (known === undefined) return;
+    this.#numbers.delete(known.origin.key);
     this.#byNumber.delete(number);
   }
 

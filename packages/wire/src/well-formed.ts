@@ -9,6 +9,7 @@
  * Source: the MessagePack specification (github.com/msgpack/msgpack/blob/master/spec.md).
  */
 
+import { isUtf8 } from 'node:buffer';
 import { bytesOfObject, maxDepth, maxObjectsInAnyCase } from './limits.ts';
 
 /** Why there is no well-formed value, as negative places: every place of a byte is 0 or higher. */
@@ -126,6 +127,31 @@ export function countObjects(bytes: Uint8Array): number {
 export function hasTooManyObjects(bytes: Uint8Array): boolean {
   if (bytes.length <= maxObjectsInAnyCase) return false;
   return countObjects(bytes) > maxObjectsInAnyCase + bytes.length / bytesOfObject;
+}
+
+/** Whether a text in a value is not UTF-8. @param bytes one well-formed value */
+export function hasBrokenText(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length;) {
+    const token = bytes[at] as number;
+    const header = headerOf(token);
+    const end = header > 0 ? at + header : skipValue(bytes, at, bytes.length);
+    const start = textStart(token);
+    if (start > 0 && !isText(bytes, at + start, end)) return true;
+    at = end;
+  }
+  return false;
+}
+
+/** Whether the bytes from `start` to `end` are UTF-8. */
+export function isText(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if ((bytes[at] as number) > 127) return isUtf8(bytes.subarray(at, end));
+  return true;
+}
+
+/** Bytes before the text of a str; 0: it is none. */
+function textStart(token: number): number {
+  if (token >= 0xa0 && token < 0xc0) return 1;
+  return token === 0xd9 ? 2 : token === 0xda ? 3 : token === 0xdb ? 5 : 0;
 }
 
 /** Bytes before what stands in a container; 0: it is none. */

@@ -97,7 +97,9 @@ export function singleDialsScenes(scene: RegisterScene, expect: Runner['expect']
     const a = await stage.node('a', { epoch: 3 });
     a.transport.connect(a.url);
     await until('the answer', () => a.dialEnds.length === 1);
-    expect(a.dialEnds).toEqual([{ url: a.url, outcome: 'self', peer: { name: 'a', epoch: 3 } }]);
+    expect(a.dialEnds).toMatchObject([
+      { url: a.url, outcome: 'self', peer: { name: 'a', epoch: 3 }, error: { code: 'PEER_UNREACHABLE' } },
+    ]);
     expect([a.log, a.refusals]).toEqual([[], []]);
   });
 

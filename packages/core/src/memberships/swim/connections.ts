@@ -198,9 +198,9 @@ export class Connections {
     const answered = outcome === 'connected' || outcome === 'duplicate';
     const tie = answered && peer !== null ? this.neighbours.ties.get(peer.name) : undefined;
     if (outcome === 'connected' && tie !== undefined) tie.ours = true;
-    const found = outcome === 'self' || (answered && peer !== null && knowledge.roster.isThere(peer.name));
+    const found = answered && peer !== null && knowledge.roster.isThere(peer.name);
     this.#contacts.ended(url, { found, alone: this.isAlone }, clocks.nowMs);
-    if (answered || outcome === 'self') this.#complained.delete(url);
+    if (answered) this.#complained.delete(url);
     else this.#complain(end);
     this.#settleClaims(end);
     if (meant === undefined || (answered && peer?.name === meant)) return;

@@ -30,7 +30,10 @@ const records: fc.Arbitrary<SwimRecord> = fc.tuple(
   counts,
   counts,
   fc.integer({ min: 0, max: 3 }),
-  fc.option(fc.string({ minLength: 1, maxLength: 60 }), { nil: null }),
+  fc.option(
+    fc.webAuthority({ withPort: true }).map((authority) => `ws://${authority}`),
+    { nil: null },
+  ),
   metas,
   fc.array(names, { maxLength: 4 }),
 );
@@ -99,7 +102,11 @@ describe('what SWIM nodes say to each other', () => {
     ['a state that is a property of arrays', { 3: 'length' }],
     ['an empty URL', { 4: '' }],
     ['a URL that ends a line', { 4: 'ws://a\n' }],
-    ['a URL without end', { 4: 'x'.repeat(2049) }],
+    ['a URL without end', { 4: `ws://${'x'.repeat(2044)}` }],
+    ['a URL with a user', { 4: 'ws://user@a:1' }],
+    ['a URL with a query', { 4: 'ws://a:1/?x' }],
+    ['a URL with a path', { 4: 'ws://a:1/admin' }],
+    ['a name that turns a line around', { 0: 'a\u202e' }],
     ['no meta', { 5: null }],
     ['meta without end', { 5: { a: 'x'.repeat(600) } }],
     ['no accusers', { 6: null }],
@@ -142,7 +149,7 @@ describe('what SWIM nodes say to each other', () => {
 
   test('the longest that a record can bear is let through', () => {
     const accusers = Array.from({ length: MAX_ACCUSERS }, (_, i) => `n${i}`);
-    const longest = { 0: 'x'.repeat(128), 1: Number.MAX_SAFE_INTEGER, 4: 'x'.repeat(2048), 6: accusers };
+    const longest = { 0: 'x'.repeat(128), 1: Number.MAX_SAFE_INTEGER, 4: `ws://${'x'.repeat(2043)}`, 6: accusers };
     expect(isSwimMessage([GOSSIP, [aRecord(longest), aRecord({ 4: null })]])).toBe(true);
   });
 

@@ -9,8 +9,8 @@
  * Source: docs/wire.md, "Membership".
  */
 
-import type { MemberState, Meta } from '../../membership.ts';
-import { hasControl } from '../../printable.ts';
+import { isPlainUrl, type MemberState, type Meta } from '../../membership.ts';
+import { hasHidden } from '../../printable.ts';
 import { metaProblem } from './meta.ts';
 
 /** What is said of one node. */
@@ -93,7 +93,7 @@ export function swimProblem(body: unknown): string | null {
 }
 
 const COUNT = 'whole number from 0 to 2^53 - 1';
-const NAME = `a text of 1 to ${MAX_NAME} UTF-16 code units without control characters`;
+const NAME = `a text of 1 to ${MAX_NAME} UTF-16 code units without control characters, separators of lines and invisible characters`;
 
 function recordsProblem(field: string, value: unknown): string | null {
   if (!Array.isArray(value)) return `has no array of records as ${field}`;
@@ -113,7 +113,7 @@ function recordProblem(value: unknown): string | null {
   if (!isCount(incarnation)) return `has an incarnation that is no ${COUNT}`;
   if (typeof state !== 'number' || states[state] === undefined) return 'has a state that is not 0, 1, 2 or 3';
   if (!isUrl(url))
-    return `has a URL that is neither nil nor a text of 1 to ${MAX_URL} UTF-16 code units without control characters`;
+    return `has a URL that is neither nil nor a text of 1 to ${MAX_URL} UTF-16 code units with scheme, host and port alone (the path may be / or /grapevine)`;
   const inMeta = metaProblem(meta);
   if (inMeta !== undefined) return `has a meta that ${inMeta}`;
   if (Array.isArray(accusers) && accusers.length <= MAX_ACCUSERS && accusers.every(isName)) return null;
@@ -121,12 +121,13 @@ function recordProblem(value: unknown): string | null {
 }
 
 function isName(value: unknown): value is string {
-  return typeof value === 'string' && value.length > 0 && value.length <= MAX_NAME && !hasControl(value);
+  return typeof value === 'string' && value.length > 0 && value.length <= MAX_NAME && !hasHidden(value);
 }
 
 function isUrl(value: unknown): boolean {
   return (
-    value === null || (typeof value === 'string' && value.length > 0 && value.length <= MAX_URL && !hasControl(value))
+    value === null ||
+    (typeof value === 'string' && value.length > 0 && value.length <= MAX_URL && !hasHidden(value) && isPlainUrl(value))
   );
 }
 
