@@ -182,7 +182,7 @@ describe('connections', () => {
       await gone;
       clearInterval(timer);
     }
-    await settled(aClient(host), host, 'a');
+    expect((await settled(aClient(host), host, 'a')).dialled).toBe(false);
   });
 
   test('of strangers end at the first pong, which nobody asked for, and after so many pings as are a hello', async () => {
@@ -209,7 +209,7 @@ describe('connections', () => {
       clients.push(stream);
     }
     await until(() => streams.filter(({ destroyed }) => destroyed).length === 200 - 66);
-    await settled(aClient(host), host, 'a');
+    expect((await settled(aClient(host), host, 'a')).dialled).toBe(false);
   });
 
   test('that never become WebSockets are cut at the doorstep beyond what an address may have', async () => {
