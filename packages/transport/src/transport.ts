@@ -182,8 +182,11 @@ export class MediumTransport implements Transport {
     this.#wanted = urls;
     if (this.#state !== 'running') return;
     const targets: Target[] = [];
+    // A list may be the same for all nodes, and so name this one.
+    const own = this.#url === null ? null : this.#medium.canonical(this.#url);
     for (const url of new Set(urls)) {
       const place = this.#place(url);
+      if (place === own) continue;
       if (typeof place === 'string')
         targets.push({ url, canonicalUrl: place, leadsTo: this.#peerAt(place)?.name ?? null });
       else this.#events.dialFailed?.(url, place, null);

@@ -325,8 +325,8 @@ describe('addresses', () => {
 
   test('what is advertised is what peers are told', async () => {
     const scene = aStage();
-    const a = await scene.node('a', { advertise: 'wss://a.example/gossip' });
-    expect(a.url).toBe('wss://a.example/gossip');
+    const a = await scene.node('a', { advertise: 'wss://a.example/grapevine' });
+    expect(a.url).toBe('wss://a.example/grapevine');
   });
 
   test('with TLS the node listens on wss, and who trusts its certificate meets it', async () => {
