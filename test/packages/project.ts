@@ -4,7 +4,7 @@
  * Each project gets only what it names and what that needs, so that a dependency missing in a manifest is missing here. An
  * installation is bounded in time. Where the registry cannot be reached there is no project, and the reason why.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -13,7 +13,7 @@ import { closureOf, packagesOf } from './workspace.ts';
 export const root = resolve();
 export const workspacePackages = packagesOf(root);
 
-const installWithinMs = 120_000;
+const npmWithinMs = 120_000;
 
 let tarballFolder: string | undefined;
 
@@ -54,30 +54,25 @@ export function makeProject({ ours, others = {}, type = 'module' }: ProjectOptio
   const files = [...closureOf(ours, workspacePackages)].map((name) => [name, `file:${tarballs().get(name)}`] as const);
   const manifest = { name: 'project', private: true, type, dependencies: { ...Object.fromEntries(files), ...others } };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest, null, 2));
-  const { status, signal, stderr } = spawnSync(
-    'npm',
-    [
-      'install',
-      // Settings of the workspace reach this npm by its environment, as `npm run` passes them on.
-      '--no-engine-strict',
-      '--ignore-scripts',
-      '--no-audit',
-      '--no-fund',
-      '--prefer-offline',
-      '--fetch-retries=1',
-      '--fetch-retry-mintimeout=1000',
-    ],
-    { cwd: folder, encoding: 'utf8', timeout: installWithinMs },
-  );
-  if (status === 0) return { folder, hindrance: null };
+  const installed = npm(folder, 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline');
+  if (installed.status === 0) return { folder, hindrance: null };
+  // Of a registry that cannot be reached npm may say that peer dependencies conflict: so it is asked something else.
+  const asked = npm(folder, 'view', 'nact@7.6.2', 'version', '--prefer-online');
   rmSync(folder, { recursive: true });
-  const [unreachable] =
-    /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT)\b/.exec(
-      stderr,
-    ) ?? [];
-  const reason = signal === null ? unreachable : `no end within ${installWithinMs / 1000} s`;
-  if (reason === undefined) throw new Error(`npm install failed:\n${stderr}`);
-  return { folder: null, hindrance: `the npm registry cannot be reached: ${reason}` };
+  if (asked.status === 0)
+    throw new Error(`npm install failed (${installed.signal ?? installed.status}):\n${installed.stderr}`);
+  const [, code] = /npm error code (\w+)/.exec(asked.stderr) ?? [];
+  return { folder: null, hindrance: `the npm registry cannot be reached: ${asked.signal ?? code ?? asked.status}` };
+}
+
+/** Runs npm, for a bounded time. Settings of the workspace reach it by the environment, as `npm run` passes them on. */
+function npm(folder: string, ...words: readonly string[]): SpawnSyncReturns<string> {
+  const bounds = ['--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-timeout=30000'];
+  return spawnSync('npm', [...words, '--no-engine-strict', ...bounds], {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: npmWithinMs,
+  });
 }
 
 /** Ends a project. */
