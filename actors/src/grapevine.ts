@@ -229,8 +229,9 @@ async function goAway(host: Node, node: Ref<NodeMessage>, deadlineMs: number): P
   return reportOf(host);
 }
 
-function warnOfUndelivered({ options }: Node, report: LeaveReport, what: string): void {
-  if (report.undelivered === 0) return;
+function warnOfUndelivered({ options, arrival }: Node, report: LeaveReport, what: string): void {
+  // Whoever was given nobody to find has lost nothing on the way.
+  if (report.undelivered === 0 || arrival.state === 'alone') return;
   const error = undeliveredError(report, what);
   options.logger.warn({ err: error, node: options.name }, error.message);
 }

@@ -102,6 +102,8 @@ export interface NodeView {
   readonly stopped: boolean;
   /** Whether it has met others, or may be alone, as `joined` waits for. */
   readonly joined: boolean;
+  /** Whether it may be alone, and has met nobody: what was written on it had nobody to go to. */
+  readonly alone: boolean;
   /** Connections that came to nothing since one side refused the other: the last few, the latest last. */
   readonly refusals: readonly Refusal[];
   /** This node, as others see it. */
@@ -268,6 +270,9 @@ export function nodeView(ref: Ref<NodeMessage>): NodeView {
     get joined() {
       const { state } = node.arrival;
       return state === 'met' || (state === 'alone' && node.hasListened);
+    },
+    get alone() {
+      return node.arrival.state === 'alone';
     },
     get refusals() {
       return node.arrival.refusals.list;

@@ -24,6 +24,21 @@ async function run(args: readonly string[], input = ''): Promise<{ code: number;
 const said = (agent: Agent, event: string): number => agent.events.filter((one) => one.event === event).length;
 
 describe('agents', () => {
+  test('that are given a line and its end bring it to another before they leave', async () => {
+    const a = await startAgent({ name: 'a', seeds: [] });
+    const { code } = await run(['agent', '--name', 'b', '--join', a.url, '--exit-on-end'], '{"id": "x", "value": 1}\n');
+    expect(code).toBe(0);
+    await until('the line is there', () => a.replica().get('x') === 1);
+  });
+
+  test('end with 1 and say how much was lost where nobody could take what they were given', async () => {
+    const nowhere = ['--join', 'ws://127.0.0.1:1', '--leave-within', '200ms'];
+    const input = '{"id": "x", "value": 1}\n{"id": "y", "value": 2}\n';
+    const { code, err } = await run(['agent', '--name', 'b', ...nowhere, '--exit-on-end'], input);
+    expect(code).toBe(1);
+    expect(err).toContain('not delivered: 2 of the writes made here (2 in grapevine)');
+  });
+
   test('say first that they are ready, and where', async () => {
     const a = await startAgent({ name: 'a' });
     expect(a.events[0]).toMatchObject({

@@ -14,7 +14,6 @@ import {
   type Grapevine,
   type GrapevineOptions,
   type GossipOptions,
-  type LeaveReport,
   type SecurityOptions,
 } from '@grapevine/node';
 
@@ -104,7 +103,7 @@ class Agent {
       stopVitals();
       process.stdin.destroy();
       await this.#input.idle();
-      ({ undelivered } = await this.#leave());
+      undelivered = await this.#leave();
       clearInterval(heldOpen);
     }
     await failed;
@@ -112,15 +111,17 @@ class Agent {
     return !this.#options.exitOnEnd || undelivered === 0;
   }
 
-  async #leave(): Promise<LeaveReport> {
-    const report = await this.#grapevine.leave({ deadlineMs: this.#options.leaveWithinMs });
-    const { undelivered, gossips } = report;
+  /** @returns how many writes were lost: none where there was nobody to bring them to */
+  async #leave(): Promise<number> {
+    const { alone } = this.#grapevine.status();
+    const { undelivered, gossips } = await this.#grapevine.leave({ deadlineMs: this.#options.leaveWithinMs });
+    if (alone) return 0;
     const where = Object.entries(gossips).map(([name, count]) => `${count} in ${name}`);
     if (undelivered > 0)
       process.stderr.write(
         `not delivered: ${undelivered} of the writes made here (${where.join(', ')}); no other node is known to have them, so they are lost. --leave-within waits longer; the log says why nobody took them\n`,
       );
-    return report;
+    return undelivered;
   }
 
   /** Reads keys and certificates again. One after the other: who says it twice means the later. */

@@ -90,6 +90,8 @@ export interface GrapevineStatus {
   readonly epoch: number;
   /** Whether it has met another member, or may be alone, as `joined()` waits for. */
   readonly joined: boolean;
+  /** Whether it may be alone, and has met nobody: what was written on it had nobody to go to. */
+  readonly alone: boolean;
   /** Connections that came to nothing since one side refused the other: the last few, the latest last. */
   readonly refusals: readonly Refusal[];
   readonly members: readonly Member[];
@@ -262,13 +264,14 @@ export class Grapevine {
   status(): GrapevineStatus {
     this.#host.assertOpen();
     const { name, url, epoch, members, roster, links, subscribers, subscribersBehind } = this.#view;
-    const { joined: hasJoined, refusals } = this.#view;
+    const { joined: hasJoined, alone, refusals } = this.#view;
     const gossips = Object.fromEntries([...this.#gossips].map(([gossip, instance]) => [gossip, instance.status()]));
     return {
       name,
       url,
       epoch,
       joined: hasJoined,
+      alone,
       refusals,
       members,
       roster,
