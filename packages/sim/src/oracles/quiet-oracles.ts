@@ -6,12 +6,13 @@
  *  3. `entropy` and `hybrid` replicas are equal by content and by sum; the newest value that is known anywhere is what
  *     all hold; sums are what a sum over everything gives.
  *  4. Nothing is held that the remover had seen, whose store lives.
- *  6. Where there is no handler, readers see all.
+ *  6. Where there is no handler, readers see all. What is hidden and what readers see is counted as it is.
  *  3, too: a node that refuses large updates holds all that it takes, and knows of all but what it refused.
  *  9. No rumor is infective any more, nothing waits.
  */
 
 import {
+  isHidden,
   epidemicStatus,
   hashInterval,
   hashNumber,
@@ -164,8 +165,15 @@ export function inspectAll(nodes: readonly SimNode[], ledger: Ledger, object: Ob
     if (status !== undefined && status.infective > 0)
       object(9, 'infective', `${name} still has ${status.infective} infective rumors`);
     if (machine.backlog > 0) object(9, 'backlog', `${name} still has ${machine.backlog} updates under judgement`);
+    const { store } = replica;
+    const hidden = [...store].filter(isHidden);
+    if (store.hidden.size !== hidden.length || hidden.some((update) => !store.hidden.has(update)))
+      object(6, 'hidden-count', `${name} counts ${store.hidden.size} hidden updates, and hides ${hidden.length}`);
+    const seen = [...replica.visible()].length;
+    if (store.visibleCount !== seen)
+      object(6, 'visible-count', `${name} counts ${store.visibleCount} ids that readers see, and they see ${seen}`);
     if (nature.habit !== null) continue;
-    for (const update of replica.store)
+    for (const update of store)
       if (update.view !== undefined) object(6, 'hidden', `${name} hides ${update.id}, and has no handler`);
   }
   inspectLedger(nodes, ledger, object);
