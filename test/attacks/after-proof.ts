@@ -1,4 +1,5 @@
 /** Attacks of members: they have the key, and are let in. */
+import { encodeChannel, Encoder } from '@grapevine/wire';
 import { type Message, Origin, STAMP_EPOCH_MS, Update } from '@grapevine/core';
 import type { Attack, Scene } from './attack.ts';
 import { trickle } from './before-proof.ts';
@@ -89,6 +90,46 @@ const ask: Message = { type: 'ask', dots: [{ origin: stock, intervals: [1, stock
 
 const asks = flood(() => () => ask, bringStock);
 
+/** Comes in once, and writes the same bytes on and on. */
+const bytesOn = (bytes: (member: Member) => Uint8Array): Attack => ({
+  abreast: 1,
+  come: async (scene) => {
+    const member = await join(scene);
+    await member.stranger.frames(3);
+    const { stream } = member.stranger;
+    const wave = bytes(member);
+    void (async () => {
+      while (!scene.isOver() && isOpen(member.stranger)) {
+        if (stream.writableLength < 2 ** 20) member.write(wave);
+        await new Promise((resolve) => void setImmediate(resolve));
+      }
+    })();
+    return member.stranger;
+  },
+});
+
+/** A masked pong without a body. */
+const pong = Buffer.from('8a8000000000', 'hex');
+const pongs = bytesOn(() => Buffer.concat(many(10_000, () => pong)));
+
+const nowhere = 2;
+const forNobody: Attack = {
+  abreast: 1,
+  come: async (scene) => {
+    const member = await join(scene);
+    const declared = { channel: nowhere, instance: 'nowhere', protocol: 'hybrid', newestEpochOfYou: 0 };
+    member.stranger.socket.send(encodeChannel(declared));
+    const { bytes } = new Encoder().encode(nowhere, { type: 'pull' });
+    void (async () => {
+      while (!scene.isOver() && isOpen(member.stranger)) {
+        for (let i = 0; i < 1000; i++) member.stranger.socket.send(bytes);
+        await member.room();
+      }
+    })();
+    return member.stranger;
+  },
+};
+
 const slowReader: Attack = {
   abreast: 1,
   come: async (scene) => {
@@ -124,6 +165,8 @@ export const afterProof = {
   'invented-origins': inventedOrigins,
   'flood-of-updates': updates,
   'flood-of-asks': asks,
+  'flood-for-nobody': forNobody,
+  'flood-of-pongs': pongs,
   'slow-reader': slowReader,
   'slow-writer': slowWriter,
 } as const satisfies Readonly<Record<string, Attack>>;

@@ -182,6 +182,36 @@ const wrongName: Attack = {
   },
 };
 
+/** Says nothing: more than may be unproven at a time, and comes on. */
+const silentFlood: Attack = {
+  abreast: 280,
+  come: ({ strangers, target, from }) => strangers.dial(target.url, from),
+};
+
+/** The head of a masked frame of almost two megabytes, and of it as much as goes. */
+const longFrame = Buffer.concat([Buffer.from('82ff00000000001fffff00000000', 'hex'), new Uint8Array(256 * 1024)]);
+
+/** Says what is no hello, answers no close frame, and goes on sending. */
+const refusedFlood: Attack = {
+  abreast: 20,
+  come: async ({ strangers, target, from }) => {
+    const stranger = await strangers.dial(target.url, from);
+    if (stranger.socket.readyState !== stranger.socket.OPEN) return stranger;
+    stranger.socket.send(Uint8Array.of(0xc1));
+    stranger.stream.write(longFrame);
+    return stranger;
+  },
+};
+
+const pongBefore: Attack = {
+  abreast: 2,
+  come: async ({ strangers, target, from }) => {
+    const stranger = await strangers.dial(target.url, from);
+    if (stranger.socket.readyState === stranger.socket.OPEN) stranger.socket.pong();
+    return stranger;
+  },
+};
+
 export const beforeProof = {
   'wrong-key': wrongKey,
   'no-key': noKey,
@@ -199,4 +229,7 @@ export const beforeProof = {
   'too-many-connections': tooMany,
   'unfinished-handshake': unfinished,
   'slow-hello': slowHello,
+  'silent-flood': silentFlood,
+  'refused-flood': refusedFlood,
+  'pong-before': pongBefore,
 } as const satisfies Readonly<Record<string, Attack>>;
