@@ -64,7 +64,7 @@ export { type ActorStats, injectFault, isGone, spawnChild, statsOf, stopTree, te
 export { ask, type AskOptions } from './kernel/ask.ts';
 export type { ActorSpec, Behaviour, Self, StopReason } from './kernel/behaviour.ts';
 export { type Logger, silent } from './kernel/logger.ts';
-export type { Ref } from './kernel/nact.ts';
+export { type Ref, startSystem, stopRef } from './kernel/nact.ts';
 export { type Terminated, watch } from './kernel/watch.ts';
 export {
   add,
@@ -90,7 +90,7 @@ export {
   type WriteReply,
 } from './messages.ts';
 export { type Observation, observeMembers, type ObserveOptions } from './observe.ts';
-export type { GossipOptions, NodeOptions } from './options.ts';
+export { type GossipOptions, gossipViolations, type NodeOptions, nodeViolations } from './options.ts';
 export type { Stored } from './received.ts';
 export { swim, type SwimOptions } from './swim.ts';
 export type { HandlerVerdict, Kept } from './verdict.ts';

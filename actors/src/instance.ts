@@ -14,8 +14,6 @@
  * Source: docs/architecture.md.
  */
 
-import { performance } from 'node:perf_hooks';
-
 import {
   type Effects,
   GossipError,
@@ -41,6 +39,7 @@ import { notSent } from './outbox.ts';
 import { OwnWrite } from './own-write.ts';
 import type { Inbound, PeerArrived, PeerGone } from './party.ts';
 import { Repeats } from './repeats.ts';
+import { time } from './kernel/time.ts';
 
 /** Own writes that fill a frame. */
 const FRAME_WRITES = 2000;
@@ -232,7 +231,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     if (!pressure.isStuck || !pressure.isFull) return batch;
     const taken = batch.filter(({ message: { type } }) => type !== 'updates' && type !== 'chunk');
     this.#holding.shed += batch.length - taken.length;
-    if (taken.length < batch.length && this.#said.isNew('shed', performance.now()))
+    if (taken.length < batch.length && this.#said.isNew('shed', time.monotonicMs()))
       this.#self.logger.warn(
         { gossip: instance, node, handler: handlerState, backlog: pressure.backlog },
         'the handler does not answer, and too much waits for it: what arrives now is dropped, until it answers',

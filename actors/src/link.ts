@@ -11,8 +11,6 @@
  * Source: docs/architecture.md and docs/wire.md.
  */
 
-import { performance } from 'node:perf_hooks';
-
 import { GossipError, isGossipError, type Message, printable, type Received } from '@grapevine/core';
 import { closeCodes } from '@grapevine/transport';
 import { type ChannelDeclaration, Decoder, encodeChannel, encodeRefuseChannel, type Incoming } from '@grapevine/wire';
@@ -25,6 +23,7 @@ import type { Line } from './line.ts';
 import type { Node } from './node.ts';
 import type { Party } from './party.ts';
 import { weightOf, workOf } from './weight.ts';
+import { time } from './kernel/time.ts';
 
 export function linkSpec(node: Node, line: Line): ActorSpec<LinkMessage> {
   const { id, peer } = line.session;
@@ -74,7 +73,7 @@ class Link implements Behaviour<LinkMessage> {
     this.#line = line;
     this.#self = self;
     this.#decoder = new Decoder(() => node.mostOrigins);
-    this.#allowance = node.allowances.begun(this.#peer, performance.now());
+    this.#allowance = node.allowances.begun(this.#peer, time.monotonicMs());
     for (const party of node.parties.values()) this.#declare(party);
     line.session.onFrames = (frames) => {
       let bytes = 0;
@@ -142,7 +141,7 @@ class Link implements Behaviour<LinkMessage> {
 
   /** Counts against the allowance what was just read, and holds the connection where that is used up. */
   #spend(bytes: number): void {
-    const waitMs = this.#allowance.take(this.#work, bytes, performance.now());
+    const waitMs = this.#allowance.take(this.#work, bytes, time.monotonicMs());
     this.#work = 0;
     if (waitMs === 0) {
       if (!this.#isAwaiting) this.#line.release(this.#allowance);
@@ -159,7 +158,7 @@ class Link implements Behaviour<LinkMessage> {
     // A transport that stops sends first what waits; one whose link crashed has nobody left to read what comes.
     if (reason === 'crashed') this.#line.session.close(closeCodes.NORMAL, 'the link crashed; dial again');
     for (const party of this.#parties.values()) this.#tellGone(party);
-    this.#node.allowances.ended(this.#peer, performance.now());
+    this.#node.allowances.ended(this.#peer, time.monotonicMs());
     this.#node.links.delete(this.#line);
   }
 
@@ -260,7 +259,7 @@ class Link implements Behaviour<LinkMessage> {
 
   /** Whether it is to be said aloud of this peer, on whatever connection. */
   #isNewOfPeer(what: string): boolean {
-    return this.#node.saidOfPeers.isNew(`${what} ${this.#peer}`, performance.now());
+    return this.#node.saidOfPeers.isNew(`${what} ${this.#peer}`, time.monotonicMs());
   }
 
   /** @throws GossipError FRAME_MALFORMED */

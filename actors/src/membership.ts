@@ -11,8 +11,6 @@
  * Source: docs/architecture.md.
  */
 
-import { performance } from 'node:perf_hooks';
-
 import {
   GossipError,
   isThere,
@@ -37,6 +35,7 @@ import { notSent, Outbox } from './outbox.ts';
 import { membershipParty, type Party } from './party.ts';
 import { Pressure } from './pressure.ts';
 import { type ViewChange, viewChanges } from './view-changes.ts';
+import { time } from './kernel/time.ts';
 
 const membershipChannel = 0;
 
@@ -179,7 +178,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
       forgetAfterMs: forgetAfter,
     });
     this.#machine = machine;
-    const nowMs = performance.now();
+    const nowMs = time.monotonicMs();
     machine.start(nowMs);
     if (this.#node.meta !== null) machine.describe?.(this.#node.meta, nowMs);
     for (const { session } of lines.values()) {
@@ -192,7 +191,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   }
 
   #hear(machine: MembershipMachine, message: Exclude<TrackerMessage, { type: 'catch-up' | 'renew' }>): void {
-    const nowMs = performance.now();
+    const nowMs = time.monotonicMs();
     this.#noticeStandstill(machine, nowMs);
     switch (message.type) {
       case 'connected':
@@ -378,7 +377,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   outlive(epoch: number): void {
     const isAwaited = this.#laterEpoch !== null;
     this.#laterEpoch = Math.max(epoch, this.#laterEpoch ?? 0);
-    const waitMs = this.#node.renewedMs + RENEWAL_MS - performance.now();
+    const waitMs = this.#node.renewedMs + RENEWAL_MS - time.monotonicMs();
     if (waitMs <= 0) this.#renew();
     else if (!isAwaited) this.#self.schedule(waitMs, { type: 'renew' });
   }
@@ -389,7 +388,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     if (this.#laterEpoch === null) return;
     this.#node.outlive(this.#laterEpoch);
     this.#laterEpoch = null;
-    this.#node.renewedMs = performance.now();
+    this.#node.renewedMs = time.monotonicMs();
     this.#self.logger.warn(
       { node: options.name, epoch: this.#node.epoch },
       'others remember a later start of this node: its clock is behind; it takes a higher epoch and connects anew',
@@ -421,7 +420,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   setTimer(timer: string, delayMs: number): void {
     this.#timers.get(timer)?.cancel();
     const tick: TrackerMessage = { type: 'tick', timer };
-    const dueMs = performance.now() + delayMs;
+    const dueMs = time.monotonicMs() + delayMs;
     this.#timers.set(timer, { tick, dueMs, cancel: this.#self.schedule(delayMs, tick) });
   }
 
@@ -432,6 +431,6 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   }
 
   #isNew(what: string): boolean {
-    return this.#node.saidOfPeers.isNew(what, performance.now());
+    return this.#node.saidOfPeers.isNew(what, time.monotonicMs());
   }
 }

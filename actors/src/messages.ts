@@ -10,7 +10,16 @@
 
 import type { KeyObject } from 'node:crypto';
 
-import { type Bytes, GossipError, type Meta, throwViolations, type Violation } from '@grapevine/core';
+import {
+  type Bytes,
+  fillOptions,
+  GossipError,
+  type Meta,
+  type OptionRules,
+  throwViolations,
+  type Violation,
+  wholeNumber,
+} from '@grapevine/core';
 import { type KeyMaterial, readKeys, readTls, type TransportTls } from '@grapevine/transport';
 import { encodeValue } from '@grapevine/wire';
 
@@ -125,12 +134,14 @@ const loneSurrogate = /\p{Surrogate}/u;
 
 /**
  * Writes an id.
- * @param value plain data that MessagePack carries, encoded now
+ * @param value plain data that MessagePack carries, encoded now. A `Map` whose keys are all texts is read as a plain object, an
+ *   empty `Map` too; a `Map` with any other key is read as a `Map`
  * @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, OPTIONS_INVALID (`expiresIn`)
  */
-export function add(id: string, value: unknown, { expiresIn, replyTo }: AddOptions = {}): Add {
+export function add(id: string, value: unknown, options: AddOptions = {}): Add {
   checkId(id);
-  checkExpiry(expiresIn);
+  checkAddOptions(options);
+  const { expiresIn, replyTo } = options;
   return { type: 'add', id, bytes: encodeValue(value), expiresIn, replyTo };
 }
 
@@ -139,11 +150,9 @@ export function add(id: string, value: unknown, { expiresIn, replyTo }: AddOptio
  * @param entries pairs of id and value; a Map fits
  * @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, OPTIONS_INVALID (`expiresIn`)
  */
-export function addMany(
-  entries: Iterable<readonly [id: string, value: unknown]>,
-  { expiresIn, replyTo }: AddOptions = {},
-): AddMany {
-  checkExpiry(expiresIn);
+export function addMany(entries: Iterable<readonly [id: string, value: unknown]>, options: AddOptions = {}): AddMany {
+  checkAddOptions(options);
+  const { expiresIn, replyTo } = options;
   const writes: Write[] = [];
   for (const [id, value] of entries) {
     checkId(id);
@@ -248,10 +257,17 @@ export function checkId(id: unknown): asserts id is string {
   );
 }
 
-function checkExpiry(expiresIn: number | undefined): void {
-  if (expiresIn === undefined || (Number.isSafeInteger(expiresIn) && expiresIn >= 0)) return;
-  throw new GossipError(
-    'OPTIONS_INVALID',
-    `'expiresIn' must be a whole number of milliseconds, at least 0, not ${String(expiresIn)}.`,
-  );
+const addRules: OptionRules<{ expiresIn: number | undefined }> = {
+  expiresIn: { check: wholeNumber('milliseconds', 0), default: undefined },
+};
+
+/** The usual case costs a look at two fields: a write is too short for more. @throws GossipError OPTIONS_INVALID */
+function checkAddOptions(options: AddOptions): void {
+  let isKnown = typeof options === 'object' && (options as unknown) !== null;
+  for (const name in options) if (name !== 'expiresIn' && name !== 'replyTo') isKnown = false;
+  const expiresIn = isKnown ? options.expiresIn : undefined;
+  if (isKnown && (expiresIn === undefined || (Number.isSafeInteger(expiresIn) && expiresIn >= 0))) return;
+  const violations: Violation[] = [];
+  fillOptions('', options, addRules, violations, ['replyTo']);
+  throwViolations(violations);
 }

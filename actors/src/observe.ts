@@ -32,6 +32,7 @@ import {
 import { Decoder, encodeChannel, Encoder } from '@grapevine/wire';
 
 import { membershipParty } from './party.ts';
+import { time } from './kernel/time.ts';
 
 export interface ObserveOptions {
   /** @default 'default' */
@@ -64,7 +65,7 @@ export async function observeMembers(
 ): Promise<Observation> {
   const transport = createWebSocketTransport({
     name: `observer-${randomUUID()}`,
-    epoch: Date.now(),
+    epoch: time.wallMs(),
     capabilities: [observerCapability],
     handshakeTimeoutMs: timeoutMs,
     closeTimeoutMs: CLOSE_MS,
@@ -78,12 +79,12 @@ export async function observeMembers(
       `${url} did not say who is there within ${timeoutMs} ms. If it is a node, it is too busy, or stopped.`,
       { context: { url, timeoutMs } },
     );
-    timer = setTimeout(() => reject(error), timeoutMs);
+    timer = time.setTimeout(() => reject(error), timeoutMs);
   });
   try {
     return await Promise.race([ask(transport, url), late]);
   } finally {
-    clearTimeout(timer);
+    time.clearTimeout(timer);
     await transport.close('the question is answered');
   }
 }

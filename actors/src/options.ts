@@ -16,8 +16,11 @@ import {
   isPlainUrl,
   type Membership,
   type OptionCheck,
+  type OptionRule,
   type OptionRules,
+  optionsObject,
   type Protocol,
+  show,
   throwViolations,
   type Violation,
   wholeNumber,
@@ -38,6 +41,7 @@ import type { Handler, PushMessage } from './push.ts';
 import { type Logger, silent } from './kernel/logger.ts';
 import type { Ref } from './kernel/nact.ts';
 import { swim } from './swim.ts';
+import { time } from './kernel/time.ts';
 
 export interface ResolvedNodeOptions {
   /** Unique in the cluster, and the same at every start: 1 to 128 bytes. Required. */
@@ -250,7 +254,7 @@ export const nodeRules: OptionRules<ResolvedNodeOptions> = {
   // Checked where no value is shown.
   security: { check: () => undefined, default: readSecurity(undefined, []) },
   transport: { check: isFunction, default: createWebSocketTransport },
-  clock: { check: isFunction, default: Date.now },
+  clock: { check: isFunction, default: time.wallMs },
   random: { check: isFunction, default: Math.random },
 };
 
@@ -272,9 +276,30 @@ export const gossipRules: OptionRules<ResolvedGossipOptions> = {
 /** @throws GossipError OPTIONS_INVALID that lists every violation */
 export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
   const violations: Violation[] = [];
+  const options = readNodeOptions(given, violations);
+  throwViolations(violations);
+  const { clock } = given;
+  // Epochs, stamps and expiries are whole numbers, to peers as well.
+  return clock === undefined ? options : { ...options, clock: () => Math.floor(clock()) };
+}
+
+/**
+ * Judges the options of a node without starting one.
+ * @param also names of options that the caller takes itself
+ * @returns every violation; none where `spawnGrapevine` would take them
+ */
+export function nodeViolations(given: unknown, also: readonly string[] = []): readonly Violation[] {
+  const violations: Violation[] = [];
+  readNodeOptions(given, violations, also);
+  return violations;
+}
+
+/** @returns the options, complete; violations are appended to `violations` */
+function readNodeOptions(stated: unknown, violations: Violation[], also: readonly string[] = []): ResolvedNodeOptions {
+  const given = optionsObject('', stated, [...Object.keys(nodeRules), ...also], violations);
   const options = {
-    ...fillOptions('', given, nodeRules, violations),
-    security: readSecurity(given.security, violations),
+    ...fillOptions('', given, nodeRules, violations, also),
+    security: readSecurity(given['security'], violations),
   };
   // Others may lead through no network at all, and know what is open and what is dialled themselves.
   if (options.transport === createWebSocketTransport) {
@@ -285,24 +310,62 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
         (isPlainUrl(options.advertise)
           ? undefined
           : 'must be scheme, host and port alone (the path may be / or /grapevine): peers refuse another (--advertise)');
-      if (problem !== undefined) violations.push({ path: 'advertise', problem });
+      if (problem !== undefined)
+        violations.push({ path: 'advertise', problem: `${problem}, not ${show(options.advertise)}` });
     }
+    if (violations.every(({ path }) => path !== 'membership'))
+      for (const { path, problem } of options.membership.violations?.({ urlProblem }) ?? [])
+        violations.push({ path: `membership.${path}`, problem });
   }
-  if (given.name === undefined) violations.push({ path: 'name', problem: 'is required: a text of 1 to 128 bytes' });
+  if (given['name'] === undefined) violations.push({ path: 'name', problem: 'is required: a text of 1 to 128 bytes' });
   if (options.redialMaxMs < options.redialMinMs)
     violations.push({ path: 'redialMaxMs', problem: `must be at least redialMinMs (${options.redialMinMs})` });
-  throwViolations(violations);
-  const { clock } = given;
-  // Epochs, stamps and expiries are whole numbers, to peers as well.
-  return clock === undefined ? options : { ...options, clock: () => Math.floor(clock()) };
+  return options;
 }
 
 /** @throws GossipError OPTIONS_INVALID that lists every violation */
 export function resolveGossipOptions(
   given: GossipOptions,
-  { maxFrameBytes, forgetAfter }: Pick<ResolvedNodeOptions, 'maxFrameBytes' | 'forgetAfter'>,
+  node: Pick<ResolvedNodeOptions, 'maxFrameBytes' | 'forgetAfter'>,
 ): ResolvedGossipOptions {
   const violations: Violation[] = [];
+  const options = readGossipOptions(given, node, violations);
+  throwViolations(violations);
+  return options;
+}
+
+/**
+ * Judges the options of a gossip instance without starting one.
+ * @param node the options of its node; those that are wrong count as not given
+ * @returns every violation; none where `spawnGossip` would take them
+ */
+export function gossipViolations(
+  given: unknown,
+  node: { readonly maxFrameBytes?: unknown; readonly forgetAfter?: unknown } = {},
+): readonly Violation[] {
+  const violations: Violation[] = [];
+  const { maxFrameBytes, forgetAfter } = nodeRules;
+  readGossipOptions(
+    given,
+    {
+      maxFrameBytes: soundOr(maxFrameBytes, node.maxFrameBytes),
+      forgetAfter: soundOr(forgetAfter, node.forgetAfter),
+    },
+    violations,
+  );
+  return violations;
+}
+
+function soundOr(rule: OptionRule<number>, value: unknown): number {
+  return value === undefined || rule.check(value) !== undefined ? rule.default : (value as number);
+}
+
+/** @returns the options, complete; violations are appended to `violations` */
+function readGossipOptions(
+  given: unknown,
+  { maxFrameBytes, forgetAfter }: Pick<ResolvedNodeOptions, 'maxFrameBytes' | 'forgetAfter'>,
+  violations: Violation[],
+): ResolvedGossipOptions {
   const options = fillOptions('', given, gossipRules, violations);
   if (options.maxUpdateBytes > maxFrameBytes - frameReserveBytes)
     violations.push({
@@ -312,7 +375,6 @@ export function resolveGossipOptions(
   if (violations.every(({ path }) => path !== 'protocol'))
     for (const { path, problem } of options.protocol.violations?.({ forgetAfterMs: forgetAfter }) ?? [])
       violations.push({ path: `protocol.${path}`, problem });
-  throwViolations(violations);
   return options;
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { Node } from './node.ts';
+import { time } from './kernel/time.ts';
 
 export interface QuietOptions {
   /** So long nothing must come in or go out, in milliseconds. */
@@ -16,7 +17,7 @@ export interface QuietOptions {
 export async function quiet(node: Node, { quietMs, timeoutMs }: QuietOptions): Promise<void> {
   let before = traffic(node);
   for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += quietMs) {
-    await new Promise((resolve) => setTimeout(resolve, quietMs));
+    await new Promise<void>((resolve) => time.setTimeout(resolve, quietMs));
     const now = traffic(node);
     if (now === before) return;
     before = now;

@@ -10,14 +10,13 @@
  * Source: docs/architecture.md.
  */
 
-import { performance } from 'node:perf_hooks';
-
 import type { Replica } from '@grapevine/core';
 
 import { Audience } from './audience.ts';
 import { Change, type DeadLetter, Entry, type GossipEvent } from './events.ts';
 import type { Ref } from './kernel/nact.ts';
 import { Repeats } from './repeats.ts';
+import { time } from './kernel/time.ts';
 
 export class Subscriptions {
   readonly #replica: Replica;
@@ -38,7 +37,7 @@ export class Subscriptions {
   /** Hears of subscribers that fall behind, once a minute: one that is slow does so again and again. */
   set onBehind(hear: () => void) {
     this.#audience.onBehind = (): void => {
-      if (this.#said.isNew('behind', performance.now())) hear();
+      if (this.#said.isNew('behind', time.monotonicMs())) hear();
     };
   }
 

@@ -23,7 +23,7 @@ export interface SwimOptions extends Omit<CoreOptions, 'seeds'> {
  * @throws GossipError OPTIONS_INVALID that lists every violation
  */
 export function swim(options: Partial<SwimOptions> = {}): Membership {
-  const { seeds } = options;
+  const { seeds } = (options as Partial<SwimOptions> | null) ?? {};
   if (!Array.isArray(seeds)) return coreSwim(options as Partial<CoreOptions>);
   const sources = seeds.map((seed: Seed) => (typeof seed === 'string' ? seed : asDiscovery(seed)));
   return coreSwim({ ...options, seeds: sources });

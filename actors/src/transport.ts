@@ -9,8 +9,6 @@
  * Source: docs/architecture.md and docs/wire.md.
  */
 
-import { performance } from 'node:perf_hooks';
-
 import { type DialEnd, type GossipError, isGossipError } from '@grapevine/core';
 import type { CloseInfo, Refusal, Session, Transport, TransportEvents, TransportOptions } from '@grapevine/transport';
 import { closeCodes, isInsecure, renewedTls } from '@grapevine/transport';
@@ -24,6 +22,7 @@ import { memberOf } from './membership.ts';
 import type { RenewTls, RotateKeys, SecurityReply } from './messages.ts';
 import type { Node } from './node.ts';
 import type { TransportMessage } from './transport-messages.ts';
+import { time } from './kernel/time.ts';
 
 const relistenMinMs = 100;
 const relistenMaxMs = 10_000;
@@ -254,7 +253,7 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     const node = this.#node;
     const { keys, tls } = node.security;
     if (keys.length === 0 || tls !== null || isSealed) return;
-    if (!node.saidOfRefusals.isNew(`unsealed ${peer.name}`, performance.now())) return;
+    if (!node.saidOfRefusals.isNew(`unsealed ${peer.name}`, time.monotonicMs())) return;
     this.#self.logger.warn(
       { node: node.options.name, peer: peer.name, version: peer.version },
       `${peer.name} speaks protocol version ${peer.version}, which seals nothing: whoever is on the way reads and writes; upgrade it`,
@@ -302,7 +301,7 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     const fields = { err: error, node: this.#node.options.name, url, by, peer, address };
     const what = `${error.code} ${by} ${peer ?? url}`;
     const text = `connection refused: ${error.message}`;
-    const isNew = !this.#refusals.has(what) && this.#node.saidOfRefusals.isNew(what, performance.now());
+    const isNew = !this.#refusals.has(what) && this.#node.saidOfRefusals.isNew(what, time.monotonicMs());
     this.#self.logger[isNew ? 'warn' : 'debug'](fields, text);
     if (this.#refusals.size >= REFUSALS_REMEMBERED) this.#refusals.clear();
     this.#refusals.add(what);

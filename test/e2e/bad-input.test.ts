@@ -50,6 +50,33 @@ describe('what an agent is asked for', () => {
   );
 
   test(
+    'wrong flags of every kind are named together, with the flag, the option and the nearest right word',
+    onStage(async (stage) => {
+      const args = ['--lisen', '7001', '--protocol', 'gossip', '--option', 'rounds=0', '--swim', 'profil=lan'];
+      const more = ['--limit', 'most=1', '--join', 'http://10.0.0.1:7001', '--key-file', '/nowhere/key', '--meta', 'x'];
+      const numbers = ['--max-connections', '0', '--max-update-bytes', '0'];
+      const agent = stage.spawn({ name: 'a', listen: 70_000, seeds: [], args: [...args, ...more, ...numbers] });
+      expect((await agent.exited).code).toBe(2);
+      for (const sentence of [
+        '11 options are wrong:',
+        '--lisen is no option of agent (did you mean --listen?)',
+        "--protocol 'gossip': Allowed choices are rumor, entropy, hybrid.",
+        "--option rounds: 'rounds' must be a whole number of pushes, at least 1, not 0",
+        "--swim profil: 'profil' is no option here (did you mean 'profile'?)",
+        "--limit most: 'most' is no option here (the options are maxConnections, ",
+        "--join: 'membership.seeds[0]' must begin with ws:// or wss://, not 'http://10.0.0.1:7001'",
+        '--key-file /nowhere/key cannot be read: ENOENT',
+        "--meta 'x': It must be key=value",
+        "--listen: 'listen' must be { port, host }",
+        "--max-connections: 'maxConnections' must be a whole number of connections, at least 2, not 0",
+        "--max-update-bytes: 'maxUpdateBytes' must be a whole number of bytes, at least 1, not 0",
+      ])
+        expect(agent.complaints).toContain(sentence);
+    }),
+    limitMs,
+  );
+
+  test(
     'a port in use ends it with exit code 1 and a sentence, and the one who has the port goes on',
     onStage(async (stage) => {
       const first = await stage.start({ name: 'first' });

@@ -39,8 +39,8 @@ describe('the command', () => {
     [['--key-file', file('empty', '# nothing\n')], 'holds no key: one a line'],
     [['--key-file', file('short', 'my short key')], "'security.keys[0]' must have 16 to 1024 bytes"],
     [['--key-file', keys, '--key-file', keys], "'security.keys[1]' is listed before"],
-    [['--tls-cert', keys], '--tls-cert and --tls-key belong together'],
-    [['--tls-names'], 'mean nothing without --tls-cert'],
+    [['--tls-cert', keys], '--tls-cert belongs together with --tls-key'],
+    [['--tls-names'], '--tls-names does not apply without --tls-cert'],
     [['--tls-cert', keys, '--tls-key', keys], "'security.tls' does not serve"],
     [['--listen', '0', '--host', '0.0.0.0'], "'listen.host' is open to other machines without keys or TLS"],
   ])('refuses %p', async (args, sentence) => {

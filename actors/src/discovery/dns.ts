@@ -27,6 +27,7 @@ import {
   oneOf,
   type OptionCheck,
   type OptionRules,
+  optionsObject,
   throwViolations,
   type Violation,
   wholeNumber,
@@ -98,13 +99,14 @@ export const dnsRules: OptionRules<ResolvedDnsOptions> = {
  *   answers that it cannot; a question under way keeps the process alive, for at most `timeoutMs`
  * @throws GossipError OPTIONS_INVALID that lists every violation
  */
-export function dns(given: DnsOptions): Discovery {
+export function dns(stated: DnsOptions): Discovery {
   const violations: Violation[] = [];
+  const given = optionsObject('', stated, Object.keys(dnsRules), violations);
   const options = fillOptions('', given, dnsRules, violations);
-  if (given.name === undefined) violations.push({ path: 'name', problem: 'is required: the name to resolve' });
+  if (given['name'] === undefined) violations.push({ path: 'name', problem: 'is required: the name to resolve' });
   if (options.type === 'SRV' && options.port !== null)
     violations.push({ path: 'port', problem: "means nothing with type 'SRV', whose records bear the port" });
-  if (options.type !== 'SRV' && (given.port === undefined || given.port === null))
+  if (options.type !== 'SRV' && (given['port'] === undefined || given['port'] === null))
     violations.push({ path: 'port', problem: `is required with type '${options.type}', whose records bear none` });
   throwViolations(violations);
   return { name: `dns ${options.type} ${options.name}`, find: () => new Find(options).run() };

@@ -93,7 +93,7 @@ describe('a file', () => {
   test('needs a path, and knows no other options', () => {
     expect(() => file({} as FileOptions)).toThrow("'path' is required: the path of a file");
     expect(() => file({ path: '', intervalMs: 0, watch: true } as FileOptions)).toThrow(
-      /^3 options are wrong: 'path' must .*; 'intervalMs' must .*; 'watch' means nothing here/,
+      /^3 options are wrong: 'path' must .*; 'intervalMs' must .*; 'watch' is no option here/,
     );
   });
 });

@@ -20,6 +20,7 @@ import {
   GossipError,
   type OptionRules,
   show,
+  optionsObject,
   throwViolations,
   type Violation,
   wholeNumber,
@@ -63,10 +64,11 @@ const settleMs = 50;
  *   `[` and is no JSON; what is wrong with single lines is in `problems()`, and logged by the node
  * @throws GossipError OPTIONS_INVALID that lists every violation
  */
-export function file(given: FileOptions): ReportingDiscovery {
+export function file(stated: FileOptions): ReportingDiscovery {
   const violations: Violation[] = [];
+  const given = optionsObject('', stated, Object.keys(fileRules), violations);
   const options = fillOptions('', given, fileRules, violations);
-  if (given.path === undefined) violations.push({ path: 'path', problem: 'is required: the path of a file' });
+  if (given['path'] === undefined) violations.push({ path: 'path', problem: 'is required: the path of a file' });
   throwViolations(violations);
   return new UrlFile(options);
 }

@@ -15,8 +15,6 @@
  * Source: Erlang/OTP, gen_server and supervisor. See docs/adr/0001-kernel-over-nact.md.
  */
 
-import { performance } from 'node:perf_hooks';
-
 import { GossipError } from '@grapevine/core';
 
 import type { ActorSpec, Behaviour, StopReason } from './behaviour.ts';
@@ -29,6 +27,7 @@ import { putBehind, type Postbox } from './postbox.ts';
 import type { RestartType } from './restart-policy.ts';
 import { Supervisor, type Supervised } from './supervisor.ts';
 import { awaitTurn, type TurnTaker } from './turns.ts';
+import { time } from './time.ts';
 
 /** What a whole tree shares. */
 export interface Environment {
@@ -214,7 +213,7 @@ export class Cell implements Host, Postbox, Resident, Supervised, TurnTaker {
       return;
     }
     const mailbox = this.#mailbox;
-    const endsAt = performance.now() + (this.#spec.budgetMs ?? defaultBudgetMs);
+    const endsAt = time.monotonicMs() + (this.#spec.budgetMs ?? defaultBudgetMs);
     let message: unknown = noMessage;
     try {
       while (mailbox.size > 0 && this.#incarnation === incarnation) {
@@ -224,7 +223,7 @@ export class Cell implements Host, Postbox, Resident, Supervised, TurnTaker {
           this.#hold(incarnation, outcome, message);
           return;
         }
-        if (performance.now() >= endsAt) break;
+        if (time.monotonicMs() >= endsAt) break;
       }
       message = noMessage;
       behaviour.drained?.(mailbox.size > 0);

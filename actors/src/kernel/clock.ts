@@ -8,7 +8,7 @@
  * Source: Node.js timers.
  */
 
-import { performance } from 'node:perf_hooks';
+import { time } from './time.ts';
 
 /** Undoes what returned it. Calling it again does nothing. */
 export type Cancel = () => void;
@@ -25,15 +25,15 @@ export interface Clock {
 const longestMs = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: () => time.monotonicMs(),
   after(delayMs, run, holdsProcess = false) {
-    const timer = setTimeout(run, Math.min(delayMs, longestMs));
+    const timer = time.setTimeout(run, Math.min(delayMs, longestMs));
     if (!holdsProcess) timer.unref();
-    return () => clearTimeout(timer);
+    return () => time.clearTimeout(timer);
   },
   every(periodMs, run, holdsProcess = false) {
-    const timer = setInterval(run, Math.min(periodMs, longestMs));
+    const timer = time.setInterval(run, Math.min(periodMs, longestMs));
     if (!holdsProcess) timer.unref();
-    return () => clearInterval(timer);
+    return () => time.clearInterval(timer);
   },
 };

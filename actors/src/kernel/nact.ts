@@ -13,7 +13,8 @@
  */
 
 import { GossipError } from '@grapevine/core';
-import { dispatch, spawn, stop, type Ref } from 'nact';
+import * as nactModule from 'nact';
+import type { Ref } from 'nact';
 // @ts-expect-error: nact publishes no types for its register of systems.
 import register from 'nact/lib/system-map.js';
 
@@ -21,6 +22,15 @@ import type { Cancel } from './clock.ts';
 import { nameFor } from './names.ts';
 
 export type { Ref } from 'nact';
+
+// Named imports of a CommonJS module need a lexer that Node.js 20.19 cannot run under --disallow-code-generation-from-strings.
+const { default: nact = nactModule } = nactModule as { readonly default?: typeof nactModule };
+const { dispatch, spawn, start, stop } = nact;
+
+/** Starts an actor system of our own. */
+export function startSystem(): Ref<never> {
+  return start();
+}
 
 /** What lives behind an address of ours. */
 export interface Resident {

@@ -12,7 +12,7 @@
  * Source: nact runs one message per `setImmediate` and actor; drain budgets of 1 to 5 ms were measured to cost no rate.
  */
 
-import { performance } from 'node:perf_hooks';
+import { time } from './time.ts';
 
 export interface TurnTaker {
   takeTurn(): void;
@@ -29,23 +29,23 @@ export function awaitTurn(taker: TurnTaker): void {
   line.push(taker);
   if (!armed) {
     armed = true;
-    setImmediate(serveLine);
+    time.setImmediate(serveLine);
   }
 }
 
 function serveLine(): void {
-  const endsAt = performance.now() + lineBudgetMs;
+  const endsAt = time.monotonicMs() + lineBudgetMs;
   do {
     const taker = line[served] as TurnTaker;
     served += 1;
     taker.takeTurn();
-  } while (served < line.length && performance.now() < endsAt);
+  } while (served < line.length && time.monotonicMs() < endsAt);
   if (served === line.length) {
     armed = false;
     line = [];
   } else {
     line.splice(0, served);
-    setImmediate(serveLine);
+    time.setImmediate(serveLine);
   }
   served = 0;
 }

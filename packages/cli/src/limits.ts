@@ -4,7 +4,8 @@
  * Invariant: nothing is judged here but which word belongs where. The library's resolver knows what a bound may be and names
  * what is wrong, so that the command and the library say the same.
  */
-import { GossipError, type GossipOptions, type NodeOptions } from '@grapevine/node';
+import { unknownOption, type Violation } from '@grapevine/core';
+import type { GossipOptions, NodeOptions } from '@grapevine/node';
 
 const ofNode = [
   'maxConnections',
@@ -27,16 +28,11 @@ export interface Limits {
 
 /**
  * Sorts bounds by whose they are.
- * @throws GossipError OPTIONS_INVALID that names every one that is unknown
+ * @returns those that are known; every other one is appended to `violations`
  */
-export function limitsOf(given: Readonly<Record<string, unknown>>): Limits {
+export function limitsOf(given: Readonly<Record<string, unknown>>, violations: Violation[]): Limits {
   const unknown = Object.keys(given).filter((name) => !limits.includes(name));
-  if (unknown.length > 0)
-    throw new GossipError(
-      'OPTIONS_INVALID',
-      `There is no --limit ${unknown.map((name) => `'${name}'`).join(', ')}; there are ${limits.join(', ')}.`,
-      { context: { unknown } },
-    );
+  for (const path of unknown) violations.push({ path, problem: unknownOption(path, limits) });
   const only = (names: readonly string[]): Record<string, unknown> =>
     Object.fromEntries(Object.entries(given).filter(([name]) => names.includes(name)));
   return { node: only(ofNode), gossip: only(ofGossip) };

@@ -7,10 +7,12 @@
  *  2. Nothing is decided here: words become options, and options are judged by who owns them.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { gatherViolations, type Violation } from '@grapevine/core';
 import {
-  GossipError,
+  gossipViolations,
   isGossipError,
   type Meta,
+  nodeViolations,
   type SecurityOptions,
   type Seed,
   staticMembership,
@@ -24,13 +26,15 @@ import { type AgentOptions, runAgent } from './agent.ts';
 import { runDemo } from './demo/demo.ts';
 import { parseDiscovery } from './discovery.ts';
 import { parseDuration } from './duration.ts';
-import { type Limits, limitsOf } from './limits.ts';
+import { type Limits, limits, limitsOf } from './limits.ts';
 import { addMembers } from './members.ts';
+import { gatherMistakes, Mistakes } from './mistakes.ts';
 import { noOptions, parseScalar, protocols, withOption } from './protocol-option.ts';
 import { addSecurityFlags, type SecurityFlags, securityOf } from './security.ts';
 import { addSimulate } from './simulate.ts';
 
 interface AgentFlags extends SecurityFlags {
+  /** Judged as the option of the node that it is. */
   readonly name: string;
   readonly listen?: number;
   readonly host?: string;
@@ -92,36 +96,48 @@ const nodes = (text: string): number => {
   return count;
 };
 
-function agentOptions(flags: AgentFlags): AgentOptions {
-  const protocol = protocols[flags.protocol] as NonNullable<(typeof protocols)[string]>;
+/** @throws GossipError OPTIONS_INVALID that lists every mistake */
+function agentOptions(flags: AgentFlags, mistakes: Mistakes): AgentOptions {
+  const protocol = mistakes.gather(
+    () => protocols[flags.protocol]?.(flags.option),
+    (path) => `--option ${path}`,
+  );
+  if (flags.host !== undefined && flags.listen === undefined) mistakes.add('--host does not apply without --listen');
   const listen = flags.listen === undefined ? null : { port: flags.listen, ...given({ host: flags.host }) };
   const readSecurity = (): SecurityOptions => securityOf(flags);
-  const limits = boundsOf(flags);
+  const security = mistakes.gather(readSecurity, (path) => path);
+  const bounds = boundsOf(flags, mistakes);
+  const membership = membershipOf(flags, mistakes);
+  const node = {
+    name: flags.name,
+    listen,
+    ...given({
+      security,
+      membership,
+      advertise: flags.advertise,
+      cluster: flags.cluster,
+      maxDriftMs: flags.maxDriftMs,
+      maxFrameBytes: flags.maxFrameBytes,
+      forgetAfter: flags.forgetAfterMs,
+      pingIntervalMs: flags.pingIntervalMs,
+      redialMaxMs: flags.redialMaxMs,
+      stateFile: flags.stateFile,
+    }),
+    ...bounds.node,
+  };
+  const gossips = flags.gossip.length === 0 ? ['grapevine'] : flags.gossip;
+  const gossip = {
+    ...given({ protocol, announce: flags.announce, maxUpdateBytes: flags.maxUpdateBytes }),
+    ...bounds.gossip,
+  };
+  mistakes.addAll(nodeViolations(node), flagOfNode);
+  for (const name of new Set([...gossips, ...(flags.vitals === undefined ? [] : [flags.vitals])]))
+    mistakes.addAll(gossipViolations({ ...gossip, name }, node), flagOfGossip);
+  mistakes.throwAll();
   return {
-    node: {
-      name: flags.name,
-      security: readSecurity(),
-      listen,
-      membership: membershipOf(flags),
-      logger: { level: flags.logLevel },
-      ...given({
-        advertise: flags.advertise,
-        cluster: flags.cluster,
-        maxDriftMs: flags.maxDriftMs,
-        maxFrameBytes: flags.maxFrameBytes,
-        forgetAfter: flags.forgetAfterMs,
-        pingIntervalMs: flags.pingIntervalMs,
-        redialMaxMs: flags.redialMaxMs,
-        stateFile: flags.stateFile,
-      }),
-      ...limits.node,
-    },
-    gossips: flags.gossip.length === 0 ? ['grapevine'] : flags.gossip,
-    gossip: {
-      protocol: protocol(flags.option),
-      ...given({ announce: flags.announce, maxUpdateBytes: flags.maxUpdateBytes }),
-      ...limits.gossip,
-    },
+    node: { ...node, logger: { level: flags.logLevel } },
+    gossips,
+    gossip,
     json: flags.json === true,
     exitOnEnd: flags.exitOnEnd === true,
     leaveWithinMs: flags.leaveWithin,
@@ -130,8 +146,8 @@ function agentOptions(flags: AgentFlags): AgentOptions {
   };
 }
 
-/** @throws GossipError OPTIONS_INVALID, also where words of both kinds were given */
-function membershipOf({ membership, join, discover, meta, swim: options, peer }: AgentFlags): Membership {
+function membershipOf(flags: AgentFlags, mistakes: Mistakes): Membership | undefined {
+  const { membership, join, discover, meta, swim: options, peer } = flags;
   const isStatic = membership === 'static' || (membership === undefined && peer.length > 0);
   const strange = isStatic
     ? {
@@ -143,22 +159,58 @@ function membershipOf({ membership, join, discover, meta, swim: options, peer }:
     : { '--peer': peer.length };
   for (const [flag, count] of Object.entries(strange))
     if (count > 0)
-      throw new GossipError(
-        'OPTIONS_INVALID',
-        `${flag} means nothing with ${isStatic ? 'a list of peers (--peer, --membership static)' : '--membership swim'}.`,
+      mistakes.add(
+        `${flag} does not apply to ${isStatic ? 'a list of peers (--peer, --membership static)' : '--membership swim'}`,
       );
-  if (isStatic) return staticMembership({ peers: peer });
-  return swim({ ...(options as Partial<SwimOptions>), seeds: [...join, ...discover], meta });
+  if (isStatic) return mistakes.gather(() => staticMembership({ peers: peer }), flagOfMembership);
+  const seeds = [...join, ...discover];
+  return (
+    mistakes.gather(() => swim({ ...(options as Partial<SwimOptions>), seeds, meta }), flagOfMembership) ??
+    // What is wrong beside the seeds has been told: the node judges whether they can be dialled.
+    gatherViolations([], () => swim({ seeds }))
+  );
 }
 
-/** @throws GossipError OPTIONS_INVALID */
-function boundsOf({ maxConnections, limit }: AgentFlags): Limits {
+function boundsOf({ maxConnections, limit }: AgentFlags, mistakes: Mistakes): Limits {
   if (maxConnections !== undefined && 'maxConnections' in limit)
-    throw new GossipError(
-      'OPTIONS_INVALID',
-      '--max-connections means nothing beside --limit maxConnections: give one.',
-    );
-  return limitsOf({ ...given({ maxConnections }), ...limit });
+    mistakes.add('--max-connections does not apply beside --limit maxConnections: give one');
+  const violations: Violation[] = [];
+  const bounds = limitsOf({ ...given({ maxConnections }), ...limit }, violations);
+  mistakes.addAll(violations, (path) => `--limit ${path}`);
+  return bounds;
+}
+
+function flagOfMembership(path: string): string {
+  if (path.startsWith('seeds')) return '--join';
+  if (path.startsWith('peers')) return '--peer';
+  return path.startsWith('meta') ? '--meta' : `--swim ${path}`;
+}
+
+const flagsOfNode: Readonly<Record<string, string>> = {
+  'listen.host': '--host',
+  maxDriftMs: '--max-drift-ms',
+  maxFrameBytes: '--max-frame-bytes',
+  forgetAfter: '--forget-after-ms',
+  pingIntervalMs: '--ping-interval-ms',
+  redialMaxMs: '--redial-max-ms',
+  stateFile: '--state-file',
+  maxConnections: '--max-connections',
+  'security.keys': '--key-file',
+  'security.insecure': '--insecure',
+};
+
+function flagOfNode(path: string): string {
+  if (path.startsWith('membership.')) return flagOfMembership(path.slice('membership.'.length));
+  if (path.startsWith('security.tls')) return '--tls-cert, --tls-key or --tls-ca';
+  if (path.startsWith('security.keys')) return '--key-file';
+  if (limits.includes(path) && path !== 'maxConnections') return `--limit ${path}`;
+  return flagsOfNode[path] ?? `--${path}`;
+}
+
+function flagOfGossip(path: string): string {
+  if (path === 'name') return '--gossip';
+  if (path === 'maxUpdateBytes') return '--max-update-bytes';
+  return path.startsWith('protocol.') ? `--option ${path.slice('protocol.'.length)}` : `--limit ${path}`;
 }
 
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
@@ -169,6 +221,7 @@ function given<T extends object>(flags: T): Given<T> {
 }
 
 function program(): Command {
+  const mistakesOf = new Map<string, Mistakes>();
   const grapevine = new Command('grapevine')
     .description('Gossip between processes: small pieces of state and news, peer to peer, with no broker.')
     .version('0.1.0')
@@ -178,7 +231,7 @@ function program(): Command {
     .description('run one node: lines of JSON in on standard input, one line per event out')
     .option('--tls-clients', 'let in only who shows a certificate of these authorities')
     .option('--tls-names', 'and only if it bears the name of the node')
-    .requiredOption('--name <name>', 'the name of this node, unique in its cluster')
+    .option('--name <name>', 'the name of this node, unique in its cluster; required')
     .option('--listen <port>', 'listen for peers; 0 takes a free port', scalar)
     .option('--host <address>', 'the address to listen on (default: 127.0.0.1)')
     .option('--advertise <url>', 'the URL told to peers (default: where it listens)')
@@ -248,7 +301,7 @@ function program(): Command {
         .default('warn'),
     )
     .action(async (flags: AgentFlags) => {
-      if (!(await runAgent(agentOptions(flags)))) process.exitCode = 1;
+      if (!(await runAgent(agentOptions(flags, mistakesOf.get('agent') ?? new Mistakes())))) process.exitCode = 1;
     });
 
   grapevine
@@ -269,6 +322,12 @@ function program(): Command {
   addAdvise(grapevine);
 
   for (const command of [grapevine, ...grapevine.commands]) command.exitOverride();
+  for (const command of grapevine.commands) {
+    const mistakes = gatherMistakes(command);
+    mistakesOf.set(command.name(), mistakes);
+    // An agent adds what the library finds wrong with its options.
+    if (command.name() !== 'agent') command.hook('preAction', () => mistakes.throwAll());
+  }
   return grapevine;
 }
 

@@ -9,7 +9,8 @@
 import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
-import { GossipError, type SecurityOptions, type TransportTls } from '@grapevine/node';
+import { throwViolations, type Violation } from '@grapevine/core';
+import type { SecurityOptions, TransportTls } from '@grapevine/node';
 
 export interface SecurityFlags {
   readonly keyFile: readonly string[];
@@ -46,10 +47,12 @@ export function addSecurityFlags(command: Command): Command {
     .option('--insecure', 'speak ws: with other machines without keys: whoever reaches the port takes part');
 }
 
-/** @throws GossipError OPTIONS_INVALID */
+/** @throws GossipError OPTIONS_INVALID that lists every violation */
 export function securityOf(flags: SecurityFlags): SecurityOptions {
-  const keys = flags.keyFile.flatMap(keysIn);
-  const tls = tlsOf(flags);
+  const violations: Violation[] = [];
+  const keys = flags.keyFile.flatMap((path) => keysIn(path, violations));
+  const tls = tlsOf(flags, violations);
+  throwViolations(violations);
   return {
     ...(keys.length === 0 ? {} : { keys }),
     ...(tls === undefined ? {} : { tls }),
@@ -60,48 +63,58 @@ export function securityOf(flags: SecurityFlags): SecurityOptions {
 }
 
 /** Empty lines mean nothing, nor do those that begin with `#`. */
-function keysIn(path: string): string[] {
+function keysIn(path: string, violations: Violation[]): string[] {
   warnOfReaders('--key-file', path);
-  const keys = contentOf('--key-file', path)
+  const content = contentOf('--key-file', path, violations);
+  if (content === undefined) return [];
+  const keys = content
     .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'));
-  if (keys.length === 0) throw new GossipError('OPTIONS_INVALID', `--key-file ${path} holds no key: one a line.`);
+  if (keys.length === 0) violations.push({ path: `--key-file ${path}`, problem: 'holds no key: one a line' });
   return keys;
 }
 
-function tlsOf({ tlsCert, tlsKey, tlsCa, tlsClients, tlsNames }: SecurityFlags): TransportTls | undefined {
+function tlsOf(
+  { tlsCert, tlsKey, tlsCa, tlsClients, tlsNames }: SecurityFlags,
+  violations: Violation[],
+): TransportTls | undefined {
   if (tlsCert === undefined && tlsKey === undefined && tlsCa === undefined) {
-    if (tlsClients === true || tlsNames === true)
-      throw new GossipError('OPTIONS_INVALID', '--tls-clients and --tls-names mean nothing without --tls-cert.');
+    for (const [path, given] of Object.entries({ '--tls-clients': tlsClients, '--tls-names': tlsNames }))
+      if (given === true) violations.push({ path, problem: 'does not apply without --tls-cert' });
     return undefined;
   }
   if ((tlsCert === undefined) !== (tlsKey === undefined))
-    throw new GossipError('OPTIONS_INVALID', '--tls-cert and --tls-key belong together: give both or neither.');
+    violations.push({ path: '--tls-cert', problem: 'belongs together with --tls-key: give both or neither' });
   if (tlsKey !== undefined) warnOfReaders('--tls-key', tlsKey);
+  const cert = tlsCert === undefined ? undefined : contentOf('--tls-cert', tlsCert, violations);
+  const key = tlsKey === undefined ? undefined : contentOf('--tls-key', tlsKey, violations);
+  const ca = tlsCa === undefined ? undefined : contentOf('--tls-ca', tlsCa, violations);
   return {
-    ...(tlsCert === undefined ? {} : { cert: contentOf('--tls-cert', tlsCert) }),
-    ...(tlsKey === undefined ? {} : { key: contentOf('--tls-key', tlsKey) }),
-    ...(tlsCa === undefined ? {} : { ca: contentOf('--tls-ca', tlsCa) }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(ca === undefined ? {} : { ca }),
     ...(tlsClients === true || tlsNames === true ? { requestCert: true } : {}),
     ...(tlsNames === true ? { checkNames: true } : {}),
   };
 }
 
-function contentOf(flag: string, path: string): string {
+function contentOf(flag: string, path: string, violations: Violation[]): string | undefined {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code ?? 'it cannot be read';
-    throw new GossipError('OPTIONS_INVALID', `${flag} ${path} cannot be read: ${why}.`, { cause });
+    const why = (cause as NodeJS.ErrnoException).code ?? 'the cause is unknown';
+    violations.push({ path: `${flag} ${path}`, problem: `cannot be read: ${why}` });
+    return undefined;
   }
-  if (!isUtf8(bytes))
-    throw new GossipError(
-      'OPTIONS_INVALID',
-      `${flag} ${path} is no text (UTF-8): write keys as text, such as \`openssl rand -hex 32\` makes, and certificates as PEM.`,
-    );
+  if (!isUtf8(bytes)) {
+    const problem =
+      'is no text (UTF-8): write keys as text, such as `openssl rand -hex 32` makes, and certificates as PEM';
+    violations.push({ path: `${flag} ${path}`, problem });
+    return undefined;
+  }
   return bytes.toString('utf8');
 }
 

@@ -1,3 +1,4 @@
+export * from './aged-map.ts';
 export * from './context.ts';
 export * from './errors.ts';
 export * from './hash.ts';

@@ -8,6 +8,7 @@
  */
 
 import type { GossipError } from './errors.ts';
+import { show, type Violation } from './options.ts';
 import type { Random } from './random.ts';
 
 /** What a node says of itself: a few words for others, such as its zone or its version. */
@@ -144,6 +145,24 @@ export interface MembershipMachine {
   describe?(meta: Meta, nowMs: number): void;
 }
 
+/** What a node says of itself to judge the options of its membership. */
+export interface MembershipLimits {
+  /** What is wrong with a text as a URL that this node dials; it reads on from the text. Nothing, if it can be dialled. */
+  readonly urlProblem: (url: string) => string | undefined;
+}
+
+/** The URLs of an option that cannot be dialled, one violation each. */
+export function urlViolations(
+  option: string,
+  urls: readonly unknown[],
+  { urlProblem }: MembershipLimits,
+): readonly Violation[] {
+  return urls.flatMap((url, index) => {
+    const problem = typeof url === 'string' ? urlProblem(url) : undefined;
+    return problem === undefined ? [] : [{ path: `${option}[${index}]`, problem: `${problem}, not ${show(url)}` }];
+  });
+}
+
 export interface Membership {
   readonly name: string;
   /** Asked where `discover` says so. @default none */
@@ -155,6 +174,11 @@ export interface Membership {
   readonly seeks?: boolean;
   /** What a node with this module says of itself at first. @default nothing */
   readonly meta?: Meta;
+  /**
+   * The violations that the module cannot find alone, each by its path among the module's options. A node asks once, at its start.
+   * @default none
+   */
+  violations?(node: MembershipLimits): readonly Violation[];
   /** Whether a peer's message is one of this module's: anything else costs its sender the connection. */
   accepts(body: unknown): boolean;
   /**

@@ -54,7 +54,7 @@ describe('options', () => {
       { path: 'here.direction', problem: "must be one of 'push', 'pull', not 'up'" },
       {
         path: 'here.detla',
-        problem: 'means nothing here; known are delta, gc, eager, name, direction',
+        problem: "is no option here (did you mean 'delta'?)",
       },
     ]);
   });

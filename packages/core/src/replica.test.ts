@@ -56,6 +56,23 @@ function receive(
   return replica.admit(news, verdict, nowMs);
 }
 
+describe('a store at its bound', () => {
+  test('takes removals as fast as below it: the oldest tombstone is found without a walk over those that are gone', () => {
+    const maxIds = 60_000;
+    const replica = aReplica({ maxIds });
+    const removing = (from: number): number => {
+      const beganMs = performance.now();
+      for (let id = from; id < from + maxIds; id++) replica.write(`id ${id}`, undefined, undefined, NOW);
+      return performance.now() - beganMs;
+    };
+    const belowMs = removing(0);
+    const atBoundMs = removing(maxIds);
+    expect(replica.store.tombstoneCount).toBe(maxIds);
+    // Measured: 1.1 to 1.5 times; with a new iterator for each 30 times and more.
+    expect(atBoundMs / belowMs).toBeLessThan(6);
+  });
+});
+
 const keep = (...kept: [string, Bytes][]): Verdict => ({ type: 'keep', kept: new Map(kept) });
 const reset = (offeredArrival: number, ...kept: [string, Bytes][]): Verdict => ({
   type: 'reset',

@@ -9,6 +9,7 @@
  *  4. What it counts (ids, bytes, tombstones) is counted in O(1) with every change.
  */
 
+import { AgedMap } from './aged-map.ts';
 import type { Dots } from './context.ts';
 import { hashNumber, hashText, type Sum } from './hash.ts';
 import type { Origin } from './origin.ts';
@@ -65,7 +66,7 @@ export class Store {
   readonly #expiring = new Map<number, ExpirySlot>();
   /** `undefined`: to be found anew, where something expires at all. */
   #nextExpiryMs: number | undefined;
-  readonly #tombstones = new Map<Update, number>();
+  readonly #tombstones = new AgedMap<Update, number>();
   /** Updates that a verdict hides from readers here, in the order in which they were hidden. */
   readonly #hidden = new Set<Update>();
   /** Updates that have a value and of whose ids readers here see nothing. */
@@ -112,8 +113,7 @@ export class Store {
 
   /** The tombstone that arrived first. */
   get oldestTombstone(): Update | undefined {
-    for (const update of this.#tombstones.keys()) return update;
-    return undefined;
+    return this.#tombstones.oldest;
   }
 
   /** The number that the latest arrival got. */

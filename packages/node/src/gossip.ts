@@ -27,7 +27,10 @@ import {
   type WriteReply,
 } from '@grapevine/actors';
 
+import { type OptionRules, wholeNumber } from '@grapevine/core';
+
 import type { Feed } from './feed.ts';
+import { readingRules, resolveReading } from './reading.ts';
 import { subscribedFeed } from './subscription.ts';
 
 export interface AddOptions {
@@ -64,6 +67,10 @@ export interface ChangesOptions {
 /** How long a write may wait for its turn in this process, in milliseconds. */
 const WRITE_TIMEOUT_MS = 30_000;
 const CHANGES_LIMIT = 10_000;
+const changesRules: OptionRules<{ readonly signal: AbortSignal | undefined; readonly limit: number }> = {
+  ...readingRules,
+  limit: { check: wholeNumber('changes', 1), default: CHANGES_LIMIT },
+};
 
 /** What a gossip needs of the node that it lives on. */
 export interface Host {
@@ -97,13 +104,15 @@ export class Gossip {
 
   /**
    * Writes a value under an id.
-   * @param value what MessagePack carries: null, booleans, numbers, text, `Uint8Array`, dates, arrays, plain objects, maps
+   * @param value what MessagePack carries: null, booleans, numbers, text, `Uint8Array`, dates, arrays, plain objects, maps.
+   *   A `Map` whose keys are all texts is the same as a plain object there, and is read as one, an empty `Map` too; a `Map` with
+   *   any other key is read as a `Map`
    * @returns once it is stored here
    * @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, UPDATE_TOO_LARGE, STORE_FULL, OPTIONS_INVALID, CLOSED, and with
    *   `judgeWrites` WRITE_REFUSED; state unchanged
    */
   async add(id: string, value: unknown, options: AddOptions = {}): Promise<Written> {
-    const [version] = await this.#write((replyTo) => add(id, value, { ...options, replyTo }));
+    const [version] = await this.#write((replyTo) => add(id, value, replied(options, replyTo)));
     return { version: version as Version };
   }
 
@@ -116,7 +125,7 @@ export class Gossip {
     entries: Iterable<readonly [id: string, value: unknown]>,
     options: AddOptions = {},
   ): Promise<Written[]> {
-    const versions = await this.#write((replyTo) => addMany(entries, { ...options, replyTo }));
+    const versions = await this.#write((replyTo) => addMany(entries, replied(options, replyTo)));
     return versions.map((version) => ({ version }));
   }
 
@@ -179,10 +188,11 @@ export class Gossip {
    * First a snapshot, then every change in its order, written here or received: no gap and no duplicate, also when the
    * instance crashes and is started again. Subscribes at the first read; `break`, `return()` and the signal unsubscribe.
    * Ends when the node is left or closed.
-   * @throws GossipError CLOSED; while reading, ACTOR_GONE when the instance was given up after too many crashes
+   * @throws GossipError OPTIONS_INVALID, CLOSED; while reading, ACTOR_GONE when the instance was given up after too many crashes
    */
-  changes({ signal, limit = CHANGES_LIMIT }: ChangesOptions = {}): AsyncIterableIterator<GossipChange> {
+  changes(options: ChangesOptions = {}): AsyncIterableIterator<GossipChange> {
     this.#host.assertOpen();
+    const { signal, limit } = resolveReading(options, changesRules);
     const feed = subscribedFeed<GossipEvent, GossipChange>({
       system: this.#host.system,
       target: this.ref,
@@ -219,6 +229,11 @@ export class Gossip {
     if (!reply.ok) throw reply.error;
     return reply.versions;
   }
+}
+
+/** What is no object of options stays what it is: the message refuses it, and spreading it would hide it. */
+function replied(options: AddOptions, replyTo: Ref<WriteReply>): Parameters<typeof add>[2] {
+  return typeof options === 'object' && (options as unknown) !== null ? { ...options, replyTo } : options;
 }
 
 function deliver(event: GossipEvent, feed: Feed<GossipChange>): void {

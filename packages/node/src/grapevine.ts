@@ -22,11 +22,9 @@ import {
   type Member,
   type MemberEvent,
   type MemberStatus,
-  type Membership,
   type Meta,
   type NodeEvent,
   type NodeMessage,
-  type NodeOptions,
   nodeView,
   type NodeView,
   ready,
@@ -38,43 +36,20 @@ import {
   rotateKeys,
   type RotateKeys,
   type SecurityReply,
-  type Seed,
   spawnGossip,
   spawnGrapevine,
-  staticMembership,
+  startSystem,
+  stopRef,
   stopTree,
-  swim,
   type TransportTls,
   type WaitingOptions,
 } from '@grapevine/actors';
-import { start, stop } from 'nact';
 
 import type { Feed } from './feed.ts';
 import { Gossip, type Host } from './gossip.ts';
-import { type LoggerChoice, loggerOf } from './logger.ts';
+import { type GrapevineOptions, readOptions } from './options.ts';
+import { readingRules, resolveReading } from './reading.ts';
 import { subscribedFeed } from './subscription.ts';
-
-export interface GrapevineOptions extends Omit<NodeOptions, 'logger'> {
-  /**
-   * Where to find others: URLs, `dns({ … })`, `file({ … })`, functions. One that leads to a living node is enough; they are
-   * tried for ever, and naming this node itself is harmless. Short for `membership: swim({ seeds, meta })`.
-   * @default []
-   */
-  readonly seeds?: readonly Seed[];
-  /** What this node says of itself to all others: texts, numbers and booleans, 512 bytes of JSON at most. @default {} */
-  readonly meta?: Meta;
-  /**
-   * URLs of all the others, dialled for ever: a list for those who know it, in place of `seeds` and of the failure detector.
-   * Short for `membership: staticMembership({ peers })`.
-   * @default none
-   */
-  readonly peers?: readonly string[];
-  /**
-   * Options for pino, a logger of your own, or `false` for none.
-   * @default pino at level 'warn' to standard error
-   */
-  readonly logger?: LoggerChoice;
-}
 
 /** What `memberChanges()` yields. */
 export type MemberChange =
@@ -115,20 +90,14 @@ const ANSWER_TIMEOUT_MS = 10_000;
  * @throws GossipError OPTIONS_INVALID with every violation, PORT_IN_USE, ADDRESS_UNAVAILABLE; nothing is left running
  */
 export async function createGrapevine(options: GrapevineOptions): Promise<Grapevine> {
-  const { seeds, meta, peers, logger: choice = {}, membership, ...node } = options;
-  const logger = loggerOf(choice, options.name);
-  const nodeOptions = {
-    ...node,
-    ...(logger === undefined ? {} : { logger }),
-    membership: membershipOf({ seeds, meta, peers, membership }),
-  };
-  const system: Ref<never> = start();
+  const nodeOptions = readOptions(options);
+  const system = startSystem();
   try {
     const ref = spawnGrapevine(system, nodeOptions);
     await ready(ref);
     return new Grapevine(system, ref);
   } catch (error) {
-    stop(system);
+    stopRef(system);
     throw error;
   }
 }
@@ -168,7 +137,14 @@ export class Grapevine {
     this.#host.assertOpen();
     const running = this.#gossips.get(name);
     if (running !== undefined && options === undefined) return running;
-    const gossip = new Gossip(spawnGossip(this.ref, { ...options, name }), this.#host);
+    // Spreading what is no object would hide it.
+    const stated =
+      options === undefined
+        ? { name }
+        : typeof options === 'object' && options !== null
+          ? { ...options, name }
+          : options;
+    const gossip = new Gossip(spawnGossip(this.ref, stated), this.#host);
     this.#gossips.set(name, gossip);
     return gossip;
   }
@@ -244,10 +220,11 @@ export class Grapevine {
 
   /**
    * First all who are there, then everyone who comes or goes. Subscribes at the first read; ends with the node.
-   * @throws GossipError CLOSED
+   * @throws GossipError OPTIONS_INVALID, CLOSED
    */
-  memberChanges({ signal }: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<MemberChange> {
+  memberChanges(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<MemberChange> {
     this.#host.assertOpen();
+    const { signal } = resolveReading(options, readingRules);
     const feed = subscribedFeed<NodeEvent, MemberChange>({
       system: this.#host.system,
       target: this.ref,
@@ -357,36 +334,10 @@ class NodeHost implements Host {
     this.#closed ??= stopNode().then(() => {
       for (const feed of this.#feeds) feed.finish();
       // nact keeps a list of all systems that were not stopped.
-      stop(this.system);
+      stopRef(this.system);
     });
     return this.#closed;
   }
-}
-
-/** @throws GossipError OPTIONS_INVALID */
-function membershipOf({
-  seeds,
-  meta,
-  peers,
-  membership,
-}: {
-  readonly [Option in 'seeds' | 'meta' | 'peers' | 'membership']: GrapevineOptions[Option] | undefined;
-}): Membership {
-  const needless = (option: string, beside: string, cure: string): GossipError =>
-    new GossipError('OPTIONS_INVALID', `An option is wrong: '${option}' means nothing beside '${beside}'; ${cure}.`, {
-      context: { option, beside },
-    });
-  if (membership !== undefined) {
-    for (const [option, given] of Object.entries({ seeds, peers, meta }))
-      if (given !== undefined) throw needless(option, 'membership', 'give it to the membership');
-    return membership;
-  }
-  if (peers === undefined)
-    return swim({ ...(seeds === undefined ? {} : { seeds }), ...(meta === undefined ? {} : { meta }) });
-  if (seeds !== undefined)
-    throw needless('seeds', 'peers', 'peers is a list of all the others, seeds are a few through whom all are found');
-  if (meta !== undefined) throw needless('meta', 'peers', 'a list carries none; give seeds instead');
-  return staticMembership({ peers });
 }
 
 function deliver(event: NodeEvent, feed: Feed<MemberChange>): void {

@@ -1,12 +1,7 @@
 export { type AddOptions, type ChangesOptions, Gossip, type GossipChange, type Written } from './gossip.ts';
-export {
-  createGrapevine,
-  Grapevine,
-  type GrapevineOptions,
-  type GrapevineStatus,
-  type MemberChange,
-} from './grapevine.ts';
+export { createGrapevine, Grapevine, type GrapevineStatus, type MemberChange } from './grapevine.ts';
 export type { LoggerChoice, LoggerOptions } from './logger.ts';
+export type { GrapevineOptions } from './options.ts';
 export {
   type Change,
   type DeadLetter,
@@ -17,6 +12,7 @@ export {
   type FileOptions,
   type FindUrls,
   type GossipOptions,
+  gossipViolations,
   type GossipStatus,
   type GossipView,
   type Handler,
@@ -30,6 +26,7 @@ export {
   type LinkStatus,
   type Logger,
   type NodeOptions,
+  nodeViolations,
   type Observation,
   observeMembers,
   type ObserveOptions,

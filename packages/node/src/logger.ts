@@ -8,10 +8,15 @@
  *     error keeps its stack, because it is a fault in somebody's code and the stack says where.
  */
 import type { Logger } from '@grapevine/actors';
-import { isGossipError } from '@grapevine/core';
-import { destination, type LoggerOptions, pino } from 'pino';
+import { isGossipError, show } from '@grapevine/core';
+import * as pinoModule from 'pino';
+import type { LoggerOptions } from 'pino';
 
 export type { LoggerOptions } from 'pino';
+
+// Named imports of a CommonJS module need a lexer that Node.js 20.19 cannot run under --disallow-code-generation-from-strings.
+const { default: pinoDefault = pinoModule } = pinoModule as { readonly default?: typeof pinoModule };
+const { destination, pino } = pinoDefault as unknown as typeof pinoModule;
 
 /** Options for a pino of our own, a logger that exists (pino's or one like it), or none. */
 export type LoggerChoice = LoggerOptions | Logger | false;
@@ -76,6 +81,26 @@ function linkOf(thrown: unknown): { readonly message: string; readonly cause: un
   return { message: typeof message === 'string' ? message : 'an object without a message', cause };
 }
 
-function isLogger(choice: LoggerOptions | Logger): choice is Logger {
+/** What is wrong with the option `logger`; it reads on from the name. Nothing is started to find out. */
+export function loggerProblem(choice: unknown): string | undefined {
+  if (choice === false || choice === undefined) return undefined;
+  const wanted = "must be options of pino such as { level: 'info' }, a logger, or false for none";
+  if (typeof choice !== 'object' || choice === null || Array.isArray(choice)) return `${wanted}, not ${show(choice)}`;
+  if (isLogger(choice)) {
+    const missing = levels.filter((level) => typeof (choice as Partial<Logger>)[level] !== 'function');
+    return missing.length === 0 ? undefined : `is a logger without ${missing.join(', ')}`;
+  }
+  try {
+    const { transport: _transport, ...options } = choice as LoggerOptions;
+    pino(options, { write: () => {} });
+  } catch (error) {
+    return `is refused by pino: ${(error as Error).message}`;
+  }
+  return undefined;
+}
+
+const levels = ['debug', 'info', 'warn', 'error'] as const;
+
+function isLogger(choice: object): choice is Logger {
   return 'warn' in choice && typeof choice.warn === 'function';
 }

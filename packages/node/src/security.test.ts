@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 
-import { createGrapevine, type GrapevineOptions } from './grapevine.ts';
+import { createGrapevine } from './grapevine.ts';
+import type { GrapevineOptions } from './options.ts';
 
 const listen = { port: 0 };
 const options = (name: string, more: Partial<GrapevineOptions>): GrapevineOptions => ({

@@ -21,6 +21,9 @@ import {
 
 import { Feed, type FeedOptions, type Source } from './feed.ts';
 
+// As it was when this module was loaded: fake timers of a test replace it.
+const { queueMicrotask } = globalThis;
+
 export interface SubscriptionOptions<E, T> extends FeedOptions {
   /** The nact parent of the subscribing actor. */
   readonly system: Ref<never>;

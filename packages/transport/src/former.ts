@@ -15,6 +15,9 @@
  */
 import type { Link } from './session.ts';
 
+// As it was when this module was loaded: fake timers of a test replace it.
+const { queueMicrotask } = globalThis;
+
 export interface QuestionDetails {
   readonly timeoutMs: number;
   readonly setTimer: (delayMs: number, run: () => void) => () => void;

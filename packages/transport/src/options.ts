@@ -156,7 +156,7 @@ const rules: OptionRules<ResolvedOptions> = {
   redialMaxMs: { check: milliseconds, default: 10_000 },
   stableAfterMs: { check: wholeNumber('milliseconds', 0, longestMs), default: 5000 },
   random: { check: isFunction, default: Math.random },
-  now: { check: isFunction, default: () => performance.now() },
+  now: { check: isFunction, default: () => now() },
   setTimer: { check: isFunction, default: setTimer },
 };
 
@@ -198,6 +198,10 @@ export function resolveOptions(given: TransportOptions): ResolvedOptions {
 export function helloOf({ versions, cluster, name, epoch, capabilities }: ResolvedOptions, url: string | null): Hello {
   return { versions, cluster, name, epoch, url, capabilities };
 }
+
+// As they were when this module was loaded: fake timers of a test replace the globals, and would stop every connection.
+const { setTimeout, clearTimeout, performance } = globalThis;
+const now: () => number = performance.now.bind(performance);
 
 function setTimer(delayMs: number, run: () => void): () => void {
   const timer = setTimeout(run, delayMs);

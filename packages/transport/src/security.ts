@@ -8,7 +8,7 @@
 import { constants } from 'node:crypto';
 import { createSecureContext, DEFAULT_MAX_VERSION, type ConnectionOptions, type TlsOptions } from 'node:tls';
 import type { KeyObject } from 'node:crypto';
-import { isBoolean, type Violation } from '@grapevine/core';
+import { isBoolean, unknownOption, type Violation } from '@grapevine/core';
 import { type KeyMaterial, readKeys } from './keys.ts';
 import { type Runtime, thisRuntime } from './runtime.ts';
 
@@ -107,8 +107,7 @@ export function readSecurity(
     return none;
   }
   for (const name of Object.keys(given)) {
-    if (!known.includes(name))
-      violations.push({ path: `security.${name}`, problem: `means nothing here; known are ${known.join(', ')}` });
+    if (!known.includes(name)) violations.push({ path: `security.${name}`, problem: unknownOption(name, known) });
   }
   const { keys, tls, insecure, allowPlaintext, channelBinding } = given as {
     readonly [name in keyof SecurityOptions]?: unknown;

@@ -15,6 +15,9 @@ import { type CloseInfo, clipReason, closeCodes, closeInfo } from './close-codes
 import { Outbox, type Priority } from './outbox.ts';
 import type { Socket, SocketEvents } from './socket.ts';
 
+// As it was when this module was loaded: fake timers of a test replace it.
+const { nextTick } = process;
+
 /** Who is at the other end, as its hello says. */
 export interface Peer {
   readonly name: string;
@@ -353,7 +356,7 @@ export class Link implements Session, SocketEvents {
   #handOverSoon(): void {
     if (this.#handingOver || this.#inbox.length + this.#controls === 0) return;
     this.#handingOver = true;
-    process.nextTick(this.#handOverNow);
+    nextTick(this.#handOverNow);
   }
 
   readonly #handOverNow = (): void => {

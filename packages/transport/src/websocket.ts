@@ -20,6 +20,7 @@ import { acceptFailure, dialFailure, namesOf, rememberAddress } from './certific
 import { closeCodes } from './close-codes.ts';
 import { addressOf, Doorstep } from './address.ts';
 import { type ResolvedOptions, resolveOptions, type TransportOptions } from './options.ts';
+import { assertNetworkAllowed } from './permission.ts';
 import { sealBytes } from './seal.ts';
 import { exposures, isExposed, type TransportTls, withoutTickets } from './security.ts';
 import { thisRuntime } from './runtime.ts';
@@ -32,6 +33,9 @@ import {
   unprovenBytes,
 } from './socket.ts';
 import { MediumTransport, type Transport } from './transport.ts';
+
+// As it was when this module was loaded: fake timers of a test replace it.
+const { nextTick } = process;
 
 /** Close codes from here on are errors of the peer: what it still sends is not waited for. */
 const firstCodeOfError = 4400;
@@ -113,6 +117,7 @@ class WebSocketMedium implements Medium {
     accepted: (socket: Socket) => void,
     refused: (error: GossipError, address: string | null) => void,
   ): Promise<string | null> {
+    assertNetworkAllowed();
     const { listen, maxFrameBytes, handshakeTimeoutMs } = this.#options;
     const tls = this.#tls;
     if (listen === null) return null;
@@ -316,7 +321,7 @@ class WebSocketSocket implements Socket {
     // The first frame of a turn has left; what follows in this turn is gathered.
     this.#corked = true;
     stream.cork();
-    process.nextTick(this.#uncork);
+    nextTick(this.#uncork);
   }
 
   ping(): void {
@@ -458,6 +463,7 @@ function reachable(address: string): string {
   return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '127.0.0.1';
 }
 
+/** @throws GossipError PORT_IN_USE, ADDRESS_UNAVAILABLE */
 async function listening(
   server: Server,
   { host, port }: { readonly host: string; readonly port: number },
@@ -465,7 +471,8 @@ async function listening(
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host, port }, () => {
+      // Workers of node:cluster would share the port, and peers would reach any of them at the address of one.
+      server.listen({ host, port, exclusive: true }, () => {
         server.off('error', reject);
         resolve();
       });
@@ -476,7 +483,7 @@ async function listening(
     if (code === 'EADDRINUSE') {
       throw new GossipError(
         'PORT_IN_USE',
-        `port ${port} of ${host} is taken by another process: choose another, or 0 for a free one`,
+        `port ${port} of ${host} is taken by another process, or by another worker of node:cluster: give each a port of its own, or 0 for a free one`,
         { context, cause },
       );
     }

@@ -7,7 +7,13 @@
  */
 
 import { fillOptions, type OptionRules, throwViolations, type Violation } from '../options.ts';
-import type { Member, Membership, MembershipEnvironment, MembershipMachine } from '../membership.ts';
+import {
+  type Member,
+  type Membership,
+  type MembershipEnvironment,
+  type MembershipMachine,
+  urlViolations,
+} from '../membership.ts';
 
 export interface StaticOptions {
   /**
@@ -36,6 +42,7 @@ export function staticMembership(options: Partial<StaticOptions> = {}): Membersh
   return {
     name: 'static',
     seeks: peers.length > 0,
+    violations: (node) => urlViolations('peers', peers, node),
     accepts: () => false,
     create: (environment) => new StaticMachine(environment, peers),
   };

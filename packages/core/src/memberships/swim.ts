@@ -15,6 +15,7 @@
  * Source: SWIM and Lifeguard, as cited in `swim/`; departures in ADR 10 and in `swim/roster.ts`, `swim/detector.ts`.
  */
 
+import { AgedMap } from '../aged-map.ts';
 import { sameSum } from '../hash.ts';
 import {
   type DialEnd,
@@ -25,6 +26,7 @@ import {
   type MembershipEnvironment,
   type MembershipMachine,
   type Meta,
+  urlViolations,
 } from '../membership.ts';
 import { throwViolations, type Violation } from '../options.ts';
 import { sample } from '../random.ts';
@@ -92,6 +94,7 @@ export function swim(options: Partial<SwimOptions> = {}): Membership {
     sources: resolved.seeds.filter((seed): seed is Discovery => typeof seed !== 'string'),
     seeks: resolved.seeds.length > 0,
     meta: resolved.meta,
+    violations: (node) => urlViolations('seeds', resolved.seeds, node),
     accepts: isSwimMessage,
     problem: swimProblem,
     create: (environment) => new SwimMachine(environment, resolved),
@@ -124,7 +127,7 @@ class SwimMachine implements MembershipMachine {
   /** Who is to be told all, whether it shall answer, and whether a hash stands behind it. */
   readonly #asked = new Map<string, { readonly answer: boolean; readonly hash: boolean }>();
   /** When each was told all, the longest ago first, as long as that counts. */
-  readonly #toldMs = new Map<string, number>();
+  readonly #toldMs = new AgedMap<string, number>();
   /** Who is to hear the truth about this node. */
   readonly #accusers = new Set<string>();
   #refutedMs = -Infinity;
@@ -162,7 +165,7 @@ class SwimMachine implements MembershipMachine {
       isTied: (name) => connections.isTied(name),
       isDependent: (name) => connections.isDependent(name),
       tied: () => connections.tied(),
-      dial: (status, clocks) => connections.reach(status, clocks),
+      dial: (status) => connections.reach(status),
       send: (to, message) => this.#send(to, message),
     });
   }
@@ -202,7 +205,7 @@ class SwimMachine implements MembershipMachine {
     this.#step(nowMs, (clocks) => {
       this.#asked.delete(name);
       this.#accusers.delete(name);
-      if (this.#connections.untie(name, released, clocks) && !released) this.#detector.probe(name, clocks);
+      if (this.#connections.untie(name) && !released) this.#detector.probe(name, clocks);
     });
   }
 
@@ -315,8 +318,8 @@ class SwimMachine implements MembershipMachine {
    */
   #answer({ awakeMs }: Clocks): void {
     const { gossipInterval } = this.#options;
-    for (const [name, toldMs] of this.#toldMs) {
-      if (awakeMs < toldMs + gossipInterval) break;
+    for (let name = this.#toldMs.oldest; name !== undefined; name = this.#toldMs.oldest) {
+      if (awakeMs < (this.#toldMs.get(name) as number) + gossipInterval) break;
       this.#toldMs.delete(name);
     }
     for (const [name, { answer, hash }] of this.#asked) {

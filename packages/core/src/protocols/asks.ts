@@ -13,6 +13,7 @@
  * Source: docs/algorithm.md.
  */
 
+import { AgedMap } from '../aged-map.ts';
 import { Context, countDots, roomOf, type Dots, type OriginDots } from '../context.ts';
 import type { Intake } from '../intake.ts';
 import type { Environment } from '../protocol.ts';
@@ -72,7 +73,7 @@ export class Asks {
   /** Of all that is delayed together. */
   #delayedRoom = 0;
   /** When mail of an origin last came, by its key: the longest ago first. */
-  readonly #mailedMs = new Map<string, number>();
+  readonly #mailedMs = new AgedMap<string, number>();
   /** For when the timer is set. */
   #timerMs = Infinity;
   #nowMs = -Infinity;
@@ -115,8 +116,7 @@ export class Asks {
     this.#mailedMs.delete(key);
     this.#mailedMs.set(key, nowMs);
     if (this.#mailedMs.size <= MAILED_LIMIT) return;
-    const [oldest] = this.#mailedMs.keys();
-    this.#mailedMs.delete(oldest as string);
+    this.#mailedMs.delete(this.#mailedMs.oldest as string);
   }
 
   /** A peer answered with these. */

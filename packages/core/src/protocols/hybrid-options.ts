@@ -6,7 +6,7 @@
  *  2. A wrong option outside is reported once, by its own path.
  */
 
-import { type OptionRules, show, type Violation, wholeNumber } from '../options.ts';
+import { type OptionRules, optionsObject, show, unknownOption, type Violation, wholeNumber } from '../options.ts';
 import { type EntropyOptions, entropyRules, resolveEntropy } from './entropy.ts';
 import { resolveRumor, type RumorOptions, rumorRules } from './rumor-options.ts';
 
@@ -43,10 +43,10 @@ const outer: OptionRules<{ mail: number; rumor: object; entropy: object }> = {
 /** @returns the options, complete; violations are appended to `violations` */
 export function resolveHybrid(options: HybridOptions, violations: Violation[]): ResolvedHybrid {
   const shared: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(options) as [string, unknown][]) {
+  for (const [name, value] of Object.entries(optionsObject('', options, known, violations))) {
     if (value === undefined) continue;
     const rule = find(outer, name) ?? find(rumorRules, name) ?? find(entropyRules, name);
-    const problem = rule === undefined ? `means nothing here; known are ${known.join(', ')}` : rule.check(value);
+    const problem = rule === undefined ? unknownOption(name, known) : rule.check(value);
     if (problem === undefined) shared[name] = value;
     else violations.push({ path: name, problem: rule === undefined ? problem : `${problem}, not ${show(value)}` });
   }

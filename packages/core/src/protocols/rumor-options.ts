@@ -9,7 +9,16 @@
  */
 
 import type { Direction } from '../messages.ts';
-import { fillOptions, isBoolean, oneOf, type OptionRules, orFalse, type Violation, wholeNumber } from '../options.ts';
+import {
+  fillOptions,
+  isBoolean,
+  oneOf,
+  type OptionRules,
+  optionsObject,
+  orFalse,
+  type Violation,
+  wholeNumber,
+} from '../options.ts';
 
 /** When an infective node loses interest in a rumor. */
 export type Removal = 'counter' | 'reset-counter' | 'coin';
@@ -98,13 +107,14 @@ export const rumorRules: OptionRules<RumorOptions> = {
  */
 export function resolveRumor(
   path: string,
-  given: Readonly<Partial<RumorOptions>>,
+  stated: Readonly<Partial<RumorOptions>>,
   violations: Violation[],
   askDelay: number = rumorRules.askDelay.default,
 ): RumorOptions {
+  const given = optionsObject(path, stated, Object.keys(rumorRules), violations);
   const rules: OptionRules<RumorOptions> = {
     ...rumorRules,
-    eager: { ...rumorRules.eager, default: given.direction !== 'pull' },
+    eager: { ...rumorRules.eager, default: given['direction'] !== 'pull' },
     askDelay: { ...rumorRules.askDelay, default: askDelay },
   };
   const options = fillOptions(path, given, rules, violations);

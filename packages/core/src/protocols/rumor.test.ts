@@ -744,7 +744,7 @@ describe('the protocol', () => {
       mail: 3,
     };
     expect(() => rumor(wrong as Partial<RumorOptions>)).toThrow(
-      /5 options are wrong: 'delta' .*'rounds' .*'mail' means nothing here.*'blind' .*'eager' /,
+      /5 options are wrong: 'delta' .*'rounds' .*'mail' is no option here.*'blind' .*'eager' /,
     );
     expect(() => rumor({ blind: true, removal: 'reset-counter' })).toThrow(/'blind' means nothing with removal/);
   });

@@ -16,6 +16,7 @@ import {
   oneOf,
   type OptionCheck,
   type OptionRules,
+  optionsObject,
   type Violation,
   wholeNumber,
 } from '../../options.ts';
@@ -140,15 +141,16 @@ export const swimProfiles: Readonly<Record<SwimOptions['profile'], Partial<SwimO
 };
 
 /** @returns the options, complete; violations are appended to `violations` */
-export function resolveSwim(given: Partial<SwimOptions>, violations: Violation[]): SwimOptions {
+export function resolveSwim(options: Partial<SwimOptions>, violations: Violation[]): SwimOptions {
+  const given: Partial<SwimOptions> = optionsObject('', options, Object.keys(swimRules), violations);
   const profile = Object.hasOwn(swimProfiles, given.profile ?? 'lan') ? swimProfiles[given.profile ?? 'lan'] : {};
   // `undefined` is nothing given, and must not cover what the profile says.
   const stated = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const options = fillOptions('', { ...profile, ...stated }, swimRules, violations);
-  if (options.probeTimeout >= options.probeInterval)
+  const resolved = fillOptions('', { ...profile, ...stated }, swimRules, violations);
+  if (resolved.probeTimeout >= resolved.probeInterval)
     violations.push({
       path: 'probeTimeout',
-      problem: `must be less than probeInterval (${options.probeInterval}), not ${options.probeTimeout}`,
+      problem: `must be less than probeInterval (${resolved.probeInterval}), not ${resolved.probeTimeout}`,
     });
-  return options;
+  return resolved;
 }

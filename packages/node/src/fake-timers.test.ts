@@ -1,0 +1,61 @@
+/**
+ * Programs that are tested with fake timers, and programs that replace globals for a moment.
+ */
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+
+import { hybrid } from '@grapevine/core';
+
+import { createGrapevine, type Grapevine } from './grapevine.ts';
+
+const realSetImmediate = globalThis.setImmediate;
+const turn = (): Promise<void> => new Promise((resolve) => realSetImmediate(resolve));
+
+let node: Grapevine | null = null;
+
+async function aNode(options: { readonly clock?: () => number } = {}): Promise<Grapevine> {
+  node = await createGrapevine({ name: 'a', logger: false, ...options });
+  return node;
+}
+
+afterEach(async () => {
+  globalThis.setImmediate = realSetImmediate;
+  jest.useRealTimers();
+  await node?.close();
+});
+
+describe('a node', () => {
+  test('goes on while setImmediate is replaced for a moment, and after it', async () => {
+    const gossip = (await aNode()).gossip();
+    globalThis.setImmediate = (() => undefined) as unknown as typeof setImmediate;
+    await gossip.add('while', 1);
+    globalThis.setImmediate = realSetImmediate;
+    await gossip.add('after', 2);
+    expect([...gossip.entries()]).toEqual([
+      ['while', 1],
+      ['after', 2],
+    ]);
+  });
+
+  test('starts, takes writes and stops under fake timers', async () => {
+    jest.useFakeTimers();
+    const gossip = (await aNode()).gossip();
+    await gossip.add('id', 1);
+    const changes = gossip.changes();
+    expect((await changes.next()).value).toMatchObject({ type: 'snapshot' });
+    await gossip.remove('id');
+    expect((await changes.next()).value).toMatchObject({ type: 'removed', id: 'id' });
+    await node?.close();
+  });
+
+  test('expires by the fake clock where the option clock follows it', async () => {
+    jest.useFakeTimers();
+    const gossip = (await aNode({ clock: () => Date.now() })).gossip('fast', { protocol: hybrid({ gc: 10 }) });
+    await gossip.add('id', 1, { expiresIn: 60_000 });
+    jest.setSystemTime(Date.now() + 59_000);
+    await turn();
+    expect(gossip.has('id')).toBe(true);
+    jest.setSystemTime(Date.now() + 1000);
+    while (gossip.has('id')) await turn();
+    expect(gossip.size).toBe(0);
+  }, 10_000);
+});
