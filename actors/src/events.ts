@@ -8,6 +8,8 @@
  * Source: docs/architecture.md.
  */
 
+import { inspect, type InspectOptions } from 'node:util';
+
 import { type Hiding, isExpired, type Member, type Origin, type Update, visible } from '@grapevine/core';
 import { decodeValue } from '@grapevine/wire';
 
@@ -65,9 +67,10 @@ export class Entry {
     return this.#update.expiresAt;
   }
 
-  toJSON(): object {
+  /** As a plain object, to be spread, cloned or sent to another thread: the fields here are read on demand, from no own ones. */
+  toJSON(): { readonly id: string; readonly value: unknown; readonly version: Version; readonly expiresAt?: number } {
     const { id, value, version, expiresAt } = this;
-    return { id, value, version, expiresAt };
+    return { id, value, version, ...(expiresAt === undefined ? {} : { expiresAt }) };
   }
 }
 
@@ -83,7 +86,7 @@ export class Change extends Entry {
     else this.type = isExpired(update) ? 'expired' : 'removed';
   }
 
-  override toJSON(): object {
+  override toJSON(): ReturnType<Entry['toJSON']> & { readonly type: ChangeType } {
     return { type: this.type, ...super.toJSON() };
   }
 }
@@ -146,7 +149,30 @@ export class DeadLetter {
   get version(): Version {
     return versionOf(this.#update);
   }
+
+  /** As a plain object, with the error as a text. */
+  toJSON(): { readonly id: string; readonly value: unknown; readonly version: Version; readonly error: string } {
+    const { id, value, version, error } = this;
+    return { id, value, version, error: String(error) };
+  }
 }
+
+/** What `console.log` shows: plain fields, read through the prototype, so that no object of a batch bears a field for it. */
+function showsOnConsole<T extends object>(
+  kind: { readonly prototype: T },
+  name: string,
+  plain: (given: T) => object,
+): void {
+  Object.defineProperty(kind.prototype, inspect.custom, {
+    value(this: T, _depth: number, options: InspectOptions): string {
+      return `${name} ${inspect(plain(this), options)}`;
+    },
+  });
+}
+
+showsOnConsole(Entry, 'Entry', (entry) => entry.toJSON());
+showsOnConsole(Change, 'Change', (change) => change.toJSON());
+showsOnConsole(DeadLetter, 'DeadLetter', (letter) => ({ ...letter.toJSON(), error: letter.error }));
 
 interface FromGossip {
   /** The instance's name. */

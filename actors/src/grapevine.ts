@@ -9,8 +9,6 @@
  * Source: docs/architecture.md.
  */
 
-import { performance } from 'node:perf_hooks';
-
 import { GossipError, type Member, throwViolations } from '@grapevine/core';
 
 import { gossipSpec } from './gossip.ts';
@@ -18,7 +16,7 @@ import { Holding } from './holding.ts';
 import { isGone, spawnChild, stopTree, tell } from './kernel/actor.ts';
 import { ask } from './kernel/ask.ts';
 import type { ActorSpec } from './kernel/behaviour.ts';
-import type { Ref } from './kernel/nact.ts';
+import { isTakenOver, onTakeOver, type Ref } from './kernel/nact.ts';
 import { onceGone } from './kernel/watch.ts';
 import { deadlineOf, type LeaveOptions, type LeaveReport } from './leave-report.ts';
 import { checkReport, deliver, reportOf, undeliveredError, undeliveredOf } from './leaving.ts';
@@ -31,6 +29,7 @@ import { membershipParty } from './party.ts';
 import { quiet } from './quiet.ts';
 import { transportSpec } from './transport.ts';
 import { waitFor } from './waiting.ts';
+import { time } from './kernel/time.ts';
 
 /** The nodes and holdings behind references: they are read where no message can wait. */
 const nodes = new WeakMap<object, Node>();
@@ -46,8 +45,27 @@ export function spawnGrapevine(parent: Ref<never>, options: NodeOptions): Ref<No
   const node = new Node(resolveNodeOptions(options));
   const { logger, random } = node.options;
   const ref = spawnChild(parent, rootSpec(node), { logger, random });
+  watchSystem(node, ref);
   onceGone(ref, () => node.ready.reject(gone(`The node '${node.options.name}' stopped before it listened.`)));
   return ref;
+}
+
+/** Says once and loudly that messages to this node get lost, where two actor systems of one name run in this process. */
+function watchSystem(node: Node, ref: Ref<NodeMessage>): void {
+  const { logger, name } = node.options;
+  let isSaid = false;
+  const say = (): void => {
+    if (isSaid) return;
+    isSaid = true;
+    const error = new GossipError(
+      'SYSTEM_NAME_TAKEN',
+      `Two actor systems of one name run in this process: nact finds systems by name, so what is dispatched to actors of the first, the node '${name}' perhaps among them, is lost. Give each system a name of its own, or none: start() makes one up.`,
+      { context: { node: name } },
+    );
+    logger.error({ err: error, node: name }, error.message);
+  };
+  if (isTakenOver(ref)) say();
+  onceGone(ref, onTakeOver(ref, say));
 }
 
 function rootSpec(node: Node): ActorSpec<NodeMessage> {
@@ -305,8 +323,8 @@ export async function synced(gossip: Ref<GossipMessage>, options: WaitingOptions
       if (typeof state !== 'string') return { error: state };
       const error = isRefusedByAll(host, holding) ? holding.refusals.latest : undefined;
       // Who has met one member hears of the others a moment later.
-      refusedMs = error === undefined ? Infinity : Math.min(refusedMs, performance.now());
-      return error !== undefined && performance.now() >= refusedMs + MISMATCH_MS ? { error } : null;
+      refusedMs = error === undefined ? Infinity : Math.min(refusedMs, time.monotonicMs());
+      return error !== undefined && time.monotonicMs() >= refusedMs + MISMATCH_MS ? { error } : null;
     },
     late: () => lateSync(host, holding, timeoutMs),
   });

@@ -93,6 +93,7 @@ export { type Observation, observeMembers, type ObserveOptions } from './observe
 export { type GossipOptions, gossipViolations, type NodeOptions, nodeViolations } from './options.ts';
 export type { Stored } from './received.ts';
 export { swim, type SwimOptions } from './swim.ts';
+export type { NodeTotals } from './totals.ts';
 export type { HandlerVerdict, Kept } from './verdict.ts';
 export {
   type GossipStatus,

@@ -9,8 +9,6 @@
  * Source: docs/lifecycle.md; core's `deliveries.ts` has what is known of whom.
  */
 
-import { performance } from 'node:perf_hooks';
-
 import { GossipError } from '@grapevine/core';
 
 import type { Holding } from './holding.ts';
@@ -20,6 +18,7 @@ import { ask } from './kernel/ask.ts';
 import type { Ref } from './kernel/nact.ts';
 import type { LeaveOptions, LeaveReport } from './leave-report.ts';
 import type { Node } from './node.ts';
+import { time } from './kernel/time.ts';
 
 /** How long what waits in the mailboxes may take in any case, in milliseconds. */
 const FLUSH_MS = 1000;
@@ -29,13 +28,13 @@ const LONGEST_PAUSE_MS = 250;
 
 /** Has all that was sent to these instances done, and waits until peers have what was written. Never rejects. */
 export async function deliver(node: Node, holdings: readonly Holding[], deadlineMs: number): Promise<void> {
-  const endMs = performance.now() + deadlineMs;
+  const endMs = time.monotonicMs() + deadlineMs;
   const flush = (replyTo: Ref<true>): InstanceMessage => ({ type: 'flush', replyTo });
   const flushMs = Math.min(Math.max(FLUSH_MS, deadlineMs), 2 ** 31 - 1);
   await Promise.allSettled(holdings.map(({ ref }) => ask(ref, flush, { timeoutMs: flushMs })));
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     const waiting = holdings.filter((holding) => !isGone(holding.ref) && (holding.undelivered() ?? 0) > 0);
-    const leftMs = endMs - performance.now();
+    const leftMs = endMs - time.monotonicMs();
     if (waiting.length === 0 || leftMs <= 0 || !mayMeetOthers(node)) return;
     for (const { ref } of waiting) tell(ref, { type: 'confirm' });
     await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, leftMs)));

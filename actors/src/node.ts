@@ -33,6 +33,7 @@ import { FEW_NUMBERS } from './outbox.ts';
 import type { Refused } from './refusals.ts';
 import { Repeats } from './repeats.ts';
 import { StateFile } from './state-file.ts';
+import { Totals } from './totals.ts';
 import type { TransportMessage } from './transport-messages.ts';
 
 /** As a replica leaps where a peer remembers a higher epoch of it. */
@@ -62,6 +63,7 @@ export class Node {
   /** The open connections, by the peer's name. */
   readonly lines: Map<string, Line> = new Map();
   readonly links: Map<Line, Ref<LinkMessage>> = new Map();
+  readonly totals: Totals = new Totals();
   readonly audience: Audience<NodeEvent>;
   /** Who is known, without this node, and how: also who is gone. */
   roster: readonly MemberStatus[] = [];

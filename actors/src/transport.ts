@@ -44,6 +44,8 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
   /** Single dials that have not ended. */
   readonly #singles = new Set<string>();
   #relistenMs = relistenMinMs;
+  /** Of its open sessions: a successor of this actor may have put another one in the place of a name. */
+  readonly #lines = new Map<Session, Line>();
   /** What could not be dialled since it was last connected: said aloud once, not at every try. */
   readonly #unreachable = new Set<string>();
   /** Refusals that have been told of. */
@@ -229,6 +231,8 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     const { peer } = session;
     const line = new Line(session);
     node.lines.set(peer.name, line);
+    node.totals.opened(line);
+    this.#lines.set(session, line);
     try {
       const link = this.#self.spawn(linkSpec(node, line));
       node.links.set(line, link);
@@ -263,6 +267,9 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
   closed(session: Session, info: CloseInfo): void {
     const node = this.#node;
     const { name } = session.peer;
+    const own = this.#lines.get(session);
+    this.#lines.delete(session);
+    if (own !== undefined) node.totals.closed(own);
     const line = node.lines.get(name);
     if (line?.session !== session) return;
     node.lines.delete(name);

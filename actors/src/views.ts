@@ -18,6 +18,7 @@ import { isGone, statsOf } from './kernel/actor.ts';
 import type { Ref } from './kernel/nact.ts';
 import type { GossipMessage, NodeMessage } from './messages.ts';
 import type { Refusal } from './refusals.ts';
+import type { NodeTotals } from './totals.ts';
 
 /** What readers of an instance see here. */
 export interface GossipView {
@@ -116,6 +117,8 @@ export interface NodeView {
   readonly gossips: readonly string[];
   gossip(name: string): Ref<GossipMessage> | undefined;
   readonly links: readonly LinkStatus[];
+  /** What all connections have carried since the node started, closed ones among them. */
+  readonly totals: NodeTotals;
   /** Who hears of members that come and go. */
   readonly subscribers: number;
   /** How many of them are behind and wait to be told anew who is there. */
@@ -295,6 +298,9 @@ export function nodeView(ref: Ref<NodeMessage>): NodeView {
     },
     get subscribersBehind() {
       return node.audience.behind;
+    },
+    get totals() {
+      return node.totals.read();
     },
     get links() {
       return [...node.lines.values()].map((line) => {

@@ -142,6 +142,49 @@ function unknownParent(parent: Ref<never>): GossipError {
   );
 }
 
+/** Names that a second system took while the first one lived. */
+const takenOver = new Set<string>();
+const takeOverListeners = new Map<string, Set<() => void>>();
+
+/**
+ * Rule of nact: systems are found by name, and a second one of the same name takes the place of the first. Every message to an
+ * actor of the first then reaches nobody, or a stranger at the same path. nact says nothing; what registers is watched instead.
+ */
+function watchRegister(): void {
+  const registry = register as { add(system: { readonly name: string }): void };
+  const add = registry.add.bind(registry);
+  registry.add = (system) => {
+    const former = systems.find(system.name);
+    add(system);
+    if (former === undefined || former === system) return;
+    takenOver.add(system.name);
+    for (const listener of takeOverListeners.get(system.name) ?? []) listener();
+  };
+}
+
+watchRegister();
+
+function systemNameOf(ref: Ref<never>): string {
+  return (ref as Reference).system?.name ?? '';
+}
+
+/** Whether this process has started two systems of the name of this one, of which the first was not stopped. */
+export function isTakenOver(ref: Ref<never>): boolean {
+  return takenOver.has(systemNameOf(ref));
+}
+
+/** Hears when a second system takes the name of the one in which an actor lives. */
+export function onTakeOver(ref: Ref<never>, listener: () => void): Cancel {
+  const name = systemNameOf(ref);
+  const listeners = takeOverListeners.get(name) ?? new Set();
+  takeOverListeners.set(name, listeners);
+  listeners.add(listener);
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size === 0 && takeOverListeners.get(name) === listeners) takeOverListeners.delete(name);
+  };
+}
+
 const stopListeners = new WeakMap<Concrete, Set<() => void>>();
 
 /**

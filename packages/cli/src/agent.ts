@@ -8,6 +8,7 @@
  *  3. SIGHUP reads keys and certificates again, and ends nothing: what is wrong with them is a complaint.
  *  4. Standard output bears events alone; complaints and the log go to standard error.
  */
+import { constants, fstatSync, openSync } from 'node:fs';
 import {
   createGrapevine,
   type Gossip,
@@ -142,6 +143,7 @@ class Agent {
 
   /** Settles when the node shall end because of its input. */
   async #readInput(): Promise<void> {
+    if (!this.#options.exitOnEnd) holdOpen();
     try {
       await this.#input.read(process.stdin.setEncoding('utf8') as AsyncIterable<string>);
     } catch {
@@ -229,6 +231,18 @@ class Agent {
 
   #print(event: AgentEvent): void {
     this.#output.write(this.#show(event));
+  }
+}
+
+/**
+ * Keeps a pipe open that is standard input, so that it does not end with its first writer: others may open a FIFO by its name
+ * later. Opened for both ways, it waits for nobody. Linux opens a pipe by its descriptor; elsewhere the first end stays the last.
+ */
+function holdOpen(): void {
+  try {
+    if (fstatSync(0).isFIFO()) openSync('/proc/self/fd/0', constants.O_RDWR | constants.O_NONBLOCK);
+  } catch {
+    // It is read to its end, as any other input.
   }
 }
 

@@ -71,6 +71,8 @@ export const errorCodes = {
   ADDRESS_UNAVAILABLE: 'world',
   /** A parent is unknown to our copy of nact: two copies are installed, or that parent was already stopped. */
   NACT_MISMATCH: 'caller',
+  /** Two nact systems of one name run in a process: messages to actors of the first are lost. */
+  SYSTEM_NAME_TAKEN: 'caller',
   /** A parent already has a child actor of that name. */
   ACTOR_NAME_TAKEN: 'caller',
   /** An actor that was asked, or was to be a parent, has stopped. */

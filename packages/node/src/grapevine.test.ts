@@ -384,6 +384,44 @@ describe('a grapevine', () => {
     expect(a.url).toMatch(/^ws:/);
   });
 
+  test('counts what all connections have carried, closed ones among them', async () => {
+    const a = await aNode({ name: 'a', listen: { port: 0 } });
+    const before = a.status().totals;
+    expect(before).toEqual({
+      connections: 0,
+      framesIn: 0,
+      framesOut: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+      dropped: 0,
+      throttled: 0,
+    });
+    const met = async (): Promise<void> => {
+      const b = await aNode({ name: 'b', seeds: [String(a.url)] });
+      const members = b.memberChanges();
+      for await (const change of members) if (change.type === 'nodeup' || b.members().length > 0) break;
+      await b.leave();
+    };
+    const gone = async (): Promise<void> => {
+      for await (const change of a.memberChanges())
+        if (change.type === 'members' && a.status().links.length === 0) break;
+      while (a.status().links.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    };
+    await met();
+    await gone();
+    const once = a.status();
+    expect(once.links).toEqual([]);
+    expect(once.totals).toMatchObject({ connections: 1, dropped: 0, throttled: 0 });
+    for (const name of ['framesIn', 'framesOut', 'bytesIn', 'bytesOut'] as const)
+      expect(once.totals[name]).toBeGreaterThan(0);
+    await met();
+    await gone();
+    const { totals } = a.status();
+    expect(totals.connections).toBe(2);
+    for (const name of ['framesIn', 'framesOut', 'bytesIn', 'bytesOut'] as const)
+      expect(totals[name]).toBeGreaterThan(once.totals[name]);
+  });
+
   test('leaves no actor system behind, however it ends', async () => {
     const add = jest.spyOn(register as { add(system: { readonly name: string }): void }, 'add');
     const a = await aNode({ name: 'a', listen: { port: 0 } });

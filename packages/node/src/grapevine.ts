@@ -25,6 +25,7 @@ import {
   type Meta,
   type NodeEvent,
   type NodeMessage,
+  type NodeTotals,
   nodeView,
   type NodeView,
   ready,
@@ -73,6 +74,8 @@ export interface GrapevineStatus {
   /** Who is known, and how: also who is down or has left, for a while. */
   readonly roster: readonly MemberStatus[];
   readonly links: readonly LinkStatus[];
+  /** What all connections have carried since the node started: counters that only grow, for metrics. */
+  readonly totals: NodeTotals;
   /** Who hears of members that come and go: readers of `memberChanges()`, and actors that subscribed to the node. */
   readonly subscribers: number;
   /** How many of them are behind and wait to be told anew who is there. */
@@ -240,7 +243,7 @@ export class Grapevine {
 
   status(): GrapevineStatus {
     this.#host.assertOpen();
-    const { name, url, epoch, members, roster, links, subscribers, subscribersBehind } = this.#view;
+    const { name, url, epoch, members, roster, links, totals, subscribers, subscribersBehind } = this.#view;
     const { joined: hasJoined, alone, refusals } = this.#view;
     const gossips = Object.fromEntries([...this.#gossips].map(([gossip, instance]) => [gossip, instance.status()]));
     return {
@@ -253,6 +256,7 @@ export class Grapevine {
       members,
       roster,
       links,
+      totals,
       subscribers,
       subscribersBehind,
       gossips,

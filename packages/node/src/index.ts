@@ -26,6 +26,7 @@ export {
   type LinkStatus,
   type Logger,
   type NodeOptions,
+  type NodeTotals,
   nodeViolations,
   type Observation,
   observeMembers,

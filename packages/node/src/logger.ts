@@ -16,7 +16,7 @@ export type { LoggerOptions } from 'pino';
 
 // Named imports of a CommonJS module need a lexer that Node.js 20.19 cannot run under --disallow-code-generation-from-strings.
 const { default: pinoDefault = pinoModule } = pinoModule as { readonly default?: typeof pinoModule };
-const { destination, pino } = pinoDefault as unknown as typeof pinoModule;
+const { destination, pino } = pinoDefault;
 
 /** Options for a pino of our own, a logger that exists (pino's or one like it), or none. */
 export type LoggerChoice = LoggerOptions | Logger | false;

@@ -16,7 +16,7 @@ import { Outbox, type Priority } from './outbox.ts';
 import type { Socket, SocketEvents } from './socket.ts';
 
 // As it was when this module was loaded: fake timers of a test replace it.
-const { nextTick } = process;
+const nextTick = process.nextTick.bind(process);
 
 /** Who is at the other end, as its hello says. */
 export interface Peer {

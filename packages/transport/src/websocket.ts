@@ -35,7 +35,7 @@ import {
 import { MediumTransport, type Transport } from './transport.ts';
 
 // As it was when this module was loaded: fake timers of a test replace it.
-const { nextTick } = process;
+const nextTick = process.nextTick.bind(process);
 
 /** Close codes from here on are errors of the peer: what it still sends is not waited for. */
 const firstCodeOfError = 4400;
