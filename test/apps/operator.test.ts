@@ -29,6 +29,8 @@ describeOrSkip(hindrance === null ? title : `${title} (skipped: ${hindrance})`, 
       'another key: KEY_MISMATCH, at both ends',
       'members without a key: refused, and told the cure',
       'rotated; removed at c, gone at a b c',
+      'written by a command that ends: read at a b c',
+      'written under another key: an error',
       'ended in good order: a b c',
     ]);
     expect(exit).toEqual({ code: 0, signal: null });

@@ -98,6 +98,7 @@ describeOrSkip(
       await expectAnswer([a, b, c], '/online', ['a', 'b', 'c']);
 
       const again = await start('d', [b.gossip]);
+      expect(await get(again, '/flags')).toEqual({ before: 1, meanwhile: 2 }); // at its first request
       await expectAnswer([a, b, c, again], '/online', ['a', 'b', 'c', 'd']);
       await expectAnswer([a, b, c, again], '/flags', { before: 1, meanwhile: 2 });
       await expectAnswer([a, b, c, again], '/routes', routesOf(['a', a], ['b', b], ['c', c], ['d', again]));

@@ -90,6 +90,14 @@ echo '{"id": "dark-mode", "remove": true}' >&5
 wait_for 'the removal everywhere' said_by_all out '"event":"removed".*"id":"dark-mode"'
 echo 'rotated; removed at c, gone at a b c'
 
+# A command for one write: it ends once another node has it, and with an error where nobody does.
+echo '{"id": "once", "value": 1}' | grapevine agent --name e --gossip flags --key-file keys --join "$url" --exit-on-end >e.out
+wait_for 'the write of a command' said_by_all out '"id":"once"'
+echo 'written by a command that ends: read at a b c'
+if echo '{"id": "lost", "value": 1}' | grapevine agent --name f --gossip flags --key-file other-keys --join "$url" \
+  --exit-on-end >f.out 2>f.err; then exit 1; fi
+echo 'written under another key: an error'
+
 # Written in the last moment: an agent that ends stores what it has read, and hands it over.
 echo '{"id": "last", "value": 1}' >&4
 wait_for 'b has read it' said b.out '"id":"last"'

@@ -13,7 +13,12 @@ const flags = grapevine.gossip('flags');
 const routes = grapevine.gossip('routes');
 
 const app = Fastify();
-app.get('/online', () => [name, ...grapevine.members().map((member) => member.name)].sort());
+app.get('/online', () =>
+  grapevine
+    .members({ self: true })
+    .map((member) => member.name)
+    .sort(),
+);
 app.get('/flags', () => Object.fromEntries(flags.entries()));
 app.put('/flags/:id', async ({ params, body }) => {
   await flags.add(params.id, body);
@@ -32,6 +37,9 @@ app.get('/at/:name/flags', async ({ params }, reply) => {
   return response.json();
 });
 
+// Serves once it has what the others have, so that no request meets an empty copy.
+await grapevine.joined({ timeoutMs: 60_000 });
+await Promise.all([flags.synced({ timeoutMs: 60_000 }), routes.synced({ timeoutMs: 60_000 })]);
 const url = await app.listen({ port: 0 });
 await routes.add(name, url);
 console.log(JSON.stringify({ name, http: url, gossip: grapevine.url, pid: process.pid }));
@@ -41,5 +49,6 @@ process.once('SIGTERM', () => void end());
 async function end() {
   await app.close(); // no new requests; those under way are answered
   await routes.remove(name);
-  await grapevine.leave(); // says goodbye, after the others have what was written here
+  const { undelivered } = await grapevine.leave(); // says goodbye, after the others have what was written here
+  if (undelivered > 0) process.exitCode = 1;
 }
