@@ -89,7 +89,7 @@ describe('what counts', () => {
       expect(workOf({ type, dots: many, pulled: false })).toBe(1 + 5);
     expect(workOf({ type: 'feedback', known: many, news: many })).toBe(1 + 10);
     expect(workOf({ type: 'contexts', buckets: 'all', dots: many, invitation: 1, answer: true })).toBe(1 + 5);
-    const sum = { low: 0, high: 0 };
+    const sum = new Int32Array(4);
     const end = { type: 'end', invitation: 1, index: 0, buckets: 'all', claim: many } as const;
     expect(workOf({ ...end, context: sum, live: sum, horizonMs: 0 })).toBe(1 + 5);
     const live = { type: 'live-dots', buckets: 'all', dots: many, context: many, horizonMs: 0, answer: true } as const;
@@ -106,7 +106,7 @@ describe('what counts', () => {
     const updates = Array.from({ length: 10 }, () => new Update('x', undefined, 1, origin, 1, undefined));
     expect(weightOf({ type: 'updates', cause: 'mail', updates }, 3)).toBe(plain + 1600);
     expect(weightOf({ type: 'chunk', invitation: 1, index: 0, updates }, 3)).toBe(plain + 1600);
-    const sum = { low: 0, high: 0 };
+    const sum = new Int32Array(4);
     expect(weightOf({ type: 'contexts', buckets: 'all', dots, invitation: 1, answer: true }, 3)).toBe(plain + parts);
     const end = { type: 'end', invitation: 1, index: 0, buckets: 'all', claim: dots } as const;
     expect(weightOf({ ...end, context: sum, live: sum, horizonMs: 0 }, 3)).toBe(plain + parts);

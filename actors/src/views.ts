@@ -314,8 +314,8 @@ export function nodeView(ref: Ref<NodeMessage>): NodeView {
   };
 }
 
-function hexOf({ low, high }: Readonly<Sum>): string {
-  return hexOfLane(high) + hexOfLane(low);
+function hexOf(sum: Readonly<Sum>): string {
+  return [...sum].map(hexOfLane).join('');
 }
 
 function hexOfLane(lane: number): string {

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { isSwimMessage, type Sum, SWIM_SYNC, SWIM_WHO, swimStates } from '@grapevine/core';
+import { emptySum, isSwimMessage, SWIM_SYNC, SWIM_WHO, swimStates } from '@grapevine/core';
 import * as messages from '../../packages/core/src/memberships/swim/messages.ts';
 import { MAX_META_BYTES } from '../../packages/core/src/memberships/swim/meta.ts';
 import { addMember } from '../../packages/core/src/memberships/swim/roster.ts';
@@ -42,10 +42,10 @@ describe('docs/wire.md, Membership', () => {
   });
 
   test('gives the hashes that the code computes', () => {
-    const sum: Sum = { low: 0, high: 0 };
+    const sum = emptySum();
     addMember(sum, { name: 'node-a', epoch: 1_763_866_839_000, incarnation: 1 }, 1);
-    expect(section).toContain(`| (node-a, 1763866839000) at incarnation 1 | ${sum.low} | ${sum.high} |`);
+    expect(section).toContain(`| (node-a, 1763866839000) at incarnation 1 | ${[...sum].join(' | ')} |`);
     addMember(sum, { name: 'node-b', epoch: 1_763_866_900_000, incarnation: 2 }, 1);
-    expect(section).toContain(`| that, and (node-b, 1763866900000) at incarnation 2 | ${sum.low} | ${sum.high} |`);
+    expect(section).toContain(`| that, and (node-b, 1763866900000) at incarnation 2 | ${[...sum].join(' | ')} |`);
   });
 });

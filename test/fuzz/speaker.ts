@@ -7,6 +7,7 @@ import {
   type Buckets,
   CONTEXT_BUCKETS,
   type Dots,
+  LANES,
   LIVE_BUCKETS,
   type Message,
   type Origin,
@@ -299,13 +300,13 @@ export class Speaker {
 
   #sums(buckets: number): Int32Array {
     const dice = this.#dice;
-    const sums = new Int32Array(2 * buckets);
+    const sums = new Int32Array(LANES * buckets);
     for (let i = dice.below(6); i > 0; i--) sums[dice.below(sums.length)] = this.#lane();
     return dice.chance(0.02) ? sums.fill(this.#lane()) : sums;
   }
 
   #sum(): Sum {
-    return { low: this.#lane(), high: this.#lane() };
+    return Int32Array.from({ length: LANES }, () => this.#lane());
   }
 
   #lane(): number {

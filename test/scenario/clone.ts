@@ -27,7 +27,7 @@ function updatesOf(updates: readonly Update[]): Update[] {
 export function cloneMessage(message: Message): Message {
   switch (message.type) {
     case 'hashes':
-      return { ...message, context: { ...message.context }, live: { ...message.live } };
+      return { ...message, context: message.context.slice(), live: message.live.slice() };
     case 'bucket-sums':
     case 'live-sums':
       return { ...message, sums: message.sums.slice() };
@@ -42,7 +42,7 @@ export function cloneMessage(message: Message): Message {
     case 'updates':
       return { ...message, updates: updatesOf(message.updates) };
     case 'end':
-      return { ...message, claim: dotsOf(message.claim), context: { ...message.context }, live: { ...message.live } };
+      return { ...message, claim: dotsOf(message.claim), context: message.context.slice(), live: message.live.slice() };
     case 'live-dots':
       return { ...message, dots: dotsOf(message.dots), context: dotsOf(message.context) };
     case 'feedback':

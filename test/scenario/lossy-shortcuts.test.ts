@@ -162,7 +162,7 @@ describe('a transfer', () => {
     network.run(2000);
     const update = new Update('x', text('1'), stampAt(START_MS), other, 1, undefined);
     inject({ type: 'chunk', invitation: 7, index: 0, updates: [update] });
-    const sum = { low: 0, high: 0 };
+    const sum = new Int32Array(4);
     const claim = [{ origin: other, intervals: [1, 5], newest: stampAt(START_MS) }];
     inject({
       type: 'end',

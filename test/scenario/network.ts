@@ -21,6 +21,7 @@ import {
   type Random,
   Replica,
   type ReplicaOptions,
+  sameSum,
   seededRandom,
   type Update,
   type Verdict,
@@ -461,12 +462,7 @@ export class Network {
     const { sum } = first.replica.context;
     return rest.every(({ replica }) => {
       const other = replica.store.liveSum(horizonMs);
-      return (
-        other.low === live.low &&
-        other.high === live.high &&
-        replica.context.sum.low === sum.low &&
-        replica.context.sum.high === sum.high
-      );
+      return sameSum(other, live) && sameSum(replica.context.sum, sum);
     });
   }
 }

@@ -15,7 +15,7 @@ PUSH, PULLING, PUSH_PULL = range(3)
 BY_MAIL, BY_PUSH, AS_ANSWER = range(3)
 
 EPOCH_MS = 1577836800000
-LANES = 2
+LANES = 2  # of a sum, in one column
 
 Origin = namedtuple('Origin', 'name epoch')
 
@@ -169,7 +169,7 @@ def read_buckets(data):
 
 
 def read_sums(form, data, count):
-    """The sum of each bucket."""
+    """Two lanes of the sum of each bucket."""
     column, lanes = Column(data), [0] * (LANES * count)
     if form == 0:
         lanes = list(struct.unpack(f'<{len(lanes)}I', column.take(4 * len(lanes))))
@@ -182,12 +182,25 @@ def read_sums(form, data, count):
     return [tuple(lanes[LANES * b : LANES * (b + 1)]) for b in range(count)]
 
 
-def sum_fields(total):
-    return [sums.signed(lane) for lane in total]
+def sum_fields(*totals):
+    """Two fields of each sum, and the two of each that stand behind all other fields of the frame."""
+    lanes = [[sums.signed(lane) for lane in total] for total in totals]
+    return [lane for four in lanes for lane in four[:2]], [lane for four in lanes for lane in four[2:]]
 
 
 def read_sum(fields):
     return tuple(whole(lane, -(2**31)) & 0xFFFFFFFF for lane in fields)
+
+
+def read_two_sums(first, rest):
+    """Of which the fields stand apart; a node of the first release tells two lanes of each, which equal nothing."""
+    return read_sum([*first[:2], *rest[:2]]), read_sum([*first[2:4], *rest[2:4]])
+
+
+def read_all_sums(form, data, rest, count):
+    """As `read_sums`, with the two further lanes in `rest`, where the sender tells any."""
+    first = read_sums(form, data, count)
+    return [a + b for a, b in zip(first, read_sums(whole(rest[0]), rest[1], count))] if rest else first
 
 
 # Updates

@@ -130,7 +130,7 @@ class Swim:
         elif kind == GOSSIP:
             self.learn_all(fields[0], peer, False)
         elif kind == HASH:
-            if [whole(lane, -(2**31)) for lane in fields[:2]] != self.hash():
+            if [whole(lane, -(2**31)) for lane in fields[:4]] != self.hash():
                 self.tell_all(peer, True)
         elif kind == SYNC:
             self.learn_all(fields[0], peer, True)

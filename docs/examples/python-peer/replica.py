@@ -256,8 +256,8 @@ class Replica:
         exchange, horizon = self.peers[peer], now_ms() + MAX_DRIFT_MS
         exchange.told = self.version
         context, live = self.own_sums(exchange, horizon)
-        fields = frames.sum_fields(context) + frames.sum_fields(live)
-        self.send(peer, frames.HASHES, *fields, horizon, frames.PUSH_PULL)
+        fields, more = frames.sum_fields(context, live)
+        self.send(peer, frames.HASHES, *fields, horizon, frames.PUSH_PULL, *more)
 
     def bucket(self, buckets):
         """The context in these buckets; None: in all."""
@@ -291,7 +291,7 @@ class Replica:
         if kind == frames.HASHES:
             self.on_hashes(peer, exchange, fields)
         elif kind == frames.BUCKET_SUMS:
-            theirs = frames.read_sums(whole(fields[0]), fields[1], 256)
+            theirs = frames.read_all_sums(whole(fields[0]), fields[1], fields[3:], 256)
             ours = [sums.ZERO] * 256
             for origin in self.context:
                 bucket = sums.origin_bucket(self.lanes(origin))
@@ -320,7 +320,7 @@ class Replica:
                 outgoing[5] = max(outgoing[5], fields[1] + 1)
                 self.produce(peer, exchange)
         elif kind == frames.LIVE_SUMS:
-            theirs, horizon = frames.read_sums(whole(fields[0]), fields[1], 1024), whole(fields[2], -(2**53))
+            theirs, horizon = frames.read_all_sums(whole(fields[0]), fields[1], fields[3:], 1024), whole(fields[2], -(2**53))
             ours = [[] for _ in range(1024)]
             for update in self.live(horizon):
                 ours[sums.id_bucket(update.id)].append(update)
@@ -377,8 +377,8 @@ class Replica:
             self.send_dots(peer, frames.GONE, gone)
 
     def on_hashes(self, peer, exchange, fields):
-        horizon, direction = whole(fields[2 * frames.LANES], -(2**53)), whole(fields[2 * frames.LANES + 1])
-        theirs = frames.read_sum(fields[: frames.LANES]), frames.read_sum(fields[frames.LANES : 2 * frames.LANES])
+        horizon, direction = whole(fields[4], -(2**53)), whole(fields[5])
+        theirs = frames.read_two_sums(fields[:4], fields[6:10])
         ours = self.own_sums(exchange, horizon)
         if ours[0] != theirs[0]:
             self.tell_context(peer, None, direction)
@@ -420,7 +420,8 @@ class Replica:
         context = sums.plus(sums.minus(self.sum_of(self.context), self.sum_of(whole_context)), self.sum_of(claim))
         live = self.sum_of_live(self.live(horizon, refused))
         dots = frames.write_dots(claim, self.numbers, told, self.newest)
-        fields = [*frames.sum_fields(context), *frames.sum_fields(live), horizon]
+        first, more = frames.sum_fields(context, live)
+        fields = [*first, horizon, *more]
         self.send(peer, frames.END, invitation, outgoing[4], frames.write_buckets(buckets), dots, *fields, told=told)
 
     # What we lack
@@ -451,9 +452,8 @@ class Replica:
             return
         untaken, self.incoming = self.incoming[3], None
         buckets, (claim, newest) = frames.read_buckets(fields[2]), frames.read_dots(fields[3], origins, True)
-        rest = fields[4:]
-        context, live = frames.read_sum(rest[: frames.LANES]), frames.read_sum(rest[frames.LANES : 2 * frames.LANES])
-        horizon = whole(rest[2 * frames.LANES], -(2**53))
+        context, live = frames.read_two_sums(fields[4:8], fields[9:13])
+        horizon = whole(fields[8], -(2**53))
         if buckets == []:
             return
         if buckets is not None:

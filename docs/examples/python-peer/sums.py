@@ -1,6 +1,9 @@
 """The sums that replicas compare: docs/wire.md, "Hashes". All that depends on the hash function stands here."""
 
-ZERO = (0, 0)
+import hashlib
+import struct
+
+ZERO = (0, 0, 0, 0)
 
 
 def _mix(h):
@@ -17,12 +20,24 @@ def _text(text, seed):
     return _mix(h)
 
 
-def _number(seed, n):
-    return _mix((((seed ^ n & 0xFFFFFFFF) * 0x9E3779B1) + (n >> 32)) & 0xFFFFFFFF)
+def _rol(word, by):
+    return (word << by | word >> 32 - by) & 0xFFFFFFFF
 
 
-def _interval(seed, first, last):
-    return _mix((_number(seed, first) + _number(~seed & 0xFFFFFFFF, last) * 0x27D4EB2F) & 0xFFFFFFFF)
+def _term(s, *words):
+    v0, v1, v2, v3 = (word ^ key for word, key in zip(words, s))
+    for _ in range(8):
+        v0 = v0 + v1 & 0xFFFFFFFF
+        v1 = _rol(v1, 5) ^ v0
+        v0 = _rol(v0, 16)
+        v2 = v2 + v3 & 0xFFFFFFFF
+        v3 = _rol(v3, 8) ^ v2
+        v0 = v0 + v3 & 0xFFFFFFFF
+        v3 = _rol(v3, 13) ^ v0
+        v2 = v2 + v1 & 0xFFFFFFFF
+        v1 = _rol(v1, 7) ^ v2
+        v2 = _rol(v2, 16)
+    return v0 ^ s[4], v1 ^ s[5], v2 ^ s[6], v3 ^ s[7]
 
 
 def signed(lane):
@@ -30,16 +45,16 @@ def signed(lane):
 
 
 def seeds(name, epoch):
-    """The seed of each lane, of an origin or of a node."""
-    return tuple(_number(_text(name, start), epoch) for start in (0x811C9DC5, 0x01234567))
+    """The eight words of an origin, or of a node."""
+    return struct.unpack('>8I', hashlib.sha256(struct.pack('>Q', epoch) + name.encode()).digest())
 
 
-def of_number(lanes, n):
-    return tuple(_number(seed, n) for seed in lanes)
+def of_number(s, n):
+    return _term(s, n & 0xFFFFFFFF, n >> 32, 0, 0)
 
 
-def of_interval(lanes, first, last):
-    return tuple(_interval(seed, first, last) for seed in lanes)
+def of_interval(s, first, last):
+    return _term(s, first & 0xFFFFFFFF, first >> 32, last & 0xFFFFFFFF, last >> 32)
 
 
 def plus(a, b):
@@ -50,8 +65,8 @@ def minus(a, b):
     return tuple((x - y) & 0xFFFFFFFF for x, y in zip(a, b))
 
 
-def origin_bucket(lanes):
-    return lanes[0] & 255
+def origin_bucket(s):
+    return s[0] & 255
 
 
 def id_bucket(text):
@@ -59,5 +74,5 @@ def id_bucket(text):
 
 
 def shown(total):
-    """As `status().hash` writes a sum: the highest lane first."""
-    return ''.join(f'{lane:08x}' for lane in reversed(total))
+    """As `status().hash` writes a sum."""
+    return ''.join(f'{lane:08x}' for lane in total)

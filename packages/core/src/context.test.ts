@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { bucketOf, Context, CONTEXT_BUCKETS, countDots, type Dots, Journal, sumOf } from './context.ts';
-import { hashInterval } from './hash.ts';
+import { addTerm, emptySum, hashInterval, LANES } from './hash.ts';
 import { Origin } from './origin.ts';
 
 const origins = Array.from({ length: 6 }, (_, i) => new Origin(`node-${i % 4}`, 1000 + i));
@@ -84,17 +84,14 @@ describe('a context', () => {
     fc.assert(
       fc.property(steps, (taken) => {
         const { context } = built(taken);
-        const total = { low: 0, high: 0 };
-        const buckets = new Int32Array(2 * CONTEXT_BUCKETS);
+        const total = emptySum();
+        const buckets = new Int32Array(LANES * CONTEXT_BUCKETS);
         for (const { origin, intervals } of context.dots())
           for (let i = 0; i < intervals.length; i += 2) {
             const [first, last] = [intervals[i] as number, intervals[i + 1] as number];
-            const [low, high] = [hashInterval(origin.low, first, last), hashInterval(origin.high, first, last)];
-            total.low = (total.low + low) | 0;
-            total.high = (total.high + high) | 0;
-            const bucket = 2 * bucketOf(origin);
-            buckets[bucket] = (buckets[bucket] as number) + low;
-            buckets[bucket + 1] = (buckets[bucket + 1] as number) + high;
+            const term = hashInterval(origin.seeds, first, last);
+            addTerm(total, 0, term, 1);
+            addTerm(buckets, bucketOf(origin), term, 1);
           }
         expect(context.sum).toEqual(total);
         expect(context.bucketSums).toEqual(buckets);

@@ -10,7 +10,7 @@
  * Accurate Causality Tracking for Eventually Consistent Stores", 2014), compared by buckets as Merkle leaves.
  */
 
-import { hashInterval, type Sum } from './hash.ts';
+import { addTerm, emptySum, hashInterval, LANES, type Sum } from './hash.ts';
 import {
   addInterval,
   countNumbers,
@@ -62,7 +62,7 @@ export class Seen implements OriginDots {
 }
 
 export function bucketOf(origin: Origin): number {
-  return origin.low & (CONTEXT_BUCKETS - 1);
+  return (origin.seeds[0] as number) & (CONTEXT_BUCKETS - 1);
 }
 
 /** What has been added to a context since some moment: cheap to note, and made a set only where somebody asks. */
@@ -97,12 +97,12 @@ export class Journal {
 
 export class Context {
   readonly #origins = new Map<string, Seen>();
-  readonly #sum: Sum = { low: 0, high: 0 };
+  readonly #sum: Sum = emptySum();
   /** Origins that have only grown at their end since they were summed up. */
   readonly #behind: Seen[] = [];
   /** Of all intervals together. */
   #bounds = 0;
-  /** Lanes side by side: low of bucket b at 2b, high at 2b + 1. Made when first asked for. */
+  /** Lanes side by side: those of bucket b from 4b. Made when first asked for. */
   #bucketSums: Int32Array | null = null;
   /** Grows with every change: equal numbers at two times, equal contexts. */
   version: number = 0;
@@ -138,7 +138,7 @@ export class Context {
   get bucketSums(): Int32Array {
     this.#sumUpBehind();
     if (this.#bucketSums === null) {
-      this.#bucketSums = new Int32Array(2 * CONTEXT_BUCKETS);
+      this.#bucketSums = new Int32Array(LANES * CONTEXT_BUCKETS);
       for (const seen of this.#origins.values()) this.#sumUp(seen, 0, seen.intervals.length, 1, false);
     }
     return this.#bucketSums;
@@ -344,17 +344,9 @@ export class Context {
     for (let i = from; i < to; i += 2) {
       const first = intervals[i] as number;
       const last = intervals[i + 1] as number;
-      const low = sign * hashInterval(origin.low, first, last);
-      const high = sign * hashInterval(origin.high, first, last);
-      if (total) {
-        this.#sum.low = (this.#sum.low + low) | 0;
-        this.#sum.high = (this.#sum.high + high) | 0;
-      }
-      if (buckets !== null) {
-        const bucket = 2 * bucketOf(origin);
-        buckets[bucket] = (buckets[bucket] as number) + low;
-        buckets[bucket + 1] = (buckets[bucket + 1] as number) + high;
-      }
+      const term = hashInterval(origin.seeds, first, last);
+      if (total) addTerm(this.#sum, 0, term, sign);
+      if (buckets !== null) addTerm(buckets, bucketOf(origin), term, sign);
     }
   }
 }
@@ -368,31 +360,23 @@ export function roomOf(dots: Dots): number {
 
 /** The sum of a context of these dots. */
 export function sumOf(dots: Dots): Sum {
-  const sum: Sum = { low: 0, high: 0 };
+  const sum = emptySum();
   for (const { origin, intervals } of dots)
-    for (let i = 0; i < intervals.length; i += 2) {
-      const first = intervals[i] as number;
-      const last = intervals[i + 1] as number;
-      sum.low = (sum.low + hashInterval(origin.low, first, last)) | 0;
-      sum.high = (sum.high + hashInterval(origin.high, first, last)) | 0;
-    }
+    for (let i = 0; i < intervals.length; i += 2)
+      addTerm(sum, 0, hashInterval(origin.seeds, intervals[i] as number, intervals[i + 1] as number), 1);
   return sum;
 }
 
 /** The sum of a context without these dots, in the time that the origins of the dots take. */
 export function sumWithout(context: Context, dots: Dots): Sum {
-  let { low, high } = context.sum;
+  const sum = context.sum.slice();
   for (const { origin, intervals } of dots) {
     const seen = context.find(origin);
     if (seen === undefined) continue;
-    const [whole, rest] = [
-      sumOf([seen]),
-      sumOf([{ origin, newest: 0, intervals: subtract(seen.intervals, intervals) }]),
-    ];
-    low += rest.low - whole.low;
-    high += rest.high - whole.high;
+    addTerm(sum, 0, sumOf([seen]), -1);
+    addTerm(sum, 0, sumOf([{ origin, newest: 0, intervals: subtract(seen.intervals, intervals) }]), 1);
   }
-  return { low: low | 0, high: high | 0 };
+  return sum;
 }
 
 /** How many dots a set has. */

@@ -29,7 +29,7 @@ export interface Hashes {
 /** Exchange, step b: sums of the context per bucket of origins, told where there are many origins. */
 export interface BucketSums {
   readonly type: 'bucket-sums';
-  /** 256 pairs (low, high). */
+  /** Of 256 buckets, their four lanes side by side; two each from an older node. */
   readonly sums: Int32Array;
   readonly direction: Direction;
 }
@@ -78,7 +78,7 @@ export interface Ack {
 /** Sweep: sums of what is live here, per bucket of ids. */
 export interface LiveSums {
   readonly type: 'live-sums';
-  /** 1,024 pairs (low, high). */
+  /** Of 1,024 buckets, their four lanes side by side; two each from an older node. */
   readonly sums: Int32Array;
   readonly horizonMs: number;
 }

@@ -3,10 +3,11 @@
  *
  * Invariants
  *  1. A store created anew takes a new, higher epoch, so a dot (origin, sequence number) never means two updates.
- *  2. An origin's two seeds depend on name and epoch alone: peers sum equal hashes.
+ *  2. An origin's seeds depend on name and epoch alone: peers sum equal hashes. They are made when they are first asked for,
+ *     since most objects of this kind only name an origin whose own object a context has.
  */
 
-import { hashNumber, hashText } from './hash.ts';
+import { type Seeds, seedsOf } from './hash.ts';
 
 /**
  * Epochs from here on are heeded by nobody whose own they are said to be: no clock gives them, and there would soon be no
@@ -20,15 +21,16 @@ export class Origin {
   readonly epoch: number;
   /** Tells origins apart inside this process. */
   readonly key: string;
-  /** Seeds of this origin's two hash lanes. */
-  readonly low: number;
-  readonly high: number;
+  #seeds: Seeds | null = null;
 
   constructor(name: string, epoch: number) {
     this.name = name;
     this.epoch = epoch;
     this.key = `${epoch}@${name}`;
-    this.low = hashNumber(hashText(name, 0x811c9dc5), epoch);
-    this.high = hashNumber(hashText(name, 0x01234567), epoch);
+  }
+
+  /** Of this origin's terms in sums. */
+  get seeds(): Seeds {
+    return (this.#seeds ??= seedsOf(this.name, this.epoch));
   }
 }

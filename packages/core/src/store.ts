@@ -11,7 +11,7 @@
 
 import { AgedMap } from './aged-map.ts';
 import type { Dots } from './context.ts';
-import { hashNumber, hashText, type Sum } from './hash.ts';
+import { addTerm, emptySum, hashDot, hashText, LANES, type Sum } from './hash.ts';
 import type { Origin } from './origin.ts';
 import { isHidden, type Update, type View, visible } from './update.ts';
 
@@ -61,8 +61,8 @@ export class Store {
   readonly #byOrigin = new Map<string, DotIndex>();
   #indexOrigin: Origin | null = null;
   #index: DotIndex = new DotIndex();
-  readonly #live: Sum = { low: 0, high: 0 };
-  readonly #liveBuckets = new Int32Array(2 * LIVE_BUCKETS);
+  readonly #live: Sum = emptySum();
+  readonly #liveBuckets = new Int32Array(LANES * LIVE_BUCKETS);
   readonly #expiring = new Map<number, ExpirySlot>();
   /** `undefined`: to be found anew, where something expires at all. */
   #nextExpiryMs: number | undefined;
@@ -236,13 +236,9 @@ export class Store {
 
   /** The sum of h(dot) over what is live and outlives `horizonMs`: what has no expiry, or expires in a later second. */
   liveSum(horizonMs: number): Sum {
-    let { low, high } = this.#live;
-    for (const [second, slot] of this.#expiring) {
-      if (second * 1000 <= horizonMs) continue;
-      low = (low + slot.sum.low) | 0;
-      high = (high + slot.sum.high) | 0;
-    }
-    return { low, high };
+    const sum = this.#live.slice();
+    for (const [second, slot] of this.#expiring) if (second * 1000 > horizonMs) addTerm(sum, 0, slot.sum, 1);
+    return sum;
   }
 
   /** In how many different seconds something expires: what `liveSum` walks over. */
@@ -250,16 +246,13 @@ export class Store {
     return this.#expiring.size;
   }
 
-  /** As `liveSum`, per bucket of the id's hash: low of bucket b at 2b, high at 2b + 1. A copy. */
+  /** As `liveSum`, per bucket of the id's hash: the lanes of bucket b from 4b. A copy. */
   liveBucketSums(horizonMs: number): Int32Array {
     const sums = this.#liveBuckets.slice();
     for (const [second, slot] of this.#expiring) {
       if (second * 1000 <= horizonMs) continue;
-      for (const { id, origin, sequence } of slot.updates) {
-        const bucket = 2 * liveBucketOf(id);
-        sums[bucket] = (sums[bucket] as number) + hashNumber(origin.low, sequence);
-        sums[bucket + 1] = (sums[bucket + 1] as number) + hashNumber(origin.high, sequence);
-      }
+      for (const { id, origin, sequence } of slot.updates)
+        addTerm(sums, liveBucketOf(id), hashDot(origin.seeds, sequence), 1);
     }
     return sums;
   }
@@ -285,24 +278,19 @@ export class Store {
   #sumUp(update: Update, sign: 1 | -1): void {
     this.version++;
     const { origin, sequence, expiresAt } = update;
-    const low = sign * hashNumber(origin.low, sequence);
-    const high = sign * hashNumber(origin.high, sequence);
+    const term = hashDot(origin.seeds, sequence);
     if (expiresAt === undefined) {
-      this.#live.low = (this.#live.low + low) | 0;
-      this.#live.high = (this.#live.high + high) | 0;
-      const bucket = 2 * liveBucketOf(update.id);
-      this.#liveBuckets[bucket] = (this.#liveBuckets[bucket] as number) + low;
-      this.#liveBuckets[bucket + 1] = (this.#liveBuckets[bucket + 1] as number) + high;
+      addTerm(this.#live, 0, term, sign);
+      addTerm(this.#liveBuckets, liveBucketOf(update.id), term, sign);
       return;
     }
     const second = Math.floor(expiresAt / 1000);
     let slot = this.#expiring.get(second);
     if (slot === undefined) {
-      slot = { sum: { low: 0, high: 0 }, updates: new Set() };
+      slot = { sum: emptySum(), updates: new Set() };
       this.#expiring.set(second, slot);
     }
-    slot.sum.low = (slot.sum.low + low) | 0;
-    slot.sum.high = (slot.sum.high + high) | 0;
+    addTerm(slot.sum, 0, term, sign);
     if (sign > 0) {
       slot.updates.add(update);
       if (this.#nextExpiryMs !== undefined && expiresAt < this.#nextExpiryMs) this.#nextExpiryMs = expiresAt;

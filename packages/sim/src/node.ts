@@ -347,7 +347,7 @@ export class SimNode implements Effects, ResidentNode {
   /** One input, what arrived before it, and what follows from it. */
   #do(input: Input, act: () => void): void {
     const { observer, trace } = this.world;
-    trace.note(this.world.nowMs, 2, this.index, this.replica.context.sum.low);
+    trace.note(this.world.nowMs, 2, this.index, this.replica.context.sum[0] as number);
     observer.stepping(this, input);
     try {
       if (this.#arrived.length > 0) {

@@ -107,15 +107,9 @@ export class Decoder {
   #message(type: Message['type'], fields: FrameFields): Message {
     switch (type) {
       case 'hashes':
-        return {
-          type,
-          context: readSum(fields),
-          live: readSum(fields),
-          horizonMs: readHorizon(fields),
-          direction: fields.word('direction', directions),
-        };
+        return readHashes(fields);
       case 'bucket-sums':
-        return { type, sums: readSumsOf(fields, CONTEXT_BUCKETS), direction: fields.word('direction', directions) };
+        return readBucketSums(fields);
       case 'contexts':
         return {
           type,
@@ -132,20 +126,11 @@ export class Decoder {
           updates: readUpdates(fields, this.#origins),
         };
       case 'end':
-        return {
-          type,
-          invitation: fields.integer('invitation'),
-          index: fields.integer('index'),
-          buckets: readBuckets(fields.binaryOrNil('buckets'), CONTEXT_BUCKETS),
-          claim: this.#dotsWithNewest(fields),
-          context: readSum(fields),
-          live: readSum(fields),
-          horizonMs: readHorizon(fields),
-        };
+        return this.#end(fields);
       case 'ack':
         return { type, invitation: fields.integer('invitation'), index: fields.integer('index') };
       case 'live-sums':
-        return { type, sums: readSumsOf(fields, LIVE_BUCKETS), horizonMs: readHorizon(fields) };
+        return readLiveSums(fields);
       case 'live-dots':
         return {
           type,
@@ -178,6 +163,17 @@ export class Decoder {
     }
   }
 
+  #end(fields: FrameFields): Message {
+    const invitation = fields.integer('invitation');
+    const index = fields.integer('index');
+    const buckets = readBuckets(fields.binaryOrNil('buckets'), CONTEXT_BUCKETS);
+    const claim = this.#dotsWithNewest(fields);
+    const [first, second] = [readLanes(fields), readLanes(fields)];
+    const horizonMs = readHorizon(fields);
+    const [context, live] = readMoreLanes(fields, first, second);
+    return { type: 'end', invitation, index, buckets, claim, context, live, horizonMs };
+  }
+
   #feedback(fields: FrameFields): Message {
     const known = this.#dots(fields);
     const news = this.#dots(fields);
@@ -199,15 +195,56 @@ function readChannel(fields: FrameFields): number {
   return fields.integer('channel', 0, maxChannel);
 }
 
-function readSum(fields: FrameFields): Sum {
-  return { low: fields.int32('a sum'), high: fields.int32('a sum') };
+function readHashes(fields: FrameFields): Message {
+  const [first, second] = [readLanes(fields), readLanes(fields)];
+  const horizonMs = readHorizon(fields);
+  const direction = fields.word('direction', directions);
+  const [context, live] = readMoreLanes(fields, first, second);
+  return { type: 'hashes', context, live, horizonMs, direction };
+}
+
+function readBucketSums(fields: FrameFields): Message {
+  const first = readSumsOf(fields, CONTEXT_BUCKETS);
+  const direction = fields.word('direction', directions);
+  return { type: 'bucket-sums', sums: readMoreSums(fields, first, CONTEXT_BUCKETS), direction };
+}
+
+function readLiveSums(fields: FrameFields): Message {
+  const first = readSumsOf(fields, LIVE_BUCKETS);
+  const horizonMs = readHorizon(fields);
+  return { type: 'live-sums', sums: readMoreSums(fields, first, LIVE_BUCKETS), horizonMs };
+}
+
+type Lanes = readonly [number, number];
+
+function readLanes(fields: FrameFields): Lanes {
+  return [fields.int32('a sum'), fields.int32('a sum')];
+}
+
+/** The lanes behind all else complete two sums. An older node tells none: its sums stay as short as they are. */
+function readMoreLanes(fields: FrameFields, first: Lanes, second: Lanes): readonly [Sum, Sum] {
+  if (fields.left === 0) return [Int32Array.from(first), Int32Array.from(second)];
+  return [Int32Array.of(...first, ...readLanes(fields)), Int32Array.of(...second, ...readLanes(fields))];
+}
+
+/** As `readMoreLanes`, for the sums of all buckets. */
+function readMoreSums(fields: FrameFields, first: Int32Array, buckets: number): Int32Array {
+  if (fields.left === 0) return first;
+  const more = readSumsOf(fields, buckets);
+  const sums = new Int32Array(2 * first.length);
+  for (let i = 0; i < first.length; i++) {
+    const at = 2 * (i & ~1) + (i & 1);
+    sums[at] = first[i] as number;
+    sums[at + 2] = more[i] as number;
+  }
+  return sums;
 }
 
 function readHorizon(fields: FrameFields): number {
   return fields.integer('horizon', Number.MIN_SAFE_INTEGER);
 }
 
-/** Sums in both lanes. */
+/** Sums in two lanes. */
 function readSumsOf(fields: FrameFields, buckets: number): Int32Array {
   const form = fields.integer('form of sums', 0, 1);
   return readSums(form, fields.binary('sums'), 2 * buckets);

@@ -6,7 +6,7 @@
  *  2. Everything that a frame refers to by number is named in `origins`, so each connection can tell what is missing.
  */
 
-import { type Bytes, GossipError, isDroppable, type Message, type Origin } from '@grapevine/core';
+import { type Bytes, GossipError, isDroppable, type Message, type Origin, type Sum } from '@grapevine/core';
 import { writeBuckets, writeDots, writeSums } from './dots.ts';
 import { causes, directions, kinds } from './kinds.ts';
 import { type NumberedOrigin, OriginNumbers } from './origin-numbers.ts';
@@ -75,16 +75,20 @@ export class Encoder {
         return [
           kind,
           channel,
-          context.low,
-          context.high,
-          live.low,
-          live.high,
+          ...lanes(0, context, live),
           horizonMs,
           directions.indexOf(direction),
+          ...lanes(2, context, live),
         ];
       }
       case 'bucket-sums':
-        return [kind, channel, ...writeSums(a, message.sums), directions.indexOf(message.direction)];
+        return [
+          kind,
+          channel,
+          ...writeSums(a, lanesOf(0, message.sums)),
+          directions.indexOf(message.direction),
+          ...writeSums(b, lanesOf(2, message.sums)),
+        ];
       case 'contexts': {
         const { buckets, dots, invitation, answer } = message;
         return [
@@ -107,17 +111,21 @@ export class Encoder {
           invitation,
           index,
           ...claimed,
-          context.low,
-          context.high,
-          live.low,
-          live.high,
+          ...lanes(0, context, live),
           horizonMs,
+          ...lanes(2, context, live),
         ];
       }
       case 'ack':
         return [kind, channel, message.invitation, message.index];
       case 'live-sums':
-        return [kind, channel, ...writeSums(a, message.sums), message.horizonMs];
+        return [
+          kind,
+          channel,
+          ...writeSums(a, lanesOf(0, message.sums)),
+          message.horizonMs,
+          ...writeSums(b, lanesOf(2, message.sums)),
+        ];
       case 'live-dots': {
         const { buckets, dots, context, horizonMs, answer } = message;
         const listed = [writeBuckets(a, buckets), writeDots(b, dots, 'bare', numbers)];
@@ -149,6 +157,18 @@ export class Encoder {
         return [kind, channel, a];
     }
   }
+}
+
+/** Two lanes of each sum: the first two stand where nodes that know no more read them, the others behind all else. */
+function lanes(from: 0 | 2, ...sums: readonly Sum[]): number[] {
+  return sums.flatMap((sum) => [sum[from] as number, sum[from + 1] as number]);
+}
+
+/** As `lanes`, of the sums of all buckets. */
+function lanesOf(from: 0 | 2, sums: Int32Array): Int32Array {
+  const two = new Int32Array(sums.length / 2);
+  for (let i = 0; i < two.length; i++) two[i] = sums[2 * (i & ~1) + from + (i & 1)] as number;
+  return two;
 }
 
 /** @throws GossipError VALUE_NOT_SERIALISABLE */

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import {
   bucketOf,
+  hashDot,
   hashInterval,
-  hashNumber,
   hashText,
   liveBucketOf,
   type Message,
@@ -38,13 +38,13 @@ const b = new Origin('node-b', 1_763_866_900_000);
 const stamp = (1_763_866_901_000 - STAMP_EPOCH_MS) * 4096;
 const direction = 'push-pull' as const;
 const horizonMs = 1_763_866_960_000;
-const context = { low: 305_419_896, high: -2 };
-const live = { low: 7, high: 0 };
+const context = Int32Array.of(305_419_896, -2, 1, -1);
+const live = Int32Array.of(7, 0, 3, 4);
 
-const dense = Int32Array.from({ length: 2048 }, (_, i) => i);
-const sparse = new Int32Array(512);
-sparse.set([1, -1], 6);
-sparse[511] = 258;
+const dense = Int32Array.from({ length: 4096 }, (_, i) => i);
+const sparse = new Int32Array(1024);
+sparse.set([1, -1, 5, 6], 12);
+sparse[1021] = 258;
 
 const messages: Readonly<Record<string, Message>> = {
   hashes: { type: 'hashes', context, live, horizonMs, direction },
@@ -170,10 +170,10 @@ describe('docs/wire.md', () => {
     const vectors: readonly (readonly [string, number | string])[] = [
       ['mix(1)', mix(1)],
       ["hashText('node-a', 0x811c9dc5)", hashText('node-a', 0x811c9dc5)],
-      ['hashNumber(5, 1763866839000)', hashNumber(5, 1_763_866_839_000)],
-      ['hashInterval(5, 1, 4294967300)', hashInterval(5, 1, 4_294_967_300)],
-      ['low of (node-a, 1763866839000)', a.low],
-      ['high of (node-a, 1763866839000)', a.high],
+      ['seeds of (node-a, 1763866839000)', [...a.seeds].join(', ')],
+      ['dot 1 of (node-a, 1763866839000)', [...hashDot(a.seeds, 1)].join(', ')],
+      ['dot 4294967300 of (node-a, 1763866839000)', [...hashDot(a.seeds, 4_294_967_300)].join(', ')],
+      ['interval 1 to 4294967300 of (node-a, 1763866839000)', [...hashInterval(a.seeds, 1, 4_294_967_300)].join(', ')],
       ['bucket of (node-a, 1763866839000)', bucketOf(a)],
       ["live bucket of 'k1'", liveBucketOf('k1')],
       ["contentId({ field: 'value' })", contentId({ field: 'value' })],
@@ -185,6 +185,6 @@ describe('docs/wire.md', () => {
 
   test('says truly how sums in the dense form look', () => {
     const bytes = hexOf(anEncoder().encode(1, { type: 'live-sums', sums: dense, horizonMs }).bytes);
-    expect(bytes.slice(0, 30)).toBe('95160100c520000000000001000000');
+    expect(bytes.slice(0, 30)).toBe('97160100c520000000000001000000');
   });
 });

@@ -92,11 +92,11 @@ describe('what members believe', () => {
   test('a new member is compared with by the lower name, and all is told where the hashes differ', () => {
     const scene = connectedTo('b', 'z');
     expect([scene.sentOf(HASH, 'b').length, scene.sentOf(HASH, 'z').length]).toEqual([0, 1]);
-    const [, low, high] = scene.sentOf(HASH, 'z')[0] as readonly [number, number, number];
+    const [, first, ...others] = scene.sentOf(HASH, 'z')[0] as readonly [number, number, ...number[]];
     scene
       .pass(100)
       .forgetSent()
-      .hear('b', [HASH, low ^ 1, high]);
+      .hear('b', [HASH, first ^ 1, ...others]);
     expect(scene.sentOf(SYNC, 'b')).toEqual([
       [SYNC, [aRecord('m', ALIVE, 1, { epoch: 5 }), aRecord('b'), aRecord('z')], true],
     ]);
@@ -142,9 +142,17 @@ describe('what members believe', () => {
 
   test('equal hashes are answered by silence', () => {
     const scene = connectedTo('b', 'z').pass(60_000);
-    const [, low, high] = scene.sentOf(HASH).at(-1) as readonly [number, number, number];
-    scene.forgetSent().hear('b', [HASH, low, high]);
+    const lanes = (scene.sentOf(HASH).at(-1) as readonly number[]).slice(1);
+    expect(lanes.length).toBe(4);
+    scene.forgetSent().hear('b', [HASH, ...lanes]);
     expect(scene.sent).toEqual([]);
+  });
+
+  test('a hash in two lanes, as older nodes tell it, is answered with all that is known', () => {
+    const scene = connectedTo('b', 'z').pass(60_000);
+    const [first, second] = (scene.sentOf(HASH).at(-1) as readonly number[]).slice(1);
+    scene.forgetSent().hear('b', [HASH, first as number, second as number]);
+    expect(scene.sentOf(SYNC, 'b').length).toBe(1);
   });
 
   test('own meta that is too long is refused, and nothing changes', () => {

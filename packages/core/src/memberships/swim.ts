@@ -16,7 +16,7 @@
  */
 
 import { AgedMap } from '../aged-map.ts';
-import { sameSum } from '../hash.ts';
+import { LANES, sameSum } from '../hash.ts';
 import {
   type DialEnd,
   type Discovery,
@@ -268,8 +268,8 @@ class SwimMachine implements MembershipMachine {
       case GOSSIP:
         return this.#learn(message[1], from, clocks);
       case HASH: {
-        const [, low, high] = message;
-        if (!sameSum(this.#knowledge.sum, { low, high })) this.#ask(from, { answer: true, hash: false });
+        if (!sameSum(this.#knowledge.sum, Int32Array.from(message.slice(1, 1 + LANES))))
+          this.#ask(from, { answer: true, hash: false });
         return;
       }
       case SYNC:
@@ -355,8 +355,7 @@ class SwimMachine implements MembershipMachine {
   }
 
   #compare(name: string): void {
-    const { low, high } = this.#knowledge.sum;
-    this.#send(name, [HASH, low, high]);
+    this.#send(name, [HASH, ...this.#knowledge.sum]);
   }
 
   /** Something untrue is said of this node. Those who said it hear the truth at once, the others by gossip. */

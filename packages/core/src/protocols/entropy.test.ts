@@ -129,7 +129,7 @@ describe('a node', () => {
     const { machine, replica, sent } = aNode();
     machine.peersChanged(peers('a'), NOW);
     replica.write('x', '1', undefined, NOW);
-    const none = { low: 0, high: 0 };
+    const none = new Int32Array(4);
     const message: Message = { type: 'hashes', context: none, live: none, horizonMs: NOW, direction };
     machine.receive([{ from: 'a', message }], NOW);
     const [[, told]] = sent() as [[string, Message]];
@@ -141,7 +141,7 @@ describe('a node', () => {
     const { machine, replica, sent } = aNode();
     machine.peersChanged(peers('a'), NOW);
     sent();
-    const none = { low: 0, high: 0 };
+    const none = new Int32Array(4);
     const turns: Message[] = [
       { type: 'custom', body: {} },
       { type: 'pull' },

@@ -9,7 +9,7 @@ import { seededRandom } from '../random.ts';
 import { Replica } from '../replica.ts';
 import { keepAll } from '../replica/verdict.ts';
 import { Update } from '../update.ts';
-import { Exchange } from './exchange.ts';
+import { COMPARE_IN_FULL_MS, Exchange } from './exchange.ts';
 
 const NOW = STAMP_EPOCH_MS + 1_000_000;
 
@@ -428,12 +428,63 @@ describe('a peer that asks on and on for what costs a walk through the store', (
 
   test('is answered a few times where only the horizon of its sums is new', () => {
     const a = full(true);
-    const context = { ...a.replica.context.sum };
+    const context = a.replica.context.sum.slice();
     for (let i = 0; i < 1000; i++) {
-      const live = { low: 1, high: i };
+      const live = Int32Array.of(1, i, 0, 0);
       a.exchange.receive('b', { type: 'hashes', context, live, horizonMs: NOW + i, direction: 'push-pull' }, NOW);
     }
     expect(typesOf(a.outbox.map((message) => ['a', message]))).toContain('a: live-sums');
     expect(a.outbox.length).toBeLessThan(100);
+  });
+});
+
+describe('replicas whose sums are equal although their contents are not, as an attacker may make them', () => {
+  /** Sums that say nothing. */
+  function blinded(...sides: readonly Side[]): void {
+    for (const { replica } of sides) {
+      Object.defineProperty(replica.context, 'sum', { get: () => new Int32Array(4) });
+      Object.defineProperty(replica.store, 'liveSum', { value: () => new Int32Array(4) });
+    }
+  }
+
+  /** One cycle of each, and all that follows from it. @returns the values that went over */
+  function cycled(a: Side, b: Side, nowMs: number): number {
+    a.exchange.cycle(['b'], 1, nowMs);
+    b.exchange.cycle(['a'], 1, nowMs);
+    return converse(a, b, nowMs).filter(([, { type }]) => type === 'chunk').length;
+  }
+
+  test('stay apart for ten minutes, and then find what one of them lacks', () => {
+    const [a, b] = [aSide('a'), aSide('b')];
+    a.replica.write('honest', 'v', undefined, NOW);
+    blinded(a, b);
+    for (let atMs = 0; atMs < COMPARE_IN_FULL_MS; atMs += 10_000) expect(cycled(a, b, NOW + atMs)).toBe(0);
+    expect(b.replica.get('honest')).toBeUndefined();
+    cycled(a, b, NOW + COMPARE_IN_FULL_MS);
+    expect(b.replica.get('honest')).toBe('v');
+  });
+
+  test('also find what one of them has dropped', () => {
+    const [a, b] = [aSide('a'), aSide('b')];
+    const written = a.replica.write('over', 'v', undefined, NOW);
+    b.replica.context.add(written.origin, written.sequence);
+    blinded(a, b);
+    cycled(a, b, NOW);
+    expect(a.replica.get('over')).toBe('v');
+    cycled(a, b, NOW + COMPARE_IN_FULL_MS);
+    expect(a.replica.get('over')).toBeUndefined();
+  });
+
+  test('say no more in a cycle than they did before that', () => {
+    const [a, b] = [aSide('a'), aSide('b')];
+    a.replica.write('honest', 'v', undefined, NOW);
+    a.exchange.cycle(['b'], 1, NOW);
+    converse(a, b, NOW);
+    const said: string[] = [];
+    for (let atMs = 10_000; atMs < COMPARE_IN_FULL_MS; atMs += 10_000) {
+      a.exchange.cycle(['b'], 1, NOW + atMs);
+      said.push(...typesOf(converse(a, b, NOW + atMs)));
+    }
+    expect(new Set(said)).toEqual(new Set(['a: hashes', 'b: hashes']));
   });
 });

@@ -15,7 +15,7 @@
  */
 
 import { type Buckets, CONTEXT_BUCKETS, type Dots, type Journal, sumWithout } from '../context.ts';
-import { sameSum } from '../hash.ts';
+import { LANES, sameBucket, sameSum } from '../hash.ts';
 import type { Arrival, Intake } from '../intake.ts';
 import type { BucketSums, Contexts, Direction, ExchangeMessage, Hashes } from '../messages.ts';
 import type { Environment } from '../protocol.ts';
@@ -31,6 +31,9 @@ import { Sweep } from './exchange/sweep.ts';
 
 /** Up to so many origins the whole context is told at once; beyond, sums of buckets first. */
 const FEW_ORIGINS = 64;
+
+/** Replicas that are equal by their sums are compared without them once in so many milliseconds: ADR 21 says why. */
+export const COMPARE_IN_FULL_MS = 600_000;
 
 /** One holder is enough for a node that leaves; of some, one will answer soon. */
 const CONFIRMING_PEERS = 4;
@@ -53,6 +56,8 @@ export class Exchange {
   readonly #deliveries: Deliveries;
   #isSynced = false;
   readonly #effort = new Effort();
+  /** When this replica last compared in full, or came to be. */
+  #comparedMs: number | undefined;
 
   /**
    * @param recent dots that arrived lately, which others may get by another way: not yet worth a transfer. `null`: all are
@@ -97,7 +102,25 @@ export class Exchange {
     const isSettled = differing.length === 0;
     const among = isSettled ? peers : differing;
     this.begin(sample(this.#environment.random, among, level === 0 ? among.length : level), nowMs);
+    this.#comparedMs ??= nowMs;
+    if (isSettled && nowMs >= this.#comparedMs + COMPARE_IN_FULL_MS) this.#compareInFull(peers, nowMs);
     return isSettled;
+  }
+
+  /** Tells one peer all that is seen here, and what is live in some buckets: equal sums are no proof that both are the same. */
+  #compareInFull(peers: readonly string[], nowMs: number): void {
+    const { replica, effects, random } = this.#environment;
+    this.#comparedMs = nowMs;
+    for (const peer of sample(random, peers, 1)) {
+      effects.send(peer, {
+        type: 'contexts',
+        buckets: 'all',
+        dots: replica.context.dots(),
+        invitation: 0,
+        answer: true,
+      });
+      this.#sweep.compareSome(peer, horizonOf(replica, nowMs));
+    }
   }
 
   /** Begins an exchange with these peers. */
@@ -231,7 +254,8 @@ export class Exchange {
     if (isEqual) this.#deliveries.told(from, without(replica.ownDots(), refused));
     if (!isEqual) {
       const { direction } = message;
-      if (replica.context.size > FEW_ORIGINS)
+      // An older node puts origins in other buckets than we do.
+      if (replica.context.size > FEW_ORIGINS && message.context.length === LANES)
         effects.send(from, { type: 'bucket-sums', sums: replica.context.bucketSums.slice(), direction });
       else this.#tellContext(from, 'all', direction, nowMs);
     } else if (!this.#effort.take(from, replica.store.expiringSeconds, nowMs)) {
@@ -250,10 +274,13 @@ export class Exchange {
 
   #onBucketSums(from: string, message: BucketSums, nowMs: number): void {
     const ours = this.#environment.replica.context.bucketSums;
+    if (message.sums.length < ours.length) {
+      this.#tellContext(from, 'all', mirrored(message.direction), nowMs);
+      return;
+    }
     const buckets: number[] = [];
     for (let bucket = 0; bucket < CONTEXT_BUCKETS; bucket++)
-      if (ours[2 * bucket] !== message.sums[2 * bucket] || ours[2 * bucket + 1] !== message.sums[2 * bucket + 1])
-        buckets.push(bucket);
+      if (!sameBucket(ours, message.sums, bucket)) buckets.push(bucket);
     // The roles have turned: we began this exchange, so what its beginner wants of the peer is the mirror image.
     if (buckets.length > 0) this.#tellContext(from, buckets, mirrored(message.direction), nowMs);
   }

@@ -192,7 +192,7 @@ function strangeMessages(): Message[] {
   const origin = new Origin('nobody', 7);
   const dots = [{ origin, intervals: [1, 3, 9, 1000], newest: 0 }];
   const updates = [new Update('odd', undefined, 1, origin, 5, undefined)];
-  const sum = { low: 1, high: -1 };
+  const sum = Int32Array.of(1, -1, 2, -2);
   return [
     ...(['mail', 'push', 'answer'] as const).map((cause): Message => ({ type: 'updates', cause, updates: [] })),
     { type: 'updates', cause: 'answer', updates },

@@ -12,15 +12,16 @@
  */
 
 import {
+  addTerm,
+  emptySum,
   isHidden,
   epidemicStatus,
+  hashDot,
   hashInterval,
-  hashNumber,
   isNewer,
   outlives,
   type Replica,
   sameSum,
-  type Sum,
   type Update,
   visible,
 } from '@grapevine/core';
@@ -102,18 +103,17 @@ function horizonOf(nodes: readonly SimNode[]): number {
 /** What must be true of one replica at any time, but in the middle of a step. */
 export function inspect(node: SimNode, object: Objection): void {
   const { replica } = node;
-  const sum: Sum = { low: 0, high: 0 };
+  const sum = emptySum();
   for (const { origin, intervals } of replica.context.origins())
     for (let i = 0; i < intervals.length; i += 2) {
       const [first, last] = [intervals[i] as number, intervals[i + 1] as number];
-      sum.low = (sum.low + hashInterval(origin.low, first, last)) | 0;
-      sum.high = (sum.high + hashInterval(origin.high, first, last)) | 0;
+      addTerm(sum, 0, hashInterval(origin.seeds, first, last), 1);
       if (first > last || (i > 0 && first <= (intervals[i - 1] as number) + 1))
         object(2, 'intervals', `${node.name}: the intervals of ${origin.key} are not maximal`);
     }
   if (!sameSum(sum, replica.context.sum))
     object(3, 'sums', `${node.name}: the sum of its context is not its context's`);
-  const live: Sum = { low: 0, high: 0 };
+  const live = emptySum();
   const horizonMs = node.nowMs + replica.maxDriftMs;
   let seen = 0;
   let before = 0;
@@ -121,8 +121,7 @@ export function inspect(node: SimNode, object: Objection): void {
     if (update.arrival <= before) object(3, 'order', `${node.name}: ${update.id} is not in order of arrival`);
     before = update.arrival;
     if (outlives(update, horizonMs)) {
-      live.low = (live.low + hashNumber(update.origin.low, update.sequence)) | 0;
-      live.high = (live.high + hashNumber(update.origin.high, update.sequence)) | 0;
+      addTerm(live, 0, hashDot(update.origin.seeds, update.sequence), 1);
     }
     if (replica.store.byDot(update.origin, update.sequence) !== update)
       object(2, 'index', `${node.name}: ${update.id} is not found by its dot`);

@@ -19,6 +19,8 @@ import {
   Update,
   seededRandom,
   sample,
+  sameSum,
+  type Sum,
 } from '@grapevine/core';
 import { copyOf, indexOf, type Network, peerOf, Site } from './site.ts';
 import { Traffic } from './traffic.ts';
@@ -98,7 +100,7 @@ class Pair implements Network {
     for (let next = this.#mail.shift(); next !== undefined; next = this.#mail.shift())
       next.to.receive([next.received], nowMs);
     const live = [a, b].map(({ replica }) => replica.store.liveSum(nowMs));
-    const equal = live[0]?.low === live[1]?.low && live[0]?.high === live[1]?.high;
+    const equal = sameSum(live[0] as Sum, live[1] as Sum);
     const { bytes, messages, values } = this.#traffic;
     return { bytes, messages, values, equal };
   }

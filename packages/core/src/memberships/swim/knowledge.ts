@@ -79,7 +79,7 @@ export class Knowledge {
 
   /** The hash of all who are there, this node included. */
   get sum(): Sum {
-    const sum = { ...this.roster.sum };
+    const sum = this.roster.sum.slice();
     addMember(sum, { ...this.#self, incarnation: this.#incarnation }, 1);
     return sum;
   }

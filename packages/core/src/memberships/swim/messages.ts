@@ -9,6 +9,7 @@
  * Source: docs/wire.md, "Membership".
  */
 
+import { LANES } from '../../hash.ts';
 import { isPlainUrl, type MemberState, type Meta } from '../../membership.ts';
 import { hasHidden } from '../../printable.ts';
 import { metaProblem } from './meta.ts';
@@ -47,7 +48,8 @@ export type Ask = readonly [kind: typeof ASK, sequence: number, name: string];
 export type Nack = readonly [kind: typeof NACK, sequence: number];
 export type Gossip = readonly [kind: typeof GOSSIP, news: readonly SwimRecord[]];
 /** The hash of those who are there, for me: silence if it is yours too. */
-export type Hash = readonly [kind: typeof HASH, low: number, high: number];
+/** An older node tells two lanes, which equal nobody's. */
+export type Hash = readonly [kind: typeof HASH, ...lanes: number[]];
 /** All that I know, or a part of it; tell me all that you know, if `answer`. */
 export type Sync = readonly [kind: typeof SYNC, all: readonly SwimRecord[], answer: boolean];
 /** Who is there? Asked by programs that are no members, and answered to anybody: by `Sync`s, and a `Hash` behind the last. */
@@ -82,7 +84,7 @@ export function swimProblem(body: unknown): string | null {
     case GOSSIP:
       return recordsProblem('news', first);
     case HASH:
-      return isLane(first) && isLane(second) ? null : 'has no two whole numbers of 32 bits as its hash';
+      return isHash(body.slice(1)) ? null : 'has neither two nor four whole numbers of 32 bits as its hash';
     case SYNC:
       return recordsProblem('all', first) ?? (typeof second === 'boolean' ? null : 'has no true or false as answer');
     case WHO:
@@ -133,6 +135,11 @@ function isUrl(value: unknown): boolean {
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Fields behind the lanes are ignored. */
+function isHash(fields: readonly unknown[]): boolean {
+  return fields.slice(0, fields.length < LANES ? 2 : LANES).every(isLane) && fields.length >= 2;
 }
 
 function isLane(value: unknown): boolean {

@@ -14,7 +14,7 @@
  * Source: SWIM, section 4.2; memberlist, state.go.
  */
 
-import { hashNumber, hashText, type Sum } from '../../hash.ts';
+import { addTerm, emptySum, hashDot, seedsOf, type Sum } from '../../hash.ts';
 import { isThere, type Member, type MemberState, type MemberStatus } from '../../membership.ts';
 import { states, type SwimRecord } from './messages.ts';
 import { Suspicion, type SuspicionTimes } from './suspicion.ts';
@@ -43,7 +43,7 @@ export interface Clocks {
 }
 
 export class Roster {
-  readonly sum: Sum = { low: 0, high: 0 };
+  readonly sum: Sum = emptySum();
   /** The names of those who are suspect. */
   readonly suspects: Set<string> = new Set<string>();
   readonly #entries = new Map<string, Entry>();
@@ -149,10 +149,7 @@ export function addMember(
   { name, epoch, incarnation }: Pick<Status, 'name' | 'epoch' | 'incarnation'>,
   by: 1 | -1,
 ): void {
-  const low = hashNumber(hashNumber(hashText(name, 0x811c9dc5), epoch), incarnation);
-  const high = hashNumber(hashNumber(hashText(name, 0x01234567), epoch), incarnation);
-  sum.low = (sum.low + by * low) | 0;
-  sum.high = (sum.high + by * high) | 0;
+  addTerm(sum, 0, hashDot(seedsOf(name, epoch), incarnation), by);
 }
 
 export function recordOf({ status, suspicion }: Entry): SwimRecord {

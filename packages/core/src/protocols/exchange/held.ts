@@ -1,7 +1,7 @@
 /** What of given dots is held here, and what is live without them. */
 
 import { Context, countDots, type Dots } from '../../context.ts';
-import { hashNumber, type Sum } from '../../hash.ts';
+import { addTerm, hashDot, type Sum } from '../../hash.ts';
 import type { Replica } from '../../replica.ts';
 import { outlives, type Store } from '../../store.ts';
 import type { Update } from '../../update.ts';
@@ -22,12 +22,9 @@ export function heldAmong(store: Store, dots: Dots): Update[] {
 
 /** The sum over what is live here, but for these dots. */
 export function liveWithout(store: Store, dots: Dots, horizonMs: number): Sum {
-  let { low, high } = store.liveSum(horizonMs);
+  const sum = store.liveSum(horizonMs);
   for (const update of heldAmong(store, dots)) {
-    if (!outlives(update, horizonMs)) continue;
-    const { origin, sequence } = update;
-    low = (low - hashNumber(origin.low, sequence)) | 0;
-    high = (high - hashNumber(origin.high, sequence)) | 0;
+    if (outlives(update, horizonMs)) addTerm(sum, 0, hashDot(update.origin.seeds, update.sequence), -1);
   }
-  return { low, high };
+  return sum;
 }

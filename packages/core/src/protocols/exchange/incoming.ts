@@ -9,7 +9,7 @@
  */
 
 import { Context, type Dots, sumOf } from '../../context.ts';
-import { sameSum } from '../../hash.ts';
+import { addTerm, LANES, sameSum } from '../../hash.ts';
 import type { Arrival, Intake } from '../../intake.ts';
 import type { Chunk, End } from '../../messages.ts';
 import type { Environment } from '../../protocol.ts';
@@ -183,7 +183,9 @@ export class IncomingTransfer {
       const { replica } = this.#environment;
       if (!isWhole || !this.#isEqualElsewhere(message)) return;
       // A claim that leaves out what is young, or what its sender cannot vouch for, speaks of less than the sender has.
-      if (message.buckets !== 'all' || sameSum(sumOf(message.claim), message.context)) this.#completed();
+      // An older node's sum says nothing here: it is taken at its word.
+      const isOlder = message.context.length < LANES;
+      if (isOlder || message.buckets !== 'all' || sameSum(sumOf(message.claim), message.context)) this.#completed();
       const due = replica.holdsBack(message.claim) ? this.#due(claim, settledMs) : claim;
       if (due === null) return;
       // What was refused once and is claimed now without having come is held by the sender no more.
@@ -210,12 +212,9 @@ export class IncomingTransfer {
     if (buckets === 'all' || buckets.length === 0) return true;
     const ours = this.#environment.replica.context;
     const { bucketSums } = ours;
-    const claimed = sumOf(claim);
-    let { low, high } = ours.sum;
-    for (const bucket of buckets) {
-      low -= bucketSums[2 * bucket] as number;
-      high -= bucketSums[2 * bucket + 1] as number;
-    }
-    return (low | 0) === ((context.low - claimed.low) | 0) && (high | 0) === ((context.high - claimed.high) | 0);
+    const sum = ours.sum.slice();
+    for (const bucket of buckets) addTerm(sum, 0, bucketSums.subarray(LANES * bucket, LANES * (bucket + 1)), -1);
+    addTerm(sum, 0, sumOf(claim), 1);
+    return sameSum(sum, context);
   }
 }

@@ -10,7 +10,7 @@
  */
 
 import { type Buckets, Context, countDots, type Dots, type Journal, roomOf, sumOf } from '../../context.ts';
-import type { Sum } from '../../hash.ts';
+import { addTerm, type Sum } from '../../hash.ts';
 import { stampAt } from '../../hlc.ts';
 import type { Ack, Contexts, End, Refused, Room } from '../../messages.ts';
 import type { Environment } from '../../protocol.ts';
@@ -133,17 +133,17 @@ export class OutgoingTransfers {
   /** The sum of our context as it were if it held no more of these buckets than the claim says. */
   #contextAs(claim: Dots, buckets: Buckets): Sum {
     const { context } = this.#environment.replica;
-    const held = sumOf(context.dots(buckets));
-    const claimed = sumOf(claim);
-    const { low, high } = context.sum;
-    return { low: (low - held.low + claimed.low) | 0, high: (high - held.high + claimed.high) | 0 };
+    const sum = context.sum.slice();
+    addTerm(sum, 0, sumOf(context.dots(buckets)), -1);
+    addTerm(sum, 0, sumOf(claim), 1);
+    return sum;
   }
 
   /** @param unclaimed dots that the claim leaves out, and so what is live leaves out */
   #endOf(part: Pick<End, 'invitation' | 'index' | 'buckets' | 'claim'>, unclaimed: Dots, nowMs: number): End {
     const { replica } = this.#environment;
     const horizonMs = horizonOf(replica, nowMs);
-    const context = { ...replica.context.sum };
+    const context = replica.context.sum.slice();
     return { type: 'end', ...part, context, live: liveWithout(replica.store, unclaimed, horizonMs), horizonMs };
   }
 

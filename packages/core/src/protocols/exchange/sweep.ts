@@ -9,15 +9,18 @@
  */
 
 import { type Buckets, Context, sumOf } from '../../context.ts';
-import { sameSum } from '../../hash.ts';
+import { sameBucket, sameSum } from '../../hash.ts';
 import type { End, LiveDots, LiveSums } from '../../messages.ts';
 import type { Environment } from '../../protocol.ts';
+import { sample } from '../../random.ts';
 import { LIVE_BUCKETS, liveBucketOf, outlives } from '../../store.ts';
 import type { Update } from '../../update.ts';
 import { horizonOf, liveWithout } from './held.ts';
 
 /** Up to so many live ids the sweep lists them at once; beyond, sums of buckets first. */
 const FEW_LIVE = 512;
+/** So many live ids are listed where the sums say that all are the same. */
+const SOME_LIVE = 4096;
 
 export class Sweep {
   readonly #environment: Environment;
@@ -58,14 +61,22 @@ export class Sweep {
     else this.#environment.effects.send(peer, { type: 'live-sums', sums: store.liveBucketSums(horizonMs), horizonMs });
   }
 
+  /** Tells a peer what is live here, of as many buckets as have few. */
+  compareSome(peer: string, horizonMs: number): void {
+    const { replica, random } = this.#environment;
+    const count = Math.floor((LIVE_BUCKETS * SOME_LIVE) / Math.max(1, replica.store.liveCount));
+    const all = Array.from({ length: LIVE_BUCKETS }, (_, bucket) => bucket);
+    const buckets = count >= LIVE_BUCKETS ? 'all' : sample(random, all, Math.max(1, count));
+    this.#listLive(peer, buckets, horizonMs, true);
+  }
+
   onLiveSums(from: string, message: LiveSums, nowMs: number): void {
     const { replica } = this.#environment;
     const horizonMs = Math.max(message.horizonMs, horizonOf(replica, nowMs));
     const ours = replica.store.liveBucketSums(message.horizonMs);
     const buckets: number[] = [];
     for (let bucket = 0; bucket < LIVE_BUCKETS; bucket++)
-      if (ours[2 * bucket] !== message.sums[2 * bucket] || ours[2 * bucket + 1] !== message.sums[2 * bucket + 1])
-        buckets.push(bucket);
+      if (!sameBucket(ours, message.sums, bucket)) buckets.push(bucket);
     if (buckets.length > 0) this.#listLive(from, buckets, horizonMs, true);
   }
 
