@@ -50,7 +50,10 @@ export interface TransportEvents {
   dialFailed?(url: string, error: GossipError, nextAttemptInMs: number | null): void;
   /** How a dial that `connect` asked for has ended: once for each. `opened` comes before `connected`. */
   dialEnded?(end: DialEnd): void;
-  /** How one of the dials has ended that `dial` asked for and that are repeated. */
+  /**
+   * How one of the dials has ended that `dial` asked for and that are repeated. The URL of the node itself is not dialled, and
+   * ends as `self` at once.
+   */
   redialled?(end: DialEnd): void;
 }
 
@@ -186,7 +189,11 @@ export class MediumTransport implements Transport {
     const own = this.#url === null ? null : this.#medium.canonical(this.#url);
     for (const url of new Set(urls)) {
       const place = this.#place(url);
-      if (place === own) continue;
+      if (place === own) {
+        const { name, epoch } = this.#options;
+        this.#events.redialled?.({ url, outcome: 'self', peer: { name, epoch } });
+        continue;
+      }
       if (typeof place === 'string')
         targets.push({ url, canonicalUrl: place, leadsTo: this.#peerAt(place)?.name ?? null });
       else this.#events.dialFailed?.(url, place, null);
