@@ -97,7 +97,7 @@ describe('the options', () => {
       expect.objectContaining({
         code: 'OPTIONS_INVALID',
         message: expect.stringMatching(
-          /'seeds' must be an array of URLs.*'neighbours' must be.*'fanout' means nothing/,
+          /'seeds' must be an array of URLs.*'neighbours' must be.*'fanout' is no option here/,
         ),
       }),
     );
