@@ -185,7 +185,7 @@ export class MediumTransport implements Transport {
     this.#wanted = urls;
     if (this.#state !== 'running') return;
     const targets: Target[] = [];
-    // A list may be the same for all nodes, and so name this one.
+    // A list may be the same for all nodes, and so name this one: it is told, and not dialled.
     const own = this.#url === null ? null : this.#medium.canonical(this.#url);
     for (const url of new Set(urls)) {
       const place = this.#place(url);
