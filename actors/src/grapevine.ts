@@ -19,7 +19,7 @@ import type { ActorSpec } from './kernel/behaviour.ts';
 import { isTakenOver, onTakeOver, type Ref } from './kernel/nact.ts';
 import { onceGone } from './kernel/watch.ts';
 import { deadlineOf, type LeaveOptions, type LeaveReport } from './leave-report.ts';
-import { checkReport, deliver, reportOf, undeliveredError, undeliveredOf } from './leaving.ts';
+import { checkReport, deliver, reportOf, undeliveredError } from './leaving.ts';
 import { trackerParty, trackerSpec } from './membership.ts';
 import type { TrackerMessage } from './membership-messages.ts';
 import type { GossipMessage, NodeMessage } from './messages.ts';
@@ -176,8 +176,11 @@ export function spawnGossip(node: Ref<NodeMessage>, options: GossipOptions = {})
 }
 
 function forgetHolding(node: Node, holding: Holding): void {
-  const undelivered = undeliveredOf(holding);
-  if (undelivered !== 0) node.abandoned.set(holding.instance, undelivered);
+  const undelivered = holding.undelivered();
+  if (undelivered !== 0) {
+    const before = node.abandoned.get(holding.instance) ?? 0;
+    node.abandoned.set(holding.instance, undelivered === undefined ? undefined : before + undelivered);
+  }
   node.holdings.delete(holding.instance);
   node.parties.delete(holding.instance);
   holding.pressure.letGo();

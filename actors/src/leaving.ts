@@ -31,7 +31,17 @@ export async function deliver(node: Node, holdings: readonly Holding[], deadline
   const endMs = time.monotonicMs() + deadlineMs;
   const flush = (replyTo: Ref<true>): InstanceMessage => ({ type: 'flush', replyTo });
   const flushMs = Math.min(Math.max(FLUSH_MS, deadlineMs), 2 ** 31 - 1);
-  await Promise.allSettled(holdings.map(({ ref }) => ask(ref, flush, { timeoutMs: flushMs })));
+  await Promise.all(
+    holdings.map(async ({ ref, instance }) => {
+      try {
+        await ask(ref, flush, { timeoutMs: flushMs });
+      } catch {
+        // What it has no time for is lost: most of it are writes, as little else comes by the thousand.
+        const unread = statsOf(ref)?.queued ?? 0;
+        if (unread > 0) node.abandoned.set(instance, (node.abandoned.get(instance) ?? 0) + unread);
+      }
+    }),
+  );
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     const waiting = holdings.filter((holding) => !isGone(holding.ref) && (holding.undelivered() ?? 0) > 0);
     const leftMs = endMs - time.monotonicMs();
@@ -48,17 +58,11 @@ function mayMeetOthers({ arrival, lines, members, roster }: Node): boolean {
   return arrival.seeks && state !== 'alone';
 }
 
-/** How many writes of an instance would be lost with it now; messages that wait count as one each. */
-export function undeliveredOf(holding: Holding): number | undefined {
-  const undelivered = holding.undelivered();
-  return undelivered === undefined ? undefined : undelivered + (statsOf(holding.ref)?.queued ?? 0);
-}
-
 /** What is, or was at its end, undelivered of a node's instances. */
 export function reportOf(node: Node): LeaveReport {
   const gossips: Record<string, number> = {};
   const unknown: string[] = [];
-  const running = Array.from(node.holdings, ([name, holding]) => [name, undeliveredOf(holding)] as const);
+  const running = Array.from(node.holdings, ([name, holding]) => [name, holding.undelivered()] as const);
   for (const [instance, undelivered] of [...node.abandoned, ...running]) {
     if (undelivered === undefined) unknown.push(instance);
     else if (undelivered > 0) gossips[instance] = (gossips[instance] ?? 0) + undelivered;
