@@ -26,6 +26,7 @@ import type { Party } from './party.ts';
 import { Pressure } from './pressure.ts';
 import { type Refused, Refusals } from './refusals.ts';
 import { Subscriptions } from './subscriptions.ts';
+import { watched } from './watched-clock.ts';
 
 /** What a node gives to each of its holdings. */
 export interface HoldingDetails {
@@ -107,7 +108,6 @@ export class Holding implements Party {
     this.node = node;
     this.channel = details.channel;
     this.options = options;
-    this.clock = details.clock;
     this.random = details.random;
     this.view = details.view;
     this.handlerState = options.handler === null ? 'none' : 'ready';
@@ -116,6 +116,7 @@ export class Holding implements Party {
     const { maxUpdateBytes, maxIds, maxBytes, maxOrigins } = options;
     const limits = { maxUpdateBytes, maxIds, maxBytes, maxOrigins };
     this.replica = new Replica({ name: node, epoch, maxDriftMs, forgetAfterMs, ...limits });
+    this.clock = watched(details.clock, this.replica);
     this.subscriptions = new Subscriptions(this.replica, options.name);
     this.outbox = new Outbox(details, (name) => this.peers.get(name)?.session);
   }

@@ -68,6 +68,8 @@ export interface GossipStatus {
   readonly bytes: number;
   /** Updates of others that were refused, for their size or for lack of room; one that comes again meanwhile counts once. */
   readonly refused: number;
+  /** Own writes, removals included, that are stamped more than `maxDriftMs` ahead of the clock: peers hold them back. */
+  readonly stampedAhead: number;
   /** Origins of claims that were not taken up, since there were `maxOrigins`. */
   readonly refusedOrigins: number;
   /** Stores that wrote what is known here. */
@@ -238,6 +240,7 @@ class HoldingView implements GossipView {
       tombstones: replica.store.size - replica.store.liveCount,
       bytes: replica.store.liveBytes,
       refused: replica.refusals,
+      stampedAhead: replica.countAhead(holding.clock()),
       refusedOrigins: replica.refusedOrigins,
       origins: replica.context.size,
       peers: peers.size,

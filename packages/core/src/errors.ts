@@ -23,6 +23,8 @@ export const errorCodes = {
   STORE_FULL: 'world',
   /** An update from a peer is stamped more than `maxDriftMs` ahead; it is held back. */
   CLOCK_TOO_FAR: 'peer',
+  /** Own writes are stamped more than `maxDriftMs` ahead of this node's clock: it was ahead, and peers hold them back. */
+  CLOCK_WAS_AHEAD: 'world',
   /** This process slept longer than `forgetAfter` and rejoined empty. */
   SLEPT_TOO_LONG: 'world',
   /** A peer sent a frame that does not decode or breaks the protocol's shape. */

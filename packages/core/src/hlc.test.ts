@@ -53,4 +53,19 @@ describe('a clock', () => {
     expect(clock.next(wall + 1)).toBe(stampAt(wall) + 5000);
     expect(clock.next(wall + 2)).toBe(stampAt(wall + 2));
   });
+
+  test('does not count on from a stamp that is too far ahead, but beats the version it replaces', () => {
+    const now = STAMP_EPOCH_MS + 1e9;
+    for (const aheadMs of [5000, 3_600_000, 315_360_000_000]) {
+      const clock = new Clock();
+      const far = clock.next(now + aheadMs, 0, 1000);
+      expect(wallOf(far)).toBe(now + aheadMs);
+      expect(clock.next(now, far, 1000)).toBe(far + 1);
+      const near = clock.next(now, 0, 1000);
+      expect(near).toBe(stampAt(now));
+      expect(clock.next(now, near, 1000)).toBe(near + 1);
+      expect(clock.next(now, far + 1, 1000)).toBe(far + 2);
+      expect(clock.next(now - 500, 0, 1000)).toBe(near + 2);
+    }
+  });
 });

@@ -6,7 +6,8 @@
  * The range ends in 2089.
  *
  * Invariants
- *  1. Every stamp that `next` gives is greater than any stamp given or witnessed before.
+ *  1. Every stamp that `next` gives is greater than `after`, and than any stamp given or witnessed before that is not more
+ *     than the limit of drift ahead of the wall clock.
  *  2. Without witnessing the future and below 4,096 writes a millisecond, a stamp's time is the wall clock's.
  *
  * Source: Kulkarni, Demirbas et al., "Logical Physical Clocks", 2014, section 3.
@@ -32,15 +33,23 @@ export function wallOf(stamp: Stamp): number {
 export class Clock {
   #last: Stamp = 0;
 
-  /** The greatest stamp given or witnessed. */
+  /** The greatest stamp given or witnessed, those apart that turned out to be too far ahead. */
   get last(): Stamp {
     return this.#last;
   }
 
-  /** A stamp for a new write at `nowMs` (wall clock). */
-  next(nowMs: number): Stamp {
-    const wall = stampAt(nowMs);
-    this.#last = wall > this.#last ? wall : this.#last + 1;
+  /**
+   * A stamp for a new write. Stamps of a time when the wall clock was too far ahead are not counted on from: only the write
+   * that has to beat one of them is stamped beyond it.
+   * @param nowMs wall clock
+   * @param after the stamp of the version that the write replaces; 0: there is none
+   * @param maxDriftMs how far ahead of `nowMs` a stamp may be that later ones must exceed
+   */
+  next(nowMs: number, after: Stamp = 0, maxDriftMs: number = Infinity): Stamp {
+    const limit = stampAt(nowMs + maxDriftMs);
+    if (after > limit) return after + 1;
+    if (this.#last > limit) this.#last = after;
+    this.#last = Math.max(stampAt(nowMs), this.#last + 1, after + 1);
     return this.#last;
   }
 

@@ -14,7 +14,7 @@
 
 import { Context, type Dots, type OriginDots, type Seen } from './context.ts';
 import { GossipError } from './errors.ts';
-import { Clock, stampAt, wallOf } from './hlc.ts';
+import { Clock, type Stamp, stampAt, wallOf } from './hlc.ts';
 import { hasNumber } from './intervals.ts';
 import { Origin } from './origin.ts';
 import { dotsOf } from './protocols/dots.ts';
@@ -91,6 +91,12 @@ export class Replica {
   #sequence = 0;
   #fresh: Update[] = [];
   #awakeMs: number | undefined;
+  /** The greatest stamp of an own write. */
+  #newestOwn: Stamp = 0;
+  /** Up to this number, own writes of the present epoch may have been sent to a peer. */
+  #handedOut = 0;
+  /** Whether own writes can be sent to nobody now. */
+  #isAlone = false;
   /** It has rejoined at a write, and `wake` has yet to say so. */
   #hasRejoined = false;
   readonly #heldBack: HeldBack;
@@ -175,10 +181,19 @@ export class Replica {
   #write(id: string, value: Bytes | undefined, expiresAt: number | undefined, nowMs: number): Update {
     const former = this.store.get(id);
     const seen = this.context.seen(this.#origin);
-    const update = new Update(id, value, this.clock.next(nowMs), seen.origin, ++this.#sequence, expiresAt);
+    const update = new Update(
+      id,
+      value,
+      this.clock.next(nowMs, former?.stamp, this.maxDriftMs),
+      seen.origin,
+      ++this.#sequence,
+      expiresAt,
+    );
     this.#put(update, former, nowMs);
     this.context.extend(seen, update.sequence, update.sequence);
-    seen.newest = update.stamp;
+    seen.newest = Math.max(seen.newest, update.stamp);
+    if (!this.#isAlone) this.#handedOut = update.sequence;
+    this.#newestOwn = Math.max(this.#newestOwn, update.stamp);
     this.#fresh.push(update);
     return update;
   }
@@ -480,6 +495,35 @@ export class Replica {
     return hasRejoined;
   }
 
+  /**
+   * Notes that the wall clock was set, so that it is not taken for sleep.
+   * @param byMs how much more the wall clock has moved than time has passed; negative: it was set back
+   */
+  clockSet(byMs: number): void {
+    if (this.#awakeMs !== undefined) this.#awakeMs += byMs;
+  }
+
+  /** How far the newest own write is stamped ahead of the wall clock, in milliseconds; 0 unless more than `maxDriftMs`. */
+  aheadMs(nowMs: number): number {
+    if (this.#newestOwn <= stampAt(nowMs + this.maxDriftMs)) return 0;
+    return wallOf(this.#newestOwn) - nowMs;
+  }
+
+  /** How many own writes are held here, removals included, that peers with a right clock hold back for their stamps. */
+  countAhead(nowMs: number): number {
+    if (this.aheadMs(nowMs) === 0) return 0;
+    const limit = stampAt(nowMs + this.maxDriftMs);
+    let count = 0;
+    for (const { stamp, origin } of this.store) if (stamp > limit && this.#lives.has(origin.key)) count += 1;
+    return count;
+  }
+
+  /** Notes whether there is no peer to send anything to. Until a machine says so, any write may have been sent. */
+  setAlone(isAlone: boolean): void {
+    this.#isAlone = isAlone;
+    if (!isAlone) this.#handedOut = this.#sequence;
+  }
+
   #hasSlept(nowMs: number): boolean {
     return this.#awakeMs !== undefined && nowMs - this.#awakeMs > this.forgetAfterMs;
   }
@@ -487,7 +531,14 @@ export class Replica {
   #rejoin(nowMs: number): void {
     this.#awakeMs = nowMs;
     this.#hasRejoined = true;
-    for (const update of this.store) this.drop(update);
+    const { key } = this.#origin;
+    const kept: Update[] = [];
+    for (const update of this.store) {
+      const { origin, sequence, value } = update;
+      // Nobody can have forgotten what nobody was sent.
+      if (origin.key === key && sequence > this.#handedOut && value !== undefined) kept.push(update);
+      this.drop(update);
+    }
     for (const { origin } of this.context.origins()) {
       this.context.forget(origin);
       this.store.forget(origin);
@@ -498,6 +549,7 @@ export class Replica {
     this.#fresh = [];
     this.#lives.clear();
     this.adoptEpoch(Math.max(nowMs, this.#origin.epoch + 1));
+    for (const { id, value, expiresAt } of kept) this.#write(id, value, expiresAt, nowMs);
   }
 
   /** Whether any of these dots is held back here, until its time comes. */
@@ -532,6 +584,7 @@ export class Replica {
     this.#origin = new Origin(this.name, known + 1 + leap());
     this.#lives.set(this.#origin.key, this.#origin);
     this.#sequence = 0;
+    this.#handedOut = 0;
   }
 
   /** What of these dots this replica has written itself, since it was made or last rejoined empty. */

@@ -179,6 +179,7 @@ class EntropyMachine implements Machine {
   }
 
   start(nowMs: number): void {
+    this.#environment.replica.setAlone(true);
     this.#pace.start();
     this.#expiry.schedule(nowMs);
   }
@@ -237,6 +238,7 @@ class EntropyMachine implements Machine {
   peersChanged(peers: readonly Peer[], nowMs: number): void {
     this.#pace.wake();
     const { arrived, gone } = this.#sessions.change(peers);
+    this.#environment.replica.setAlone(peers.length === 0);
     this.#exchange.change(arrived, gone);
     this.#exchange.begin(
       arrived.filter((name) => this.#environment.self < name),

@@ -144,6 +144,7 @@ class HybridMachine implements Machine {
     const { replica } = this.#environment;
     replica.withdrawn = (update) => this.#epidemic.withdraw(update);
     replica.context.journal = this.#recent[0];
+    replica.setAlone(true);
     this.#pace.start();
     this.#epidemic.start(nowMs);
     this.#expiry.schedule(nowMs);
@@ -207,6 +208,7 @@ class HybridMachine implements Machine {
   peersChanged(peers: readonly Peer[], nowMs: number): void {
     this.#pace.wake();
     const { arrived, gone } = this.#sessions.change(peers);
+    this.#environment.replica.setAlone(peers.length === 0);
     this.#exchange.change(arrived, gone);
     this.#epidemic.peersChanged(this.#sessions, gone, nowMs);
     this.#exchange.begin(

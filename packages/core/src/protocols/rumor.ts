@@ -22,6 +22,7 @@ import { throwViolations, type Violation } from '../options.ts';
 import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
 import type { Verdict } from '../replica/verdict.ts';
 import type { Update } from '../update.ts';
+import { Ahead } from './ahead.ts';
 import { Deliveries } from './deliveries.ts';
 import { Epidemic, type EpidemicStatus } from './epidemic.ts';
 import { sayRefused, TooLargeThere } from './exchange/refusing.ts';
@@ -76,11 +77,13 @@ class RumorMachine implements Machine {
   readonly #sessions: Sessions;
   readonly #gaps: Gaps;
   readonly #tooLargeThere: TooLargeThere;
+  readonly #ahead: Ahead;
   /** Stored, and no rumor: they were hidden, have expired, or are from before a restart. Retired with the next garbage. */
   #stale = new Context();
 
   constructor(environment: Environment, options: RumorOptions) {
     this.#environment = environment;
+    this.#ahead = new Ahead(environment);
     this.#intake = new Intake(environment);
     this.#deliveries = new Deliveries(environment.replica);
     this.#epidemic = new Epidemic(environment, this.#intake, options, this.#deliveries, (from, { tooLarge }) =>
@@ -140,6 +143,7 @@ class RumorMachine implements Machine {
 
   collect(nowMs: number): void {
     const { replica } = this.#environment;
+    this.#ahead.look(nowMs);
     replica.expire(nowMs);
     this.#forget(this.#epidemic.collect(nowMs));
     this.#epidemic.retire(this.#stale.dots(), nowMs);

@@ -42,6 +42,7 @@ function aNode(
   machine.start(start);
   replica.write('flag', '\xc3', undefined, start);
   machine.add(replica.takeFresh(), start);
+  machine.peersChanged([{ name: 'b', session: 1, epochOfUs: 0 }], start);
   machine.collect(start + 1000);
   return { replica, machine, reports };
 }
@@ -69,6 +70,51 @@ describe.each([
     expect(replica.changes.map(({ id, value }) => [id, value])).toEqual([['flag', undefined]]);
     expect(reports.map(({ code }) => code)).toEqual(['SLEPT_TOO_LONG']);
     expect(replica.write('flag', '\xc2', undefined, start + 26 * hour).sequence).toBe(1);
+  });
+
+  test('takes a clock that was set for no sleep', () => {
+    const { replica, machine, reports } = aNode(protocol());
+    const { epoch } = replica.origin;
+    replica.clockSet(26 * hour);
+    machine.collect(start + 26 * hour + 1000);
+    replica.clockSet(-26 * hour);
+    machine.collect(start + 2000);
+    expect(replica.get('flag')).toBe('\xc3');
+    expect(replica.origin.epoch).toBe(epoch);
+    expect(reports.map(({ code }) => code)).not.toContain('SLEPT_TOO_LONG');
+  });
+
+  test('takes a sleep for one although its clock was set back', () => {
+    const { replica, machine, reports } = aNode(protocol());
+    machine.peersChanged([{ name: 'b', session: 1, epochOfUs: 0 }], start + 2000);
+    replica.clockSet(-48 * hour);
+    machine.collect(start - 22 * hour);
+    expect(replica.get('flag')).toBeUndefined();
+    expect(reports.map(({ code }) => code)).toContain('SLEPT_TOO_LONG');
+  });
+
+  test('keeps over a long sleep what was never sent to anybody, under its new epoch', () => {
+    const { replica, machine, reports } = aNode(protocol());
+    const former = replica.origin.epoch;
+    const peer = { name: 'b', session: 1, epochOfUs: 0 };
+    machine.peersChanged([peer], start + 2000);
+    replica.write('sent', '\xc3', undefined, start + 3000);
+    machine.add(replica.takeFresh(), start + 3000);
+    machine.peersChanged([], start + 4000);
+    replica.write('unsent', '\xc2', start + 50 * hour, start + 5000);
+    replica.write('removed', undefined, undefined, start + 5000);
+    machine.add(replica.takeFresh(), start + 5000);
+    machine.collect(start + 30 * hour);
+    expect(reports.map(({ code }) => code)).toEqual(['SLEPT_TOO_LONG']);
+    expect([...replica.store].map(({ id }) => id)).toEqual(['unsent']);
+    const unsent = replica.store.get('unsent');
+    expect(unsent).toMatchObject({ value: '\xc2', sequence: 1, expiresAt: start + 50 * hour });
+    expect(unsent?.origin.epoch).toBeGreaterThan(former);
+    expect(replica.takeFresh()).toEqual([unsent]);
+    // By now it may have been sent.
+    machine.peersChanged([peer], start + 30 * hour);
+    machine.collect(start + 60 * hour);
+    expect(replica.store.size).toBe(0);
   });
 
   test('keeps what it writes first after it, before it has heard anything', () => {

@@ -10,6 +10,7 @@
 import { GossipError } from '../errors.ts';
 import type { Intake } from '../intake.ts';
 import type { Environment } from '../protocol.ts';
+import { Ahead } from './ahead.ts';
 import type { Exchange } from './exchange.ts';
 import type { Expiry } from './expiry.ts';
 import type { Pace } from './pace.ts';
@@ -26,7 +27,10 @@ export class Turn {
   readonly #environment: Environment;
   readonly #parts: TurnParts;
 
+  readonly #ahead: Ahead;
+
   constructor(environment: Environment, parts: TurnParts) {
+    this.#ahead = new Ahead(environment);
     this.#environment = environment;
     this.#parts = parts;
   }
@@ -34,6 +38,7 @@ export class Turn {
   /** Before anything is heard or said. */
   wake(nowMs: number): void {
     const { replica, effects } = this.#environment;
+    this.#ahead.look(nowMs);
     if (!replica.wake(nowMs)) return;
     this.#parts.intake.abandon();
     this.#parts.exchange.abandon();
@@ -51,7 +56,7 @@ export class Turn {
 function slept(forgetAfterMs: number): GossipError {
   return new GossipError(
     'SLEPT_TOO_LONG',
-    `This process slept longer than forgetAfter (${forgetAfterMs} ms), or its clock was set ahead by as much. It may hold what others have forgotten, so it rejoins empty and is filled by its peers. If processes do sleep that long, raise forgetAfter on every node.`,
+    `This process slept longer than forgetAfter (${forgetAfterMs} ms), or its clock was set ahead by as much on a machine that does not tell its uptime. It may hold what others have forgotten, so it rejoins with nothing but what no peer was ever sent, and is filled by its peers. If processes do sleep that long, raise forgetAfter on every node.`,
     { stateChanged: true, context: { forgetAfterMs } },
   );
 }

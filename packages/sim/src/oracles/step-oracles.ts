@@ -113,7 +113,9 @@ export class StepOracles implements Observer {
     };
     const write = replica.write.bind(replica);
     replica.write = (id, value, expiresAt, nowMs): Update => {
-      const { stamp } = watched;
+      // Stamps of a time when a clock was too far ahead need not be exceeded, other versions of the id must be.
+      const limit = stampAt(nowMs + replica.maxDriftMs);
+      const stamp = Math.max(watched.stamp > limit ? 0 : watched.stamp, replica.store.get(id)?.stamp ?? 0);
       const update = this.#waking(node, watched, nowMs, () => write(id, value, expiresAt, nowMs));
       if (update.stamp <= stamp)
         this.#object(1, 'clock', `${node.name} wrote ${name(update)} with a stamp that it had stored already`);
