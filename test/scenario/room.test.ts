@@ -482,3 +482,48 @@ describe('random histories with small nodes', () => {
     expect(c.live).toEqual(a.live);
   });
 });
+
+describe.each(protocols)('with %s, what a full node refused of one peer and took of another', (_name, protocol) => {
+  /** b refuses x of a, has a little more room then, and takes x of c. */
+  const taken = (): [Network, Node, Node, Node] => {
+    const network = aNetwork(protocol());
+    const [a, c] = [network.node('a'), network.node('c')];
+    const b = network.node('b', { replica: { maxBytes: 40 } });
+    b.add('own', 'y'.repeat(30));
+    network.connect(a, b);
+    network.until(() => network.isConnected(a, b) && a.visible['own'] !== undefined);
+    a.add('w', 'x'.repeat(28));
+    a.add('x', 'x'.repeat(16));
+    network.run(5000);
+    expect(idsOf(b)).toEqual(['own']);
+    // Enough for x, and not for w, which counts for all of its class of sizes.
+    b.add('own', 'y'.repeat(16));
+    network.run(5000);
+    expect(idsOf(b)).toEqual(['own']);
+    network.connect(a, c);
+    network.until(() => c.visible['x'] !== undefined);
+    network.cut(a, c);
+    network.connect(b, c);
+    network.until(() => b.visible['x'] !== undefined);
+    return [network, a, b, c];
+  };
+
+  test('is a difference from the first no more', () => {
+    const [network] = taken();
+    network.run(5000);
+    network.sent.length = 0;
+    network.run(30_000);
+    expect(new Set(network.sent.map(({ message }) => message.type))).toEqual(new Set(['hashes']));
+  });
+
+  test('goes at the first when it is over, though no tombstone is left', () => {
+    const [network, a, b, c] = taken();
+    a.stop();
+    c.remove('x');
+    network.run(10_000);
+    network.cut(b, c);
+    expect(b.replica.store.tombstoneCount).toBe(0);
+    a.continue();
+    network.until(() => a.visible['x'] === undefined);
+  });
+});

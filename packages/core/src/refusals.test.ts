@@ -35,11 +35,17 @@ describe('what was refused for lack of room', () => {
     expect(countDots(lifted?.dots ?? [])).toBe(2);
   });
 
-  test('and came after all is refused no more', () => {
+  test('and came after all is refused no more, of which peers hear', () => {
     const refusals = refusing({ 1: 10, 2: 10 });
     refusals.removeAll([{ origin: a, intervals: [1, 1], newest: 0 }]);
     expect(refusals.lacking([{ origin: a, intervals: [1, 2], newest: 0 }])).toMatchObject([{ intervals: [1, 1] }]);
-    expect(refusals.lift(plenty)).toMatchObject({ dots: [{ intervals: [2, 2] }] });
+    expect(refusals.lift(plenty)).toMatchObject({ dots: [{ intervals: [1, 2] }] });
+    expect(refusals.lift(plenty)).toBeNull();
+  });
+
+  test('stands once for each origin, whatever the sizes', () => {
+    const refusals = refusing({ 1: 10, 2: 1000, 4: 10 });
+    expect(refusals.lift(plenty)?.dots).toMatchObject([{ origin: a, intervals: [1, 2, 4, 4] }]);
   });
 });
 

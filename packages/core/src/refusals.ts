@@ -44,13 +44,13 @@ export class Refusals {
   readonly #all = new Context();
   readonly #classes: (SizeClass | undefined)[] = [];
   readonly #ofOrigins = new Context();
-  /** Of origins that were forgotten: no more remembered, and peers have yet to hear of it. */
-  readonly #forgotten = new Context();
+  /** Refused no more without having been lifted: it came after all, or is over, or its origin was forgotten. Peers have yet to hear. */
+  readonly #ended = new Context();
   #isOverflown = false;
 
   /** Whether nothing is refused. */
   get isEmpty(): boolean {
-    return this.#all.size === 0 && this.#forgotten.size === 0 && !this.#isOverflown;
+    return this.#all.size === 0 && this.#ended.size === 0 && !this.#isOverflown;
   }
 
   /** Whether anything is refused that is lifted when there is room. */
@@ -105,14 +105,23 @@ export class Refusals {
   forget(origin: Origin): void {
     const entry = this.#all.find(origin);
     if (entry === undefined) return;
-    const dots = [{ origin, newest: 0, intervals: [...entry.intervals] }];
-    this.removeAll(dots);
-    this.#forgotten.addAll(dots);
+    this.removeAll([{ origin, newest: 0, intervals: [...entry.intervals] }]);
   }
 
-  /** These are refused no more: they came after all, or are held by nobody. */
+  /**
+   * These are refused no more: they came after all, or are held by nobody. Peers that were told of a refusal hear of its end
+   * with what is lifted next: they leave what is refused out of their hashes, and do not drop it on this replica's word.
+   */
   removeAll(dots: Dots): void {
     if (this.#all.size === 0 || dots.length === 0) return;
+    const ended = this.#all.common(dots);
+    if (ended.length === 0) return;
+    if (this.#ended.room < ROOM) this.#ended.addAll(ended);
+    else this.#isOverflown = true;
+    this.#remove(ended);
+  }
+
+  #remove(dots: Dots): void {
     this.#all.removeAll(dots);
     this.#ofOrigins.removeAll(dots);
     for (const [number, sizeClass] of this.#classes.entries()) {
@@ -132,8 +141,8 @@ export class Refusals {
     takes: (origin: Origin) => boolean = () => false,
   ): { readonly dots: Dots; readonly all: boolean } | null {
     if (this.isEmpty) return null;
-    const lifted = [...this.#forgotten.dots(), ...this.#liftedOrigins(origins, takes)];
-    this.#forgotten.removeAll(lifted);
+    const lifted = [...this.#ended.dots(), ...this.#liftedOrigins(origins, takes)];
+    this.#ended.removeAll(lifted);
     let left = ids;
     let leftBytes = bytes;
     for (const sizeClass of this.#classes) {
@@ -150,8 +159,10 @@ export class Refusals {
       lifted.push(...dots);
     }
     if (lifted.length > 0) {
-      this.removeAll(lifted);
-      return { dots: lifted, all: false };
+      // An origin stands once, whatever its updates were refused for and however large they were.
+      const dots = Context.of(lifted).dots();
+      this.#remove(dots);
+      return { dots, all: false };
     }
     if (!this.#isOverflown || this.#hasLiftable || ids <= 0 || bytes <= 0 || origins <= 0) return null;
     this.clear();
@@ -172,7 +183,7 @@ export class Refusals {
   }
 
   clear(): void {
-    this.#forgotten.removeAll(this.#forgotten.dots());
+    this.#ended.removeAll(this.#ended.dots());
     this.#all.removeAll(this.#all.dots());
     this.#ofOrigins.removeAll(this.#ofOrigins.dots());
     this.#classes.length = 0;
