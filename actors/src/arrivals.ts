@@ -111,6 +111,12 @@ export class Arrivals {
     return true;
   }
 
+  /** Whether the end of a connection waits for what it brought. */
+  isOver(session: number): boolean {
+    const lane = this.#lanes.get(session);
+    return lane !== undefined && lane.end !== null;
+  }
+
   /** Drops what a connection brought, and its end. */
   drop(session: number): void {
     this.#lanes.get(session)?.clear();

@@ -320,6 +320,40 @@ describe('a peer that floods', () => {
     expect(gossipView(gossip).peers).toEqual([]);
   });
 
+  test('and closes its instance and opens it again on one connection is there, and what it opened before is over', async () => {
+    const heard: string[] = [];
+    const protocol = hybrid();
+    const listening: typeof protocol = {
+      ...protocol,
+      create: (environment) => {
+        const machine = protocol.create(environment);
+        const peersChanged = machine.peersChanged.bind(machine);
+        return Object.assign(machine, {
+          peersChanged: (...[peers, nowMs]: Parameters<typeof peersChanged>) => {
+            heard.push(peers.map(({ name }) => name).join());
+            peersChanged(peers, nowMs);
+          },
+        });
+      },
+    };
+    const node = cluster.node('a');
+    const gossip = spawnGossip(node, { protocol: listening });
+    await ready(node);
+    await new Liar().join(node);
+    await until(() => gossipView(gossip).peers.length === 1);
+    heard.length = 0;
+    const { ref } = holdingOf(gossip);
+    const line = nodeOf(node).lines.get('liar') as Line;
+    const { id: session } = line.session;
+    const batch = [{ from: 'liar', message: { type: 'pull' } as const }];
+    tell(ref, { type: 'inbound', from: 'liar', session, batch, bytes: 0, work: 1, line });
+    tell(ref, { type: 'peer-gone', name: 'liar', session });
+    tell(ref, { type: 'peer-arrived', name: 'liar', session, epochOfUs: 0, dialsOnly: false });
+    await until(() => heard.length >= 2 && holdingOf(gossip).arrivals.isEmpty);
+    expect(heard).toEqual(['', 'liar']);
+    expect(gossipView(gossip).peers).toHaveLength(1);
+  });
+
   /** Frames of an update of a million bytes each, and the session on which they arrive as chunks of the network do. */
   async function sixMegabytes(
     node: Ref<NodeMessage>,

@@ -248,8 +248,12 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   #arrived({ name, session, epochOfUs, dialsOnly }: PeerArrived): void {
     const { arrivals, peers } = this.#holding;
     const former = peers.get(name);
+    const isOver = former !== undefined && (former.session !== session || arrivals.isOver(session));
+    if (isOver) arrivals.drop(former.session);
+    // The peer has closed its instance and opened it again on one connection: nothing of before holds, though the number is
+    // the same.
+    if (isOver && former.session === session && peers.delete(name)) this.#peersChanged();
     peers.set(name, { name, session, epochOfUs, dialsOnly });
-    if (former !== undefined && former.session !== session) arrivals.drop(former.session);
     this.#peersChanged();
   }
 
