@@ -7,6 +7,7 @@
 import {
   below,
   type Bytes,
+  type GossipError,
   type Message,
   type Offer,
   Origin,
@@ -25,7 +26,22 @@ export interface HistoryOptions {
   readonly carry?: NetworkOptions['carry'];
   /** Stores are lost in this history, and with them what only their nodes had seen. @default true */
   readonly lossy?: boolean;
+  /** What is special about the world. @default drawn from the seed */
+  readonly world?: World;
 }
+
+/** What a history leaves to its seed in the world around the nodes. */
+export interface World {
+  /** How many nodes others can dial; the rest only dial, and reach each other through those. `Infinity`: a mesh. */
+  readonly hubs: number;
+  /** How many ids every node but the first has room for. No store is lost where this is bounded. */
+  readonly maxIds: number;
+  /** Handlers fail on some values, and decide on parts of what they are offered. */
+  readonly failing: boolean;
+}
+
+/** A mesh of nodes that have room for everything. */
+export const plainWorld: World = { hubs: Infinity, maxIds: Infinity, failing: false };
 
 /** What a history leaves to its seed in the options of its protocol. */
 export interface ProtocolChoice {
@@ -44,10 +60,22 @@ export interface HistoryReport {
 }
 
 const MAX_DRIFT_MS = 1000;
+const WORLD_SEEDS = 0x10000000;
 /** Long enough for every expiry and every withdrawn invitation. */
 const HEALING_MS = 180000;
 
-export function runHistory({ seed, protocol, carry, lossy = true }: HistoryOptions): HistoryReport {
+/** Drawn apart from the steps, so that a seed means the same steps in any world. */
+function drawWorld(seed: number): World {
+  const random = seededRandom(seed + WORLD_SEEDS);
+  return {
+    hubs: random() < 0.3 ? 1 + below(random, 2) : Infinity,
+    maxIds: random() < 0.3 ? 1 + below(random, 4) : Infinity,
+    failing: random() < 0.5,
+  };
+}
+
+export function runHistory(options: HistoryOptions): HistoryReport {
+  const { seed, protocol, carry, lossy = true, world = drawWorld(options.seed) } = options;
   const random = seededRandom(seed);
   const chance = (share: number): boolean => random() < share;
   const pick = <T>(items: readonly T[]): T => items[below(random, items.length)] as T;
@@ -60,6 +88,9 @@ export function runHistory({ seed, protocol, carry, lossy = true }: HistoryOptio
   const judging = chance(0.4);
   const heavy = chance(0.25);
   const crowded = chance(0.06);
+  const isCramped = !crowded && world.maxIds < Infinity;
+  // What was refused and is lost with the last store that held it is awaited for `forgetAfter`.
+  const isLossy = lossy && !isCramped;
   const network = new Network({
     seed,
     protocol: protocol({
@@ -69,6 +100,7 @@ export function runHistory({ seed, protocol, carry, lossy = true }: HistoryOptio
     }),
     replica: { maxDriftMs: MAX_DRIFT_MS },
     latencyMs: (chosen) => 1 + below(chosen, slow),
+    views: world.hubs < Infinity,
     ...(carry === undefined ? {} : { carry }),
     onReplica: (node, replica) => chronicle.watch(node, replica),
     onFresh: (node, updates) => chronicle.wrote(node, updates),
@@ -83,7 +115,10 @@ export function runHistory({ seed, protocol, carry, lossy = true }: HistoryOptio
   const nodes = Array.from({ length: 3 + below(random, 3) }, (_, i) =>
     network.node(String.fromCharCode(97 + i), {
       skewMs: skewed ? below(random, MAX_DRIFT_MS) - MAX_DRIFT_MS / 2 : 0,
-      ...(judging && chance(0.6) ? { judge: (offer: Offer) => judgement(random, offer) } : {}),
+      ...(judging && chance(0.6) ? { judge: (offer: Offer) => judgement(random, offer, world.failing) } : {}),
+      dialsOnly: i >= world.hubs,
+      // The first has room for everything: it makes room for the others in the end.
+      ...(i > 0 && isCramped ? { replica: { maxIds: world.maxIds } } : {}),
     }),
   );
   if (crowded) crowd(random, nodes, chronicle);
@@ -95,7 +130,13 @@ export function runHistory({ seed, protocol, carry, lossy = true }: HistoryOptio
   const write = (node: Node): void => {
     const value = heavy ? padded(valueOf()) : text(valueOf());
     const expiresAt = chance(0.2) ? node.nowMs + below(random, 4000) : undefined;
-    node.step(() => node.replica.write(pick(ids), value, expiresAt, node.nowMs));
+    node.step(() => {
+      try {
+        node.replica.write(pick(ids), value, expiresAt, node.nowMs);
+      } catch (error) {
+        if (!isCramped || (error as GossipError).code !== 'STORE_FULL') throw error;
+      }
+    });
   };
   const steps = 10 + below(random, 60);
   for (let step = 0; step < steps; step++) {
@@ -116,7 +157,7 @@ export function runHistory({ seed, protocol, carry, lossy = true }: HistoryOptio
       node.continue();
       node.crash();
     } else if (dice < 0.91) {
-      if (lossy) {
+      if (isLossy) {
         node.continue();
         if (chance(0.5)) network.isolate(node);
         node.loseStore();
@@ -134,6 +175,7 @@ export function runHistory({ seed, protocol, carry, lossy = true }: HistoryOptio
   network.connectAll();
   // What expires is in no hash: let it go first, so that equal hashes mean equal content.
   network.run(4000 + 3 * MAX_DRIFT_MS);
+  if (isCramped) for (const id of ids.slice(world.maxIds)) (nodes[0] as Node).remove(id);
   let healedMs = 4000 + 3 * MAX_DRIFT_MS;
   for (; healedMs < HEALING_MS && !network.isEqual; healedMs += 250) network.run(250);
   if (!network.isEqual) chronicle.object('the nodes did not end equal by hash');
@@ -177,7 +219,27 @@ function crowd(random: Random, nodes: readonly Node[], chronicle: Chronicle): vo
   }
 }
 
-function judgement(random: Random, offer: Offer): Judgement {
+function judgement(random: Random, offer: Offer, failing: boolean): Judgement {
+  return failing ? inPart(random, offer, judgementOfAll(random, offer)) : judgementOfAll(random, offer);
+}
+
+/** What a handler settles that throws on some values: all before the first of these, or that one, which it gives up. */
+function inPart(random: Random, { updates }: Offer, { verdict, delayMs }: Judgement): Judgement {
+  const failing = updates.findIndex(({ value }) => (value as Bytes).endsWith('7'));
+  if (failing === 0) return { verdict: { type: 'dead', count: 1 }, delayMs };
+  const most = failing < 0 ? updates.length : failing;
+  const count = random() < 0.5 ? most : 1 + below(random, most);
+  if (verdict.type !== 'keep' && verdict.type !== 'reset') return { verdict: { ...verdict, count }, delayMs };
+  // It knows of no more than what it was given.
+  const kept = new Map<string, Bytes>();
+  for (const { id } of updates.slice(0, count)) {
+    const value = verdict.kept.get(id);
+    if (value !== undefined) kept.set(id, value);
+  }
+  return { verdict: { ...verdict, kept, count }, delayMs };
+}
+
+function judgementOfAll(random: Random, offer: Offer): Judgement {
   const delayMs = random() < 0.5 ? 0 : below(random, 300);
   const kept = new Map<string, Bytes>();
   for (const { id, value } of offer.updates)

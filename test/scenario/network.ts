@@ -325,7 +325,7 @@ export class Network {
   }
 
   connect(a: Node, b: Node): void {
-    if (a === b || this.isConnected(a, b)) return;
+    if (a === b || this.isConnected(a, b) || (a.options.dialsOnly === true && b.options.dialsOnly === true)) return;
     this.#connections.set(pairOf(a, b), { session: ++this.#sessions, arrivals: new Map() });
     this.#tell(a, b);
   }

@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import { entropy, hybrid, type Protocol } from '@grapevine/core';
-import { type ProtocolChoice, runHistory } from './history.ts';
+import { plainWorld, type ProtocolChoice, runHistory } from './history.ts';
 import { wireCarrier } from './wire-carrier.ts';
 
 const COUNT = Number(process.env['GRAPEVINE_HISTORIES'] ?? 300);
@@ -36,7 +36,7 @@ describe('after any history, healed nodes are equal by content and hash, then si
   test.each([522, 601])(
     'seed %i, where a repeated claim made everything look young, so that nobody gave it',
     (seed) => {
-      const { violations } = runHistory({ seed, protocol: withMail(16), carry: wireCarrier() });
+      const { violations } = runHistory({ seed, protocol: withMail(16), carry: wireCarrier(), world: plainWorld });
       expect(violations).toEqual([]);
     },
   );
