@@ -132,7 +132,7 @@ export const mutations: readonly Mutation[] = [
     patches: [
       {
         file: exchange,
-        from: '} else if (!sameSum(replica.store.liveSum(message.horizonMs), message.live)) {',
+        from: '} else if (!sameSum(liveWithout(replica.store, refused, message.horizonMs), message.live)) {',
         to: '} else if (message.type !== "hashes") {',
       },
       { file: incoming, from: 'if (this.#sweep.isLiveAs(message) ||', to: 'if (message.type === "end" ||' },
@@ -142,7 +142,7 @@ export const mutations: readonly Mutation[] = [
     '3',
     'sweep after transfers alone',
     exchange,
-    '} else if (!sameSum(replica.store.liveSum(message.horizonMs), message.live)) {',
+    '} else if (!sameSum(liveWithout(replica.store, refused, message.horizonMs), message.live)) {',
     '} else if (message.type !== "hashes") {',
   ),
   one(
@@ -178,8 +178,8 @@ export const mutations: readonly Mutation[] = [
     '3',
     'sweep without covering the peer',
     sweep,
-    'if (replica.context.covers(taken)) this.#sweep(message, horizonMs);',
-    'this.#sweep(message, horizonMs);',
+    'if (replica.context.covers(taken)) this.#sweep(message, doubted, horizonMs);',
+    'this.#sweep(message, doubted, horizonMs);',
   ),
   one(
     '3',
@@ -286,12 +286,12 @@ export const mutations: readonly Mutation[] = [
     'isWhole ? end : { ...end, context: this.#contextAs(claim, buckets) }',
     'end',
   ),
-  one('3', 'send again what was refused', outgoing, 'theirs.addAll(this.#stillRefused(from).dots());', ''),
+  one('3', 'send again what was refused', outgoing, 'theirs.addAll(this.refusedBy(from));', ''),
   one(
     '3',
     'claim what the peer refused',
     outgoing,
-    'replica.vouched(refused.lacking(replica.context.dots(buckets)))',
+    'replica.vouched(without(replica.context.dots(buckets), refused))',
     'replica.vouched(replica.context.dots(buckets))',
     'Who refuses keeps what it refused in this very transfer out of the claim as well, and its replica does for good.',
   ),
@@ -301,7 +301,7 @@ export const mutations: readonly Mutation[] = [
     patches: [
       {
         file: outgoing,
-        from: 'replica.vouched(refused.lacking(replica.context.dots(buckets)))',
+        from: 'replica.vouched(without(replica.context.dots(buckets), refused))',
         to: 'replica.vouched(replica.context.dots(buckets))',
       },
       {
@@ -311,6 +311,14 @@ export const mutations: readonly Mutation[] = [
       },
     ],
   },
+  one(
+    '3',
+    'drop on the word of a peer that refused',
+    exchange,
+    'this.#outgoing.doubtedOf(from), nowMs)',
+    'null, nowMs)',
+    'Who refuses keeps what it refused in this very transfer out of its claim as well, and its replica does for good.',
+  ),
   one('3', 'leave the young alone for ever', outgoing, 'return rest.length === 0;', 'return rest.length >= 0;'),
   one('3', 'forget the live sum of what is dropped', store, 'this.#sumUp(update, -1);', ''),
 

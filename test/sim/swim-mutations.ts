@@ -28,12 +28,7 @@ export const swimMutations: readonly Mutation[] = [
   ),
   one('take no answer for one', 'swim/detector.ts', 'this.#open.close(probe);\n      awareness.count(-1);', ''),
   one('believe of a life that is over', 'swim/roster.ts', "if (epoch < status.epoch) return 'old';", ''),
-  one(
-    'take a connection that is closed for open',
-    'swim/connections.ts',
-    'return this.neighbours.ties.delete(name);',
-    'return this.neighbours.ties.has(name);',
-  ),
+  one('take a connection that is closed for open', 'swim/neighbours.ts', '    this.ties.delete(name);\n', ''),
   one(
     'compare nothing when connected',
     'swim.ts',
