@@ -165,7 +165,7 @@ class SwimMachine implements MembershipMachine {
       isTied: (name) => connections.isTied(name),
       isDependent: (name) => connections.isDependent(name),
       tied: () => connections.tied(),
-      dial: (status) => connections.reach(status),
+      dial: (status, clocks) => connections.reach(status, clocks),
       send: (to, message) => this.#send(to, message),
     });
   }
@@ -205,7 +205,7 @@ class SwimMachine implements MembershipMachine {
     this.#step(nowMs, (clocks) => {
       this.#asked.delete(name);
       this.#accusers.delete(name);
-      if (this.#connections.untie(name) && !released) this.#detector.probe(name, clocks);
+      if (this.#connections.untie(name, released, clocks) && !released) this.#detector.probe(name, clocks);
     });
   }
 

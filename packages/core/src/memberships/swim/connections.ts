@@ -172,20 +172,19 @@ export class Connections {
 
   /** A connection counts from now on. */
   tie({ name, epoch }: Member, { awakeMs }: Clocks): void {
-    this.neighbours.ties.set(name, { epoch, ours: false, sinceMs: awakeMs });
-    this.neighbours.forgive(name);
+    this.neighbours.tie(name, epoch, awakeMs);
   }
 
   /** @returns whether it counted */
-  untie(name: string): boolean {
+  untie(name: string, released: boolean, { awakeMs }: Clocks): boolean {
     this.#claims.delete(name);
     this.neighbours.unchoose(name);
-    return this.neighbours.ties.delete(name);
+    return this.neighbours.untie(name, released, awakeMs);
   }
 
-  /** Dials a member. @returns false where that cannot be */
-  reach({ name, url }: Status): boolean {
-    if (url === null || url === this.#details.self.url) return false;
+  /** Dials a member. @returns false where that cannot be, or not yet */
+  reach({ name, url }: Status, { awakeMs }: Clocks): boolean {
+    if (url === null || url === this.#details.self.url || !this.neighbours.isDue(name, awakeMs)) return false;
     this.#dial(url, name);
     return true;
   }
@@ -251,14 +250,15 @@ export class Connections {
     else this.#tendChoice(clocks);
   }
 
-  #tendMesh({ awakeMs }: Clocks): void {
+  #tendMesh(clocks: Clocks): void {
+    const { awakeMs } = clocks;
     const { knowledge, self } = this.#details;
     for (const { status } of knowledge.roster.entries()) {
       if (this.#dials.size >= MOST_DIALS) return;
       if (!this.#isWanted(status, awakeMs)) continue;
       // The lower name dials, if it can know where; the higher waits for it once.
       const isTheirs = self.url !== null && self.name > status.name;
-      if (!isTheirs || !this.neighbours.putOff(status.name, awakeMs + PATIENCE_MS)) this.reach(status);
+      if (!isTheirs || !this.neighbours.putOff(status.name, awakeMs + PATIENCE_MS)) this.reach(status, clocks);
     }
   }
 
@@ -275,7 +275,7 @@ export class Connections {
       const stranger = this.#nextStranger(clocks.awakeMs);
       if (stranger === undefined) break;
       neighbours.choose(stranger.name);
-      this.reach(stranger);
+      this.reach(stranger, clocks);
     }
     neighbours.trim();
     // Asked for again at the next round of tending, where one is too busy to be closed now.

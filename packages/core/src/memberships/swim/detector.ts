@@ -44,8 +44,8 @@ export interface DetectorDetails {
   readonly isDependent: (name: string) => boolean;
   /** Those with whom there is one. */
   readonly tied: () => Iterable<string>;
-  /** Dials a member, if that can be. @returns false where it cannot */
-  readonly dial: (status: Status) => boolean;
+  /** Dials a member, if that can be now. @returns false where it cannot */
+  readonly dial: (status: Status, clocks: Clocks) => boolean;
   readonly send: (to: string | readonly string[], message: SwimMessage) => void;
 }
 
@@ -95,7 +95,7 @@ export class Detector {
     if (entry === undefined || !knowledge.roster.isThere(name) || this.#open.isOpen(name)) return;
     const probe = this.#begin(entry.status, clocks);
     if (isTied(name)) this.#ping(name, probe.sequence);
-    else if (dial(entry.status)) probe.stage = 'dial';
+    else if (dial(entry.status, clocks)) probe.stage = 'dial';
     else this.#askOthers(probe, clocks);
   }
 
@@ -141,7 +141,8 @@ export class Detector {
     this.#details.send(from, [ACK, sequence, this.#newsFor(from)]);
   }
 
-  asked(from: string, [, askerSequence, name]: Ask, { awakeMs }: Clocks): void {
+  asked(from: string, [, askerSequence, name]: Ask, clocks: Clocks): void {
+    const { awakeMs } = clocks;
     const { knowledge, options, isTied, dial, send } = this.#details;
     const entry = knowledge.roster.get(name);
     const nackMs = awakeMs + NACK_SHARE * options.probeTimeout;
@@ -153,7 +154,7 @@ export class Detector {
       return;
     }
     if (isTied(name)) return this.#ping(name, relay.sequence);
-    if (dial(entry.status)) relay.stage = 'dial';
+    if (dial(entry.status, clocks)) relay.stage = 'dial';
     else {
       this.#open.relays.delete(relay.sequence);
       send(from, [NACK, askerSequence]);

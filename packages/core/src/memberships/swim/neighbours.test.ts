@@ -35,6 +35,38 @@ describe('neighbours', () => {
     expect(some.idle(100_000)).toBe('a');
   });
 
+  test('connections that end at once are made again after ever longer pauses, whatever ended them', () => {
+    const some = neighbours(2);
+    const pauses = [1000, 2000, 4000, 8000];
+    let nowMs = 0;
+    for (const pauseMs of pauses) {
+      some.tie('a', 1, nowMs);
+      nowMs += 10;
+      expect(some.untie('a', false, nowMs)).toBe(true);
+      expect([some.isDue('a', nowMs + pauseMs - 1), some.isDue('a', nowMs + pauseMs)]).toEqual([false, true]);
+      nowMs += pauseMs;
+    }
+  });
+
+  test('one that lasted is made again at once, and starts the pauses anew', () => {
+    const some = neighbours(2);
+    some.failed('a', 0);
+    some.failed('a', 1000);
+    some.tie('a', 1, 4000);
+    expect(some.untie('a', false, 9000)).toBe(true);
+    expect(some.isDue('a', 9000)).toBe(true);
+    some.tie('a', 1, 9000);
+    some.untie('a', false, 9001);
+    expect(some.isDue('a', 10_001)).toBe(true);
+  });
+
+  test('one that was released is no failure, and one that did not count is none', () => {
+    const some = neighbours(2);
+    some.tie('a', 1, 0);
+    expect([some.untie('a', true, 1), some.isDue('a', 1)]).toEqual([true, true]);
+    expect([some.untie('b', false, 1), some.isDue('b', 1)]).toEqual([false, true]);
+  });
+
   test('only who dialled lets a connection go, and never one of its choice', () => {
     const some = neighbours(2, { theirs: { ours: false }, chosen: {}, other: {} });
     some.choose('chosen');

@@ -8,7 +8,8 @@
  * Invariants
  *  1. Only who dialled lets a connection go, and never one of its own choice: a node's choice is nobody else's to undo, but
  *     where there is no room.
- *  2. Who cannot be dialled is tried ever more seldom.
+ *  2. Who cannot be dialled is tried ever more seldom, and so is who can be and whose connections do not last: only one that
+ *     lasted `USEFUL_MS` starts the pauses anew.
  *
  * Source: ADR 10. Random graphs for membership: Ganesh, Kermarrec, Massoulié, "Peer-to-Peer Membership Management for
  * Gossip-Based Protocols", 2003; Jelasity et al., "Gossip-based Peer Sampling", 2007.
@@ -33,6 +34,8 @@ const IDLE_MS = 10_000;
 const CROWDED_MS = 2000;
 const FIRST_MS = 1000;
 const LONGEST_MS = 60_000;
+/** How long a connection must have lasted for its end to be met by a dial at once, in milliseconds. */
+const USEFUL_MS = 5000;
 
 export class Neighbours {
   /** Connections by the peer's name. */
@@ -79,6 +82,27 @@ export class Neighbours {
     }
   }
 
+  /** A connection counts from now on. */
+  tie(name: string, epoch: number, nowMs: number): void {
+    this.ties.set(name, { epoch, ours: false, sinceMs: nowMs });
+    // It was left to the other side to dial, and it has.
+    if (this.#failures.get(name)?.times === 0) this.forgive(name);
+  }
+
+  /**
+   * A connection is over.
+   * @param released whether one side said that it needs it no more
+   * @returns whether it counted
+   */
+  untie(name: string, released: boolean, nowMs: number): boolean {
+    const tie = this.ties.get(name);
+    if (tie === undefined) return false;
+    this.ties.delete(name);
+    if (nowMs - tie.sinceMs >= USEFUL_MS) this.forgive(name);
+    else if (!released) this.failed(name, nowMs);
+    return true;
+  }
+
   /** Whether it may be dialled by now. */
   isDue(name: string, nowMs: number): boolean {
     return nowMs >= (this.#failures.get(name)?.untilMs ?? 0);
@@ -97,7 +121,7 @@ export class Neighbours {
     this.#failures.set(name, { times: times + 1, untilMs });
   }
 
-  /** It is connected, or gone, or another. */
+  /** It is gone, or another, or was connected for a while. */
   forgive(name: string): void {
     this.#failures.delete(name);
   }
