@@ -37,53 +37,47 @@ describe('workers of node:cluster', () => {
   }, 60_000);
 });
 
-describe('a process under --permission', () => {
-  const has = process.allowedNodeEnvironmentFlags.has('--allow-net');
+const hasPermission = process.allowedNodeEnvironmentFlags.has('--allow-net');
+const describeWithPermission = hasPermission ? describe : describe.skip;
 
-  const where = has ? '' : ` (skipped: ${process.version} has no permission for the network)`;
-
-  (has ? test : test.skip)(
-    `without --allow-net cannot start a node, and lives on${where}`,
-    async () => {
+describeWithPermission(
+  `a process under --permission${hasPermission ? '' : ` (${process.version} has none for the network)`}`,
+  () => {
+    test('without --allow-net cannot start a node, and lives on', async () => {
       const refused = { code: 'ADDRESS_UNAVAILABLE', message: expect.stringContaining('start it with --allow-net') };
       const script = join(__dirname, 'without-network.mjs');
       expect(await told('--permission', '--allow-fs-read=*', script)).toEqual([refused, refused]);
-    },
-    60_000,
-  );
-});
+    }, 60_000);
+  },
+);
 
-describe('an agent whose standard input is a FIFO', () => {
-  const isLinux = process.platform === 'linux';
-  const where = isLinux ? '' : ' (skipped: only Linux keeps a FIFO open)';
+const isLinux = process.platform === 'linux';
+const describeOnLinux = isLinux ? describe : describe.skip;
 
-  (isLinux ? test : test.skip)(
-    `hears one writer after the other${where}`,
-    async () => {
-      const folder = mkdtempSync(join(tmpdir(), 'grapevine-fifo-'));
-      const fifo = join(folder, 'input');
-      await run('mkfifo', [fifo]);
-      const shell = `exec "${process.execPath}" "${command}" agent --name a --json < "${fifo}"`;
-      const agent = spawn('sh', ['-c', shell], { stdio: ['ignore', 'pipe', 'inherit'] });
-      try {
-        const heard: string[] = [];
-        const lines = createInterface({ input: agent.stdout })[Symbol.asyncIterator]();
-        for (const id of ['first', 'second', 'third']) {
-          // Opening a FIFO to write waits for a reader, so this does not go on before the agent has it open.
-          await writeFile(fifo, `${JSON.stringify({ id, value: 1 })}\n`);
-          while (heard.at(-1) !== id) {
-            const { value, done } = await lines.next();
-            if (done === true) throw new Error('the agent ended');
-            const event = JSON.parse(value) as { readonly event: string; readonly id?: string };
-            if (event.event === 'update') heard.push(String(event.id));
-          }
+describeOnLinux(`an agent whose standard input is a FIFO${isLinux ? '' : ' (only Linux keeps one open)'}`, () => {
+  test('hears one writer after the other', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'grapevine-fifo-'));
+    const fifo = join(folder, 'input');
+    await run('mkfifo', [fifo]);
+    const shell = `exec "${process.execPath}" "${command}" agent --name a --json < "${fifo}"`;
+    const agent = spawn('sh', ['-c', shell], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      const heard: string[] = [];
+      const lines = createInterface({ input: agent.stdout })[Symbol.asyncIterator]();
+      for (const id of ['first', 'second', 'third']) {
+        // Opening a FIFO to write waits for a reader, so this does not go on before the agent has it open.
+        await writeFile(fifo, `${JSON.stringify({ id, value: 1 })}\n`);
+        while (heard.at(-1) !== id) {
+          const { value, done } = await lines.next();
+          if (done === true) throw new Error('the agent ended');
+          const event = JSON.parse(value) as { readonly event: string; readonly id?: string };
+          if (event.event === 'update') heard.push(String(event.id));
         }
-        expect(heard).toEqual(['first', 'second', 'third']);
-      } finally {
-        agent.kill();
-        rmSync(folder, { recursive: true });
       }
-    },
-    60_000,
-  );
+      expect(heard).toEqual(['first', 'second', 'third']);
+    } finally {
+      agent.kill();
+      rmSync(folder, { recursive: true });
+    }
+  }, 60_000);
 });

@@ -36,10 +36,10 @@ import { Runs } from './runs.ts';
 import type { Sessions } from './sessions.ts';
 
 /**
- * How a rumor sets out: with its value (own writes), by its dot at once if `eager`, by its dot in the next cycle, or by its
- * dot at once to every peer, since its writer reaches few and this node carries for it.
+ * How a rumor sets out: with its value (own writes), by its dot at once if `eager`, by its dot in the next cycle, the same with
+ * the dependents told at once, or by its dot at once to every peer, since its writer reaches few and this node carries for it.
  */
-export type Infection = 'write' | 'relay-eager' | 'relay-later' | 'carry';
+export type Infection = 'write' | 'relay-eager' | 'relay-later' | 'relay-served' | 'carry';
 
 /** How many rumors are in which state of the model. */
 export interface EpidemicStatus {
@@ -305,7 +305,7 @@ export class Epidemic {
     this.#infective.add(dots);
     if (this.#pushes && how === 'write') this.#unsent.addAll(dots);
     if (how === 'carry') this.#carried.addAll(dots);
-    else if (this.#options.eager && how !== 'relay-later') this.#first.addAll(dots);
+    else if (this.#options.eager && how !== 'relay-served') this.#first.addAll(dots);
     if (this.#dependents.length > 0) this.#unserved.addAll(dots);
     this.#cycle(nowMs);
   }

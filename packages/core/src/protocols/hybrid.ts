@@ -89,9 +89,10 @@ class HybridMachine implements Machine {
       (cause, from) => {
         if (cause !== 'mail') return 'relay-eager';
         const { reachesAll, names, dependents } = this.#sessions;
-        // A peer that only dials mails to those whom it has dialled: others may not have its mail.
-        if (dependents.includes(from)) return 'carry';
-        return reachesAll && names.length <= mail ? 'relay-later' : 'relay-eager';
+        const isSmall = reachesAll && names.length <= mail;
+        // A peer that only dials mails to those whom it has dialled: never to others of its kind, and to all else where few are there.
+        if (dependents.includes(from)) return isSmall ? 'relay-served' : 'carry';
+        return isSmall ? 'relay-later' : 'relay-eager';
       },
     );
     this.#exchange = new Exchange(
