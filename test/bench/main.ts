@@ -11,6 +11,7 @@ import { join } from './join.ts';
 import { latency } from './latency.ts';
 import { crowd, membership } from './membership.ts';
 import { memory } from './memory.ts';
+import { networks } from './networks.ts';
 import { provenanceOf, render, type Section, writeSection } from './page.ts';
 import { type Settings, settingsFrom, usage } from './settings.ts';
 
@@ -22,6 +23,7 @@ const benchmarks: Readonly<Record<string, (settings: Settings) => Promise<Sectio
   memory,
   membership,
   crowd,
+  networks,
 };
 
 const settings = readCommandLine(usage, (args) => settingsFrom(args, Object.keys(benchmarks)));

@@ -78,14 +78,14 @@ export function render(section: Section, provenance: string): string {
   return parts.join('\n\n');
 }
 
-const order = ['burst', 'latency', 'idle', 'join', 'memory', 'membership', 'crowd'];
+const order = ['burst', 'latency', 'idle', 'join', 'memory', 'membership', 'crowd', 'networks'];
 
 const preface = `# Benchmarks
 
 Written by \`npm run bench\`; do not edit.
 
-Every process is an operating-system process of its own, all on one machine, connected in a full mesh over loopback.
-Beside ours, in the same run and in turn with it, runs the floor: plain \`ws\` and \`msgpackr\`, tuples, 2,000 updates a
+Every node is an operating-system process of its own, all on one machine, connected in a full mesh over loopback, unless a
+section says otherwise. Beside ours, in the same run and in turn with it, runs the floor: plain \`ws\` and \`msgpackr\`, tuples, 2,000 updates a
 frame, straight from the writer to everybody, a Map at the receiver; no versions, no repair, no supervision. Figures
 are medians, with the extremes in brackets; "× floor" is the median of the ratios within each run, which is what to
 trust: absolute figures drift with the machine.`;

@@ -9,6 +9,8 @@ export interface Settings {
   readonly only: readonly string[];
   /** Smaller loads and one run: shows that it runs, measures nothing, and leaves the page alone. */
   readonly quick: boolean;
+  /** The largest clusters, too, where a benchmark has sizes. */
+  readonly full: boolean;
   readonly runs: number;
   readonly seed: number;
   /** The first is held to the bounds; the others are reported beside it. */
@@ -18,12 +20,13 @@ export interface Settings {
 }
 
 export const usage = `npm run bench -- [options]
-  --only burst,latency,idle,join,memory,membership,crowd
+  --only burst,latency,idle,join,memory,membership,crowd,networks
                                           some of the benchmarks; default all
   --protocols hybrid,rumor,entropy        which protocols; the first is held to the bounds
   --runs 3                                runs of each, interleaved with the floor
   --seed 1                                of everything random
   --quick                                 small loads, one run, the page is left alone
+  --full                                  networks of 200 as well as of 10 and 50
   --profile                               say where the burst spends its time, even if every bound holds`;
 
 /** @throws Error that says which argument is wrong */
@@ -35,6 +38,7 @@ export function settingsFrom(args: readonly string[], known: readonly string[]):
       protocols: { type: 'string', default: 'hybrid,rumor,entropy' },
       runs: { type: 'string' },
       seed: { type: 'string', default: '1' },
+      full: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
     },
@@ -42,6 +46,7 @@ export function settingsFrom(args: readonly string[], known: readonly string[]):
   return {
     only: someOf('benchmark', values.only, known),
     quick: values.quick,
+    full: values.full,
     runs: whole('runs', values.runs ?? (values.quick ? '1' : '3'), 1),
     seed: whole('seed', values.seed, 0),
     protocols: values.protocols.split(',').filter((protocol) => protocol !== ''),
