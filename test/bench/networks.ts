@@ -188,8 +188,8 @@ function counted(hows: readonly Gone[]): string {
     .join(', ');
 }
 
-function boundsOf(count: number, networks: readonly Measured[]): Bound[] {
-  const [mesh, ...stars] = networks as [Measured, ...Measured[]];
+function boundsOf(count: number, measured: readonly Measured[]): Bound[] {
+  const [mesh, ...stars] = measured as [Measured, ...Measured[]];
   return stars.flatMap((star) => {
     const what = (of: string): string => `${star.label}, ${count}: ${of}`;
     const as = (of: string, told: string, held: boolean, wanted: Gone): Bound => ({
@@ -234,7 +234,7 @@ export async function networks({ quick, full }: Settings): Promise<Section> {
     bySize.push({ count, networks: measured });
   }
   const all = bySize.flatMap(({ networks: those }) => those);
-  const growth = stars(bySize).map(({ label, small, large, ratio }) =>
+  const growth = growthOf(bySize).map(({ label, small, large, ratio }) =>
     atMost(
       `${label}: bytes a hub writes for a write and a node, with ${large} others to ${small}`,
       2,
@@ -289,7 +289,7 @@ export async function networks({ quick, full }: Settings): Promise<Section> {
 }
 
 /** Of every star, how the bytes of a hub grow from the smallest to the largest. */
-function stars(
+function growthOf(
   bySize: readonly { readonly count: number; readonly networks: readonly Measured[] }[],
 ): { label: string; small: number; large: number; ratio: number }[] {
   const [small] = bySize;
