@@ -3,6 +3,7 @@
  *
  * Run from the top of the repository by `npm run bench`.
  */
+import { loadavg } from 'node:os';
 import { join as joinPath, resolve } from 'node:path';
 import { burst } from './burst.ts';
 import { readCommandLine } from './command-line.ts';
@@ -28,9 +29,10 @@ const benchmarks: Readonly<Record<string, (settings: Settings) => Promise<Sectio
 
 const settings = readCommandLine(usage, (args) => settingsFrom(args, Object.keys(benchmarks)));
 const page = joinPath(resolve(), 'docs', 'benchmarks.md');
-const provenance = provenanceOf(settings);
+const [load = NaN] = loadavg();
 for (const name of settings.only) {
   const section = await (benchmarks[name] as (settings: Settings) => Promise<Section>)(settings);
+  const provenance = provenanceOf({ ...settings, runs: section.runs ?? settings.runs, load });
   console.log(`\n${render(section, provenance)}\n`);
   if (!settings.quick) writeSection(page, section, provenance);
 }

@@ -244,6 +244,7 @@ export async function networks({ quick, full }: Settings): Promise<Section> {
   );
   return {
     name: 'networks',
+    runs: 1,
     title: 'Networks',
     about:
       `A mesh in which everybody can dial everybody, and stars: one hub or three that listen, and ${counts.join(', ')} others that ` +

@@ -25,6 +25,8 @@ export interface Section {
   readonly about: string;
   readonly tables: readonly string[];
   readonly bounds: readonly Bound[];
+  /** How often it was measured, where that is not up to the settings. */
+  readonly runs?: number;
 }
 
 /** Three significant digits, thousands apart. */
@@ -104,7 +106,16 @@ export function writeSection(path: string, section: Section, provenance: string)
 }
 
 /** One line: machine and how busy it was with other things, versions, seed, day. */
-export function provenanceOf({ runs, seed }: { readonly runs: number; readonly seed: number }): string {
+export function provenanceOf({
+  runs,
+  seed,
+  load = loadavg()[0] ?? NaN,
+}: {
+  readonly runs: number;
+  readonly seed: number;
+  /** Of the machine, before it was made busy. @default what it is now */
+  readonly load?: number;
+}): string {
   const versionOf = (name: string): string =>
     `${name} ${(JSON.parse(readFileSync(`node_modules/${name}/package.json`, 'utf8')) as { version: string }).version}`;
   const processors = cpus();
@@ -114,9 +125,9 @@ export function provenanceOf({ runs, seed }: { readonly runs: number; readonly s
     `${process.platform} ${process.arch}`,
     `Node ${process.versions.node}`,
     ...['ws', 'msgpackr', 'nact', '@grapevine/actors'].map(versionOf),
-    `${runs} runs`,
+    `${runs} ${runs === 1 ? 'run' : 'runs'}`,
     `seed ${seed}`,
-    `load of the machine before ${figure(loadavg()[0] as number)}`,
+    `load of the machine before ${figure(load)}`,
     new Date().toISOString().slice(0, 10),
   ].join(' · ');
 }
