@@ -41,7 +41,13 @@ const store = 'core/src/store.ts';
 
 export const mutations: readonly Mutation[] = [
   // Rule 1: versions are a total order.
-  one('1', 'forget to bump the clock', 'core/src/hlc.ts', 'wall > this.#last ? wall : this.#last + 1', 'wall'),
+  one(
+    '1',
+    'forget to bump the clock',
+    'core/src/hlc.ts',
+    'Math.max(stampAt(nowMs), this.#last + 1, after + 1)',
+    'stampAt(nowMs)',
+  ),
   one(
     '1',
     'write without having heard other clocks',
