@@ -11,6 +11,7 @@ export interface SeedArguments {
   readonly workers: number;
   readonly protocol: ProtocolName | undefined;
   readonly membership: MembershipName | undefined;
+  readonly hubs: number | undefined;
   readonly only: ReadonlySet<number> | undefined;
   readonly without: readonly FaultName[];
   readonly trace: boolean;
@@ -25,6 +26,7 @@ export const usage = `npm run simulate:seeds -- [options]
   --minutes M      virtual minutes of each history (10)
   --protocol P     rumor, entropy or hybrid (chosen by the seed)
   --membership M   list (every edge is kept connected) or swim (list)
+  --hubs H         so many nodes can be dialled, the others only dial; with a list (all)
   --without F,…    faults to leave out: ${Object.keys(allFaults).join(', ')}
   --only N,…       only the operations of these numbers; "none" for none
   --workers W      threads (2)
@@ -43,16 +45,19 @@ export function readArguments(args: readonly string[]): SeedArguments {
       workers: { type: 'string', default: '2' },
       protocol: { type: 'string' },
       membership: { type: 'string' },
+      hubs: { type: 'string' },
       without: { type: 'string', default: '' },
       only: { type: 'string' },
       trace: { type: 'boolean', default: false },
     },
   });
-  const { protocol, membership, seed, only } = values;
+  const { protocol, membership, hubs, seed, only } = values;
   if (protocol !== undefined && !['rumor', 'entropy', 'hybrid'].includes(protocol))
     throw new Error(`--protocol must be rumor, entropy or hybrid, not '${protocol}'.`);
   if (membership !== undefined && !['list', 'swim'].includes(membership))
     throw new Error(`--membership must be list or swim, not '${membership}'.`);
+  if (hubs !== undefined && membership === 'swim')
+    throw new Error('--hubs needs --membership list: swim finds out who can be dialled.');
   return {
     from: whole('from', seed ?? values.from, 0),
     seeds: seed === undefined ? whole('seeds', values.seeds, 1) : 1,
@@ -61,6 +66,7 @@ export function readArguments(args: readonly string[]): SeedArguments {
     workers: whole('workers', values.workers, 1),
     protocol: protocol as ProtocolName | undefined,
     membership: membership as MembershipName | undefined,
+    hubs: hubs === undefined ? undefined : whole('hubs', hubs, 1),
     only: only === undefined ? undefined : new Set(only === 'none' ? [] : only.split(',').map(Number)),
     without: someOf('fault', values.without, Object.keys(allFaults) as FaultName[]),
     trace: values.trace,

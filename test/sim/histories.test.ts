@@ -14,6 +14,22 @@ describe.each(['rumor', 'entropy', 'hybrid'] satisfies ProtocolName[])('%s', (pr
   });
 });
 
+describe.each([1, 2])('with %d that can be dialled among nodes that only dial', (hubs) => {
+  test.each(
+    (['rumor', 'entropy', 'hybrid'] satisfies ProtocolName[]).flatMap((protocol) =>
+      [1, 2, 3].map((seed) => ({ protocol, seed })),
+    ),
+  )('$protocol keeps its promises in the history of seed $seed', ({ protocol, seed }) => {
+    const options = { seed, nodes: 6, minutes: 1.5, protocol, hubs };
+    const { violation, quietTimes } = runHistory(options);
+    expect({ violation, replay: replayCommand(options) }).toEqual({
+      violation: null,
+      replay: expect.stringContaining(`--hubs ${hubs}`),
+    });
+    expect(quietTimes).toBeGreaterThan(0);
+  });
+});
+
 test('a larger world with everything in it comes to rest', () => {
   const { violation, cyclesToEqual } = runHistory({ seed: 7, nodes: 12, minutes: 1, protocol: 'hybrid' });
   expect(violation).toBeNull();

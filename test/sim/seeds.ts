@@ -12,10 +12,10 @@ import { readArguments, type SeedArguments, usage } from './arguments.ts';
 type ToWorker = number;
 
 function optionsOf(
-  { nodes, minutes, protocol, membership, only, without }: SeedArguments,
+  { nodes, minutes, protocol, membership, hubs, only, without }: SeedArguments,
   seed: number,
 ): HistoryOptions {
-  return { seed, nodes, minutes, protocol, membership, only, without };
+  return { seed, nodes, minutes, protocol, membership, hubs, only, without };
 }
 
 async function main(): Promise<void> {

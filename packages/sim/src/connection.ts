@@ -43,6 +43,7 @@ export interface Host extends WatchedNode {
   readonly reserved: Set<End>;
   /** The name of its membership module; `null`: whom it is connected with is written down. */
   readonly membershipName: string | null;
+  readonly nature: { readonly dialsOnly: boolean };
   whenRunning(act: () => void): void;
   newestEpochOf(name: string): number;
   peerArrived(peer: Peer): void;
@@ -406,7 +407,10 @@ export class End {
       if (incoming.channel === MEMBERSHIP_CHANNEL) {
         if (incoming.type === 'gossip') said.push(incoming.message);
       } else if (incoming.type === 'gossip') batch.push({ from: from.name, message: incoming.message });
-      else node.peerArrived({ name: from.name, session: this.session, epochOfUs: incoming.newestEpochOfYou });
+      else {
+        const { dialsOnly } = from.nature;
+        node.peerArrived({ name: from.name, session: this.session, epochOfUs: incoming.newestEpochOfYou, dialsOnly });
+      }
       if (trace.isPrinted)
         trace.line(world.nowMs, `${node.name} ← ${from.name}  ${described(incoming)}  ${frame.length} B`);
     }

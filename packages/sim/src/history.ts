@@ -16,7 +16,7 @@ import { ghostOf, unsettledOf } from './oracles/membership-oracles.ts';
 import { areEqual, differenceOf, inspect, inspectAll, wideOf } from './oracles/quiet-oracles.ts';
 import { StepOracles } from './oracles/step-oracles.ts';
 import { type Operation, type Planned, planStorm, type PlanOptions } from './plan.ts';
-import { edgesAmong, type ProtocolName, type Setting, settingOf } from './setting.ts';
+import { edgesAmong, edgesWithHubs, type ProtocolName, type Setting, settingOf } from './setting.ts';
 import { Trace } from './trace.ts';
 import type { SimNode } from './node.ts';
 import type { Violation } from './violation.ts';
@@ -31,6 +31,8 @@ export interface HistoryOptions {
   readonly protocol?: ProtocolName | undefined;
   /** @default 'list' */
   readonly membership?: MembershipName | undefined;
+  /** So many nodes can be dialled, and the others only dial; where a list says who is there. @default all, as the seed connects them */
+  readonly hubs?: number | undefined;
   /** Only the operations of these numbers are carried out. @default all */
   readonly only?: ReadonlySet<number> | undefined;
   /** Faults that are left out. @default none */
@@ -100,12 +102,13 @@ class History {
   #quietTimes = 0;
 
   constructor(options: HistoryOptions) {
-    const { seed, nodes, without, protocol, membership, print } = options;
+    const { seed, nodes, without, protocol, membership, hubs, print } = options;
     this.#options = options;
     this.#setting = settingOf(seed, nodes, protocol ?? null);
     this.#membership = membership === 'swim' ? membershipSettingOf(seed, nodes) : null;
     const { maxDriftMs, tombstoneTtlMs, rumorTtlMs, forgetAfterMs, protocolName, ids, large } = this.#setting;
-    const edges = this.#membership === null ? this.#setting.edges : edgesAmong(nodes);
+    const listed = hubs === undefined ? this.#setting.edges : edgesWithHubs(nodes, hubs);
+    const edges = this.#membership === null ? listed : edgesAmong(nodes);
     const repairs = protocolName !== 'rumor';
     const chosen = faultsWithout(without ?? [], allFaults);
     const forgets = repairs && forgetAfterMs < LEAST_SILENT_MS;
@@ -126,6 +129,7 @@ class History {
       seed,
       nodes,
       edges,
+      hubs: this.#membership === null ? hubs : undefined,
       membership: this.#membership ?? undefined,
       protocol: this.#setting.protocol,
       faults,

@@ -45,6 +45,14 @@ export interface NodeNature {
   readonly maxUpdateBytes: number;
   /** How its handler judges; `null`: it has none. */
   readonly habit: Habit | null;
+  /** Whether nobody can dial it. */
+  readonly dialsOnly: boolean;
+  /** Who is there beside it, connected or not; `null`: its membership says so, or nobody does. */
+  readonly view: ReadonlySet<string> | null;
+}
+
+export function nameOf(index: number): string {
+  return `n${String(index).padStart(2, '0')}`;
 }
 
 /** How a node finds its peers, where no list says so. */
@@ -97,7 +105,7 @@ export class SimNode implements Effects, ResidentNode {
   ) {
     this.world = world;
     this.index = index;
-    this.name = `n${String(index).padStart(2, '0')}`;
+    this.name = nameOf(index);
     this.nature = nature;
     this.random = random;
     this.skewMs = nature.skewMs;
@@ -115,7 +123,7 @@ export class SimNode implements Effects, ResidentNode {
 
   /** Whether a node is there, as far as it knows. */
   sees(name: string): boolean {
-    return this.peers.has(name) || this.residence?.names.has(name) === true;
+    return this.peers.has(name) || this.nature.view?.has(name) === true || this.residence?.names.has(name) === true;
   }
 
   /** This node's own clock: wall-clock milliseconds. */
@@ -163,7 +171,7 @@ export class SimNode implements Effects, ResidentNode {
     this.#do('start', () => {
       this.machine.start(this.nowMs);
       if (this.residence !== null) this.machine.viewChanged?.(this.residence.names, this.residence.beyond, this.nowMs);
-      this.machine.peersChanged([...this.peers.values()], this.nowMs);
+      this.#peersChanged();
     });
   }
 
@@ -228,7 +236,7 @@ export class SimNode implements Effects, ResidentNode {
 
   peerArrived(peer: Peer): void {
     this.peers.set(peer.name, peer);
-    this.#do('peers', () => this.machine.peersChanged([...this.peers.values()], this.nowMs));
+    this.#do('peers', () => this.#peersChanged());
   }
 
   endOpened(end: End): void {
@@ -250,8 +258,14 @@ export class SimNode implements Effects, ResidentNode {
       if (isLost) this.residence?.tracker?.disconnected(name, released);
       if (!this.isUp || this.peers.get(name)?.session !== end.session) return;
       this.peers.delete(name);
-      this.#do('peers', () => this.machine.peersChanged([...this.peers.values()], this.nowMs));
+      this.#do('peers', () => this.#peersChanged());
     });
+  }
+
+  #peersChanged(): void {
+    const { machine, peers, nature } = this;
+    if (nature.view !== null) machine.viewChanged?.(nature.view, nature.view.size - peers.size, this.nowMs);
+    machine.peersChanged([...peers.values()], this.nowMs);
   }
 
   viewChanged(roster: readonly MemberStatus[], names: ReadonlySet<string>, beyond: number): void {

@@ -95,6 +95,11 @@ export function edgesAmong(nodes: number): Edges {
   return edges;
 }
 
+/** Everybody with the first nodes, which can be dialled; the others only dial. */
+export function edgesWithHubs(nodes: number, hubs: number): Edges {
+  return edgesAmong(nodes).filter(([a]) => a < hubs);
+}
+
 /** Mostly everybody with everybody; now and then a ring with chords, or a chain of hubs. */
 function edgesOf(random: Random, nodes: number, forgets: boolean): Edges {
   const edges: [number, number][] = [];

@@ -97,10 +97,20 @@ class Shrinker {
 }
 
 /** The command that replays a history. */
-export function replayCommand({ seed, nodes, minutes, protocol, membership, only, without }: HistoryOptions): string {
+export function replayCommand({
+  seed,
+  nodes,
+  minutes,
+  protocol,
+  membership,
+  hubs,
+  only,
+  without,
+}: HistoryOptions): string {
   const parts = [`npm run simulate:seeds -- --seed ${seed} --nodes ${nodes} --minutes ${minutes}`];
   if (protocol !== undefined) parts.push(`--protocol ${protocol}`);
   if (membership !== undefined) parts.push(`--membership ${membership}`);
+  if (hubs !== undefined) parts.push(`--hubs ${hubs}`);
   if (without !== undefined && without.length > 0) parts.push(`--without ${without.join(',')}`);
   if (only !== undefined) parts.push(`--only ${[...only].join(',') || 'none'}`);
   return `${parts.join(' ')} --trace`;

@@ -12,7 +12,7 @@ import { shareWithin, stream, within } from './chance.ts';
 import { Link } from './connection.ts';
 import { type Act, EventQueue } from './event-queue.ts';
 import type { Faults } from './faults.ts';
-import { SimNode } from './node.ts';
+import { nameOf, SimNode } from './node.ts';
 import type { Places } from './membership/dialler.ts';
 import type { ResidenceNature } from './membership/residence.ts';
 import type { Observer, WatchedNode } from './observer.ts';
@@ -36,6 +36,8 @@ export interface WorldOptions {
   readonly nodes: number;
   /** Who is connected with whom for ever; with a membership, who can be. */
   readonly edges: Edges;
+  /** So many nodes can be dialled. The others only dial, and edges are never between two of these. @default all */
+  readonly hubs?: number | undefined;
   /** @default none: edges are kept connected */
   readonly membership?: WorldMembership | undefined;
   readonly protocol: Protocol;
@@ -63,7 +65,7 @@ export class World implements Surroundings, Places {
   #sessions = 0;
 
   constructor(options: WorldOptions) {
-    const { seed, faults, edges, membership } = options;
+    const { seed, faults, edges, membership, hubs = Infinity } = options;
     this.seed = seed;
     this.protocol = options.protocol;
     this.observer = options.observer;
@@ -86,7 +88,9 @@ export class World implements Surroundings, Places {
         nature: natureOf(membership, index),
         random: stream(seed, 9, index),
       };
-      return new SimNode(this, index, { skewMs, gatherMs, maxUpdateBytes, habit }, random, residing);
+      const view = hubs < options.nodes ? namesBeside(index, options.nodes) : null;
+      const nature = { skewMs, gatherMs, maxUpdateBytes, habit, dialsOnly: index >= hubs, view };
+      return new SimNode(this, index, nature, random, residing);
     });
     this.links = edges.map(([a, b], index) => {
       const random = stream(seed, 3, index);
@@ -160,6 +164,12 @@ export class World implements Surroundings, Places {
     this.trace.note(this.nowMs, 3, node.index, text.length);
     if (this.trace.isPrinted) this.trace.line(this.nowMs, `${node.name} ${text}`);
   }
+}
+
+function namesBeside(index: number, nodes: number): ReadonlySet<string> {
+  const names = new Set(Array.from({ length: nodes }, (_, other) => nameOf(other)));
+  names.delete(nameOf(index));
+  return names;
 }
 
 /** The first node never moves: one address that stays is what everybody needs to join. */
