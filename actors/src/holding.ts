@@ -15,7 +15,7 @@ import type { Encoder } from '@grapevine/wire';
 import type { Arrival } from './arrival.ts';
 import { Arrivals } from './arrivals.ts';
 import type { Ref } from './kernel/nact.ts';
-import type { HandlerMessage, InstanceMessage, ViewMessage } from './instance-messages.ts';
+import type { Flush, HandlerMessage, InstanceMessage, ViewMessage } from './instance-messages.ts';
 import { type Judgement, Portions } from './judgement.ts';
 import { LetterErrors } from './letter-errors.ts';
 import type { Line } from './line.ts';
@@ -85,6 +85,8 @@ export class Holding implements Party {
   readonly arrivals: Arrivals = new Arrivals(({ bytes, line }) => this.pressure.taken(bytes, line));
   /** Own writes that wait for the handler, with `judgeWrites`. */
   readonly writes: OwnWrite[] = [];
+  /** Whoever leaves, and waits until these are judged. */
+  readonly flushes: Flush[] = [];
   /** Whom the node has met, and who was refused. */
   readonly arrival: Arrival;
   /** Peers that run another protocol under this name. */

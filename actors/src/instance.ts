@@ -94,8 +94,9 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     const machine = this.#machine;
     holding.undelivered = (): number | undefined => {
       const undelivered = machine.undelivered?.(holding.clock());
+      if (undelivered === undefined) return undefined;
       // What still waits for the handler here is in no store yet.
-      return undelivered === undefined ? undefined : undelivered + holding.writes.length;
+      return holding.writes.reduce((sum, { writes }) => sum + writes.length, undelivered);
     };
     const nowMs = holding.clock();
     this.#machine.start(nowMs);
@@ -159,6 +160,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
         this.#machine.confirm?.(this.#holding.clock());
         return;
       case 'flush':
+        if (this.#holding.writes.length > 0) return void this.#holding.flushes.push(message);
         do this.#step();
         while (!this.#holding.arrivals.isEmpty);
         // The ticks set timers anew, which is not to be met again here.
@@ -379,7 +381,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
 
   /** Stores those that wait no more, in their order. */
   #writeJudged(): void {
-    const { writes, handlerRef } = this.#holding;
+    const { writes, flushes, handlerRef } = this.#holding;
     while (writes.length > 0) {
       const { message, outcome } = writes[0] as OwnWrite;
       if (outcome === null) break;
@@ -387,7 +389,8 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       if ('error' in outcome) this.#answerRefused(outcome.error, message);
       else this.#write(outcome.writes, message);
     }
-    if (writes.length > 0 && handlerRef !== null) tell(handlerRef, { type: 'judge' });
+    if (writes.length === 0) for (const flush of flushes.splice(0)) tell(this.#self.ref, flush);
+    else if (handlerRef !== null) tell(handlerRef, { type: 'judge' });
   }
 
   #refused(error: unknown): void {

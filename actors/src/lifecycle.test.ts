@@ -11,7 +11,7 @@ import { ask } from './kernel/ask.ts';
 import type { Ref } from './kernel/nact.ts';
 import { until } from './kernel/testing/event-loop.ts';
 import type { LeaveReport } from './leave-report.ts';
-import { add, addMany, type GossipMessage, leave, type NodeMessage, subscribe } from './messages.ts';
+import { add, addMany, type GossipMessage, leave, type NodeMessage, subscribe, type WriteReply } from './messages.ts';
 import { Cluster } from './testing/cluster.ts';
 import { gossipView, nodeView } from './views.ts';
 
@@ -116,6 +116,37 @@ describe('a node that leaves', () => {
     await stopTree(one);
     await until(() => nodeView(two).links.length === 0);
     expect(await leaveGrapevine(two, { deadlineMs: 50 })).toMatchObject({ undelivered: 1 });
+  });
+
+  // Blind rumors tell nothing of whom they reached, and a node that was given nobody has nobody to wait for: the writers wait all the same.
+  test.each([
+    ['hybrid', dialling('one'), () => hybrid(), ['x', 'y', 'z']],
+    [
+      'blind rumors',
+      dialling('one'),
+      () => rumor({ blind: true, removal: 'coin', eager: false, delta: 20 }),
+      ['x', 'y', 'z'],
+    ],
+    ['nobody to find', nobody, () => hybrid(), []],
+  ])('waits for what its handler has not judged yet, with %s', async (_, options, protocol, expected) => {
+    const kept = spawnGossip(cluster.node('one'), { protocol: protocol() });
+    const two = cluster.node('two', options);
+    const push = (): Promise<'ok'> => new Promise((resolve) => setTimeout(() => resolve('ok'), 30));
+    const gossip = spawnGossip(two, { protocol: protocol(), judgeWrites: true, handler: { push } });
+    if (options !== nobody) await joined(two);
+    const written = ['x', 'y', 'z'].map((id) =>
+      ask(gossip, (replyTo: Ref<WriteReply>) => add(id, 1, { replyTo }), { timeoutMs: 5000 }),
+    );
+    await leaveGrapevine(two);
+    expect(await Promise.all(written)).toMatchObject([{ ok: true }, { ok: true }, { ok: true }]);
+    expect([...gossipView(kept).keys()]).toEqual(expected);
+  });
+
+  test('counts each write of what its handler has not judged at the deadline', async () => {
+    const two = cluster.node('two', dialling('nobody'));
+    const push = (): Promise<'ok'> => new Promise(() => {});
+    many(spawnGossip(two, { name: 'flags', judgeWrites: true, handler: { push } }), 3);
+    expect(await leaveGrapevine(two, { deadlineMs: 50 })).toMatchObject({ undelivered: 3, gossips: { flags: 3 } });
   });
 
   test('by a message tells who asked, and the second who asks the same', async () => {
