@@ -25,6 +25,8 @@ const RUMOR_MS = 4000;
 const GONE_MS = 15_000;
 /** Until then the connections of a new cluster have settled. */
 const SETTLE_MS = 2000;
+/** How long is looked at what a hub writes while nothing happens. */
+const IDLE_MS = 2000;
 
 interface Shape {
   readonly label: string;
@@ -53,7 +55,7 @@ interface Measured {
   readonly hybridMs: readonly number[];
   /** The share of nodes that a rumor did not reach. */
   readonly residue: number;
-  /** What a hub wrote to sockets for a hybrid write and each other node. */
+  /** What a hub wrote to sockets for a hybrid write and each other node, beyond what it writes in the same time when idle. */
   readonly hubBytes: number;
 }
 
@@ -134,7 +136,9 @@ async function measure({ label, hubs, mesh }: Shape, count: number, writes: numb
 
     const writers = Array.from({ length: writes }, (_, i) => (staying[(i * 7) % staying.length] as NodeToStart).name);
     const hybridMs: number[] = [];
-    const bytesBefore = await first.call('bytesOut');
+    const idleFrom = await reading(first);
+    await pass(IDLE_MS);
+    const before = await reading(first);
     const untilMs = sharedNowMs() + WRITES_MS;
     for (const [i, writer] of writers.entries()) {
       const id = `hybrid ${i}`;
@@ -144,7 +148,10 @@ async function measure({ label, hubs, mesh }: Shape, count: number, writes: numb
       hybridMs.push(Number.isNaN(lastMs) ? Infinity : lastMs - writtenMs);
       await pass(PAUSE_MS);
     }
-    const hubBytes = ((await first.call('bytesOut')) - bytesBefore) / hubs / writes / (nodes - 1);
+    const after = await reading(first);
+    const idleBytesPerMs = (before.bytes - idleFrom.bytes) / (before.atMs - idleFrom.atMs);
+    const bytes = after.bytes - before.bytes - idleBytesPerMs * (after.atMs - before.atMs);
+    const hubBytes = bytes / hubs / writes / (nodes - 1);
 
     const ids = writers.map((_, i) => `rumor ${i}`);
     for (const [i, writer] of writers.entries()) {
@@ -176,6 +183,10 @@ async function measure({ label, hubs, mesh }: Shape, count: number, writes: numb
       hubBytes,
     };
   });
+}
+
+async function reading(host: Child<Host>): Promise<{ bytes: number; atMs: number }> {
+  return { bytes: await host.call('bytesOut'), atMs: sharedNowMs() };
 }
 
 /** How many were told what, the most frequent first. */
@@ -254,7 +265,7 @@ export async function networks({ quick, full }: Settings): Promise<Section> {
       `hub: from the write until the last node has told a reader (p50 and max over the writes; – is one that was not everywhere after ` +
       `${WRITE_MS / 1000} s). As many of \`rumor\`: the share of all other nodes that a rumor had not reached ${RUMOR_MS / 1000} s after ` +
       `the last. Then one leaves, and one is killed by SIGKILL: until the last of the others has told a reader, and what they told. ` +
-      `*Hub bytes* are what a hub (in the mesh the node that all joined through) wrote to its sockets for a hybrid write, for each other node. One run.`,
+      `*Hub bytes* are what a hub (in the mesh the node that all joined through) wrote to its sockets for a hybrid write, for each other node, less what it writes while nothing happens. One run.`,
     tables: [
       table(
         [
