@@ -69,6 +69,8 @@ export interface Confirm {
 export interface Flush {
   readonly type: 'flush';
   readonly replyTo: Ref<true>;
+  /** Whether it waits until no own write waits for the handler. */
+  readonly whenJudged: boolean;
 }
 
 export type InstanceMessage =

@@ -160,7 +160,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
         this.#machine.confirm?.(this.#holding.clock());
         return;
       case 'flush':
-        if (this.#holding.writes.length > 0) return void this.#holding.flushes.push(message);
+        if (message.whenJudged && this.#holding.writes.length > 0) return void this.#holding.flushes.push(message);
         do this.#step();
         while (!this.#holding.arrivals.isEmpty);
         // The ticks set timers anew, which is not to be met again here.

@@ -29,27 +29,42 @@ const LONGEST_PAUSE_MS = 250;
 /** Has all that was sent to these instances done, and waits until peers have what was written. Never rejects. */
 export async function deliver(node: Node, holdings: readonly Holding[], deadlineMs: number): Promise<void> {
   const endMs = time.monotonicMs() + deadlineMs;
-  const flush = (replyTo: Ref<true>): InstanceMessage => ({ type: 'flush', replyTo });
+  const flush = (replyTo: Ref<true>): InstanceMessage => ({ type: 'flush', replyTo, whenJudged: false });
+  const judged = (replyTo: Ref<true>): InstanceMessage => ({ type: 'flush', replyTo, whenJudged: true });
   const flushMs = Math.min(Math.max(FLUSH_MS, deadlineMs), 2 ** 31 - 1);
   await Promise.all(
-    holdings.map(async ({ ref, instance, flushes }) => {
+    holdings.map(async ({ ref, instance, writes }) => {
       try {
         await ask(ref, flush, { timeoutMs: flushMs });
       } catch {
         // What it has no time for is lost: most of it are writes, as little else comes by the thousand.
-        // Where only its handler is late, it has read them all.
-        const unread = flushes.length > 0 ? 0 : (statsOf(ref)?.queued ?? 0);
+        const unread = statsOf(ref)?.queued ?? 0;
         if (unread > 0) node.abandoned.set(instance, (node.abandoned.get(instance) ?? 0) + unread);
       }
+      const leftMs = Math.min(endMs - time.monotonicMs(), 2 ** 31 - 1);
+      // What the handler has not judged by then is counted with what is undelivered.
+      if (writes.length > 0 && leftMs > 0) await ask(ref, judged, { timeoutMs: leftMs }).catch(() => {});
     }),
   );
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     const waiting = holdings.filter((holding) => !isGone(holding.ref) && (holding.undelivered() ?? 0) > 0);
     const leftMs = endMs - time.monotonicMs();
-    if (waiting.length === 0 || leftMs <= 0 || !mayMeetOthers(node)) return;
+    if (waiting.length === 0 || !mayMeetOthers(node)) return;
+    if (leftMs <= 0) return warnOfNoParty(node, waiting);
     for (const { ref } of waiting) tell(ref, { type: 'confirm' });
     await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, leftMs)));
   }
+}
+
+/** Says of instances that no connected node runs, which no refusal tells: most often one side has another name. */
+function warnOfNoParty({ lines, options: { logger, name } }: Node, waiting: readonly Holding[]): void {
+  if (lines.size === 0) return;
+  for (const { instance, peers } of waiting)
+    if (peers.size === 0)
+      logger.warn(
+        { node: name, gossip: instance },
+        `no connected node runs the gossip '${instance}', so nobody takes its writes: give both sides the same name (gossip(), --gossip)`,
+      );
 }
 
 /** Whether anybody may yet take what is here: is connected or known, or was configured and can be found. */
