@@ -17,7 +17,7 @@ const said = (abreast: number, bytes: Uint8Array, how: 'frame' | 'raw' = 'frame'
   come: async (scene) => {
     const member = await join(scene);
     if (how === 'raw') member.write(bytes);
-    else member.stranger.socket.send(bytes);
+    else member.stranger.say(bytes);
     return member.stranger;
   },
 });
@@ -118,11 +118,11 @@ const forNobody: Attack = {
   come: async (scene) => {
     const member = await join(scene);
     const declared = { channel: nowhere, instance: 'nowhere', protocol: 'hybrid', newestEpochOfYou: 0 };
-    member.stranger.socket.send(encodeChannel(declared));
+    member.stranger.say(encodeChannel(declared));
     const { bytes } = new Encoder().encode(nowhere, { type: 'pull' });
     void (async () => {
       while (!scene.isOver() && isOpen(member.stranger)) {
-        for (let i = 0; i < 1000; i++) member.stranger.socket.send(bytes);
+        for (let i = 0; i < 1000; i++) member.stranger.say(bytes);
         await member.room();
       }
     })();

@@ -71,9 +71,9 @@ function overheard(scene: Scene): Promise<readonly Uint8Array[]> {
     );
     const commit = new Uint8Array();
     await stranger.frames(2);
-    stranger.socket.send(commit);
+    stranger.say(commit);
     await stranger.frames(3);
-    stranger.socket.close(1000);
+    stranger.close(1000);
     await stranger.closed;
     return [...said, commit];
   })();

@@ -29,16 +29,16 @@ export class Member {
     const hello = aHello({ name, epoch: nextEpoch() });
     const stranger = await strangers.speak(url, hello, key, options);
     await stranger.frames(2);
-    stranger.socket.send(new Uint8Array());
-    stranger.socket.send(encodeChannel({ channel, instance: 'grapevine', protocol: 'hybrid', newestEpochOfYou: 0 }));
+    stranger.say(new Uint8Array());
+    stranger.say(encodeChannel({ channel, instance: 'grapevine', protocol: 'hybrid', newestEpochOfYou: 0 }));
     return new Member(stranger);
   }
 
   say(message: Message): void {
     const frame: EncodedFrame = this.#encoder.encode(channel, message);
     const origins = this.#told.missing(frame);
-    if (origins !== undefined) this.stranger.socket.send(origins);
-    this.stranger.socket.send(frame.bytes);
+    if (origins !== undefined) this.stranger.say(origins);
+    this.stranger.say(frame.bytes);
   }
 
   /** Resolves when there is room to say more, or it is connected no more. */

@@ -14,6 +14,7 @@ import { type AddressInfo, connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { decodeHello, encodeHello, type Hello } from '@grapevine/wire';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { type Role, Sealing } from './sealing.ts';
 
 export type Way = 'to' | 'fro';
 
@@ -41,6 +42,8 @@ export class Stranger {
   readonly socket: WebSocket;
   /** The TCP connection below. */
   readonly stream: Socket;
+  /** Seals what is said, and opens what is heard, once both have proven themselves in version 2. */
+  #seals: { readonly out: Sealing; readonly in: Sealing } | null = null;
 
   constructor(url: string, { from, tls = {}, autoPong = true }: StrangerOptions = {}) {
     const { hostname: host, port, protocol } = new URL(url);
@@ -81,9 +84,33 @@ export class Stranger {
   async prove(hello: Hello, by: KeyObject): Promise<readonly Uint8Array[]> {
     const dialler = this.greet(hello);
     await this.frames(1);
-    const proof = proofOf(by, 'dialler', { dialler, acceptor: this.heard[0] as Buffer });
+    const acceptor = this.heard[0] as Buffer;
+    const version = Math.min(hello.versions.max, helloIn(acceptor).versions.max);
+    const proof = proofOf(by, 'dialler', { dialler, acceptor, version });
     this.socket.send(proof);
+    // Over TLS the proof would bear a binding, and this stranger's does not.
+    if (version >= 2)
+      this.#seals = {
+        out: new Sealing(by, 'dialler', { dialler, acceptor, version }),
+        in: new Sealing(by, 'acceptor', { dialler, acceptor, version }),
+      };
     return [dialler, proof];
+  }
+
+  /** Says one frame, sealed where that is due. */
+  say(frame: Uint8Array): void {
+    this.socket.send(this.#seals === null ? frame : this.#seals.out.seal(frame));
+  }
+
+  /** Ends the connection as a node does: by a sealed word, where that is due, and a close frame. */
+  close(code: number): void {
+    if (this.#seals !== null) this.say(Buffer.of(0xc1, code >> 8, code & 0xff));
+    this.socket.close(code);
+  }
+
+  /** Opens a frame that was heard behind the proofs. Each is to be opened once, in order. */
+  unseal(frame: Buffer): Buffer {
+    return this.#seals === null ? frame : this.#seals.in.open(frame);
   }
 
   /** Says hello. @returns the frame */
@@ -174,8 +201,7 @@ export function bytesOf(data: RawData): Buffer {
 
 export function aHello(change: Partial<Hello> = {}): Hello {
   return {
-    // Version 1 seals nothing, so that a stranger reads and writes what it is about.
-    versions: { min: 1, max: 1 },
+    versions: { min: 1, max: 2 },
     cluster: 'default',
     name: 'stranger',
     epoch: 1,
@@ -192,16 +218,20 @@ export function helloIn(frame: Uint8Array): Hello {
   return decoded.hello;
 }
 
-/** The proof over a plain connection, of version 1, by docs/wire.md, "Keys". @param hellos as they were on the wire */
+/** The proof over a plain connection, by docs/wire.md, "Keys". @param hellos as they were on the wire */
 export function proofOf(
   key: KeyObject | Uint8Array,
-  role: 'dialler' | 'acceptor',
-  { dialler, acceptor }: { readonly dialler: Uint8Array; readonly acceptor: Uint8Array },
+  role: Role,
+  {
+    dialler,
+    acceptor,
+    version = 2,
+  }: { readonly dialler: Uint8Array; readonly acceptor: Uint8Array; readonly version?: number },
 ): Uint8Array {
   const digest = (hello: Uint8Array): Buffer => createHash('sha256').update(hello).digest();
   return createHmac('sha256', key)
     .update('grapevine proof 1')
-    .update(Buffer.of(role === 'dialler' ? 1 : 2, 0, 0, 0, 1, 0))
+    .update(Buffer.of(role === 'dialler' ? 1 : 2, 0, 0, 0, version, 0))
     .update(digest(dialler))
     .update(digest(acceptor))
     .digest();

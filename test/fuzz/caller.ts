@@ -19,9 +19,9 @@ export interface Called {
 
 const nameOfCode: ReadonlyMap<number, string> = new Map(Object.entries(closeCodes).map(([name, code]) => [code, name]));
 
-/** @param nonce 32 bytes */
+/** Of version 1, which seals nothing: a mutated frame that is sealed anew would be read, and one that is not would end it. */
 export function helloOf(name: string, nonce: Uint8Array, change: Partial<Hello> = {}): Uint8Array {
-  return encodeHello(aHello({ name, nonce, ...change }));
+  return encodeHello(aHello({ name, nonce, versions: { min: 1, max: 1 }, ...change }));
 }
 
 export class Caller {
@@ -56,7 +56,7 @@ export class Caller {
     caller.send(ours);
     await caller.#until(() => caller.heard.length >= 1);
     if (opening === 'proof' || caller.#end !== null) return caller;
-    caller.send(proofOf(key, 'dialler', { dialler: ours, acceptor: caller.heard[0] as Buffer }));
+    caller.send(proofOf(key, 'dialler', { dialler: ours, acceptor: caller.heard[0] as Buffer, version: 1 }));
     await caller.#until(() => caller.heard.length >= 2);
     if (opening === 'session') caller.send(new Uint8Array(0));
     return caller;

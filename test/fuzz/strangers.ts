@@ -224,7 +224,7 @@ function hellos(dice: Dice): Uint8Array[] {
 /** What may pass for a proof with somebody who does not look closely. */
 function proofs(dice: Dice, caller: Caller): Uint8Array[] {
   const theirs = caller.heard[0] ?? new Uint8Array(0);
-  const proof = proofOf(dice.bytes(32), 'dialler', { dialler: theirs, acceptor: theirs });
+  const proof = proofOf(dice.bytes(32), 'dialler', { dialler: theirs, acceptor: theirs, version: 1 });
   return [
     dice.pick([
       () => proof,

@@ -57,9 +57,9 @@ describe('a stranger who dials', () => {
     const { a } = await aPair();
     const stranger = await strangers.speak(a.url, aHello(), key);
     await stranger.frames(2);
-    stranger.socket.send(new Uint8Array());
+    stranger.say(new Uint8Array());
     await until('a session', () => a.log.includes('opened stranger'));
-    stranger.socket.close(1000);
+    stranger.close(1000);
     await until('its end', () => a.log.length === 3);
     expect(a.log[2]).toBe('closed stranger 1000');
   });
@@ -382,7 +382,7 @@ test('a proof can be made by whoever has read docs/wire.md', async () => {
   const hash = (bytes: Uint8Array): Uint8Array => digestOf(bytes);
   const text = Buffer.concat([
     Buffer.from('grapevine proof 1'),
-    Buffer.of(1, 0, 0, 0, 1, 0),
+    Buffer.of(1, 0, 0, 0, 2, 0),
     hash(said),
     hash(stranger.heard[0] as Buffer),
   ]);
