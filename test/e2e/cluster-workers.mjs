@@ -5,7 +5,7 @@ import cluster from 'node:cluster';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 
-import { createGrapevine } from '../../packages/node/dist/index.js';
+import { createGrapevine } from '@grapevine/node';
 
 /** The port that both ask for. */
 let same;

@@ -1,7 +1,7 @@
 /**
  * A process without the permission to use the network: what becomes of a node. Prints one JSON object.
  */
-import { createGrapevine } from '../../packages/node/dist/index.js';
+import { createGrapevine } from '@grapevine/node';
 
 const told = [];
 for (const options of [{ listen: { port: 0 } }, { seeds: ['ws://127.0.0.1:9'] }]) {
