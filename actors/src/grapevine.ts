@@ -121,7 +121,9 @@ function receive(node: Node, self: Ref<NodeMessage>, message: NodeMessage): void
  * @throws (rejects) GossipError PORT_IN_USE, ADDRESS_UNAVAILABLE: the node stops then; ACTOR_GONE when it was stopped before
  */
 export function ready(node: Ref<NodeMessage>): Promise<{ readonly url: string | null }> {
-  return nodeOf(node).ready.promise;
+  const host = nodeOf(node);
+  host.isReadyAwaited = true;
+  return host.ready.promise;
 }
 
 /**

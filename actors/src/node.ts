@@ -100,6 +100,8 @@ export class Node {
   /** The places of the tree, for tests. */
   readonly places: Map<string, Ref<never>> = new Map();
   readonly ready: PromiseWithResolvers<{ readonly url: string | null }>;
+  /** Whether somebody has asked for `ready`: then a failure to listen is told there, and the log need not repeat it. */
+  isReadyAwaited: boolean = false;
   /** Whether it has listened, and so listens again whatever comes. */
   hasListened: boolean = false;
   /** When it last took a higher epoch, in milliseconds of `performance.now`. */

@@ -211,7 +211,8 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     const node = this.#node;
     const { logger } = this.#self;
     if (!node.hasListened) {
-      logger.error({ err: error, node: node.options.name }, `the node cannot listen and stops: ${error.message}`);
+      const level = node.isReadyAwaited ? 'debug' : 'error';
+      logger[level]({ err: error, node: node.options.name }, `the node cannot listen and stops: ${error.message}`);
       node.ready.reject(error);
       if (node.rootRef !== null) void stopTree(node.rootRef);
       return;

@@ -349,6 +349,16 @@ describe('a grapevine', () => {
     expect(await codeOf(createGrapevine({ name: 'a', peers: ['nonsense'] }))).toBe('OPTIONS_INVALID');
   });
 
+  test('members are the others, and this node first where that is asked for', async () => {
+    const [a, b] = await aPair();
+    for await (const _ of a.memberChanges()) if (a.members().length === 1) break;
+    expect(a.members().map(({ name }) => name)).toEqual(['b']);
+    expect(a.members({ self: true }).map(({ name, url }) => [name, url])).toEqual([
+      ['a', a.url],
+      ['b', b.url],
+    ]);
+  });
+
   test('rejects a port in use with cause and cure, and leaves nothing running', async () => {
     const a = await aNode({ name: 'a', listen: { port: 0 } });
     const port = Number(new URL(String(a.url)).port);
