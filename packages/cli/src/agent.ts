@@ -90,6 +90,7 @@ class Agent {
 
   async run(asked: Promise<void>): Promise<boolean> {
     let undelivered = 0;
+    let endedByInput = false;
     const { url } = this.#grapevine;
     this.#print({ event: 'ready', at: wallMs(), node: this.#grapevine.name, url, pid: process.pid });
     const printing = [this.#printMembers(), ...[...this.#gossips.values()].map((gossip) => this.#printChanges(gossip))];
@@ -99,7 +100,8 @@ class Agent {
     // A node that only dials, and whom nobody answers, lives on too.
     const heldOpen = setInterval(() => undefined, 2 ** 30);
     try {
-      await Promise.race([asked, this.#output.broken, this.#readInput(), failed]);
+      const input = this.#readInput().then(() => true);
+      endedByInput = (await Promise.race([asked, this.#output.broken, input, failed])) === true;
     } finally {
       stopVitals();
       process.stdin.destroy();
@@ -109,7 +111,8 @@ class Agent {
     }
     await failed;
     await Promise.race([this.#output.drained(), after(FLUSH_TIMEOUT_MS)]);
-    return !this.#options.exitOnEnd || undelivered === 0;
+    // A service that is told to stop has done so, whatever was lost: that is said above. A pipe that has ended wants to know.
+    return !endedByInput || undelivered === 0;
   }
 
   /** @returns how many writes were lost: none where there was nobody to bring them to */

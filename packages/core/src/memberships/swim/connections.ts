@@ -184,7 +184,7 @@ export class Connections {
 
   /** Dials a member. @returns false where that cannot be, or not yet */
   reach({ name, url }: Status, { awakeMs }: Clocks): boolean {
-    if (url === null || url === this.#details.self.url || !this.neighbours.isDue(name, awakeMs)) return false;
+    if (url === null || url === this.#details.self.url || this.neighbours.isPaused(name, awakeMs)) return false;
     this.#dial(url, name);
     return true;
   }

@@ -44,6 +44,7 @@ describe('neighbours', () => {
       nowMs += 10;
       expect(some.untie('a', false, nowMs)).toBe(true);
       expect([some.isDue('a', nowMs + pauseMs - 1), some.isDue('a', nowMs + pauseMs)]).toEqual([false, true]);
+      expect([some.isPaused('a', nowMs + pauseMs - 1), some.isPaused('a', nowMs + pauseMs)]).toEqual([true, false]);
       nowMs += pauseMs;
     }
   });
@@ -52,6 +53,8 @@ describe('neighbours', () => {
     const some = neighbours(2);
     some.failed('a', 0);
     some.failed('a', 1000);
+    // A dial in vain keeps no probe from dialling.
+    expect(some.isPaused('a', 1001)).toBe(false);
     some.tie('a', 1, 4000);
     expect(some.untie('a', false, 9000)).toBe(true);
     expect(some.isDue('a', 9000)).toBe(true);

@@ -24,8 +24,10 @@ export interface Tie {
 }
 
 interface Failure {
-  times: number;
-  untilMs: number;
+  readonly times: number;
+  readonly untilMs: number;
+  /** Whether it was a connection that did not last, and not a dial in vain. */
+  readonly wasShort: boolean;
 }
 
 /** How long a connection that nobody chose is kept at least, in milliseconds: what it was made for is over by then. */
@@ -99,7 +101,7 @@ export class Neighbours {
     if (tie === undefined) return false;
     this.ties.delete(name);
     if (nowMs - tie.sinceMs >= USEFUL_MS) this.forgive(name);
-    else if (!released) this.failed(name, nowMs);
+    else if (!released) this.failed(name, nowMs, true);
     return true;
   }
 
@@ -108,17 +110,22 @@ export class Neighbours {
     return nowMs >= (this.#failures.get(name)?.untilMs ?? 0);
   }
 
+  /** Whether its last connection ended so soon that not even a probe dials it by now. */
+  isPaused(name: string, nowMs: number): boolean {
+    return this.#failures.get(name)?.wasShort === true && !this.isDue(name, nowMs);
+  }
+
   /** Leaves it to the other side to dial, for a while. @returns false where that has been done */
   putOff(name: string, untilMs: number): boolean {
     if (this.#failures.has(name)) return false;
-    this.#failures.set(name, { times: 0, untilMs });
+    this.#failures.set(name, { times: 0, untilMs, wasShort: false });
     return true;
   }
 
-  failed(name: string, nowMs: number): void {
+  failed(name: string, nowMs: number, wasShort: boolean = false): void {
     const times = this.#failures.get(name)?.times ?? 0;
     const untilMs = nowMs + Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(times, 30));
-    this.#failures.set(name, { times: times + 1, untilMs });
+    this.#failures.set(name, { times: times + 1, untilMs, wasShort });
   }
 
   /** It is gone, or another, or was connected for a while. */
