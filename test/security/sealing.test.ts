@@ -9,9 +9,10 @@ import type { WebSocket } from 'ws';
 
 import { closeCodes, createWebSocketTransport } from '../../packages/transport/src/index.ts';
 import { type Probe, Scene, until } from '../../packages/transport/src/conformance.ts';
-import { bytesOf, Stranger, Strangers, type Way } from '../attacks/strangers.ts';
+import { aHello, bytesOf, Stranger, Strangers, type Way } from '../attacks/strangers.ts';
 
-const security = { keys: [createSecretKey(randomBytes(32))] };
+const key = createSecretKey(randomBytes(32));
+const security = { keys: [key] };
 const strangers = new Strangers();
 let scene: Scene;
 
@@ -177,6 +178,31 @@ describe('a close frame', () => {
     acceptor.session().release();
     await until('both ends', () => endOf(acceptor) !== undefined && endOf(dialler) !== undefined);
     expect(endOf(dialler)).toBe(`closed acceptor ${closeCodes.RELEASED}`);
+  });
+
+  test.each([
+    ['no code', Buffer.of(0xc1, 0x03)],
+    ['a code that no close frame has', Buffer.of(0xc1, 0x01, 0x02)],
+  ])('of a member with %s in its seal is malformed, and the member is cut off', async (_what, end) => {
+    const { acceptor } = await between();
+    const member = await strangers.speak(acceptor.url, aHello({ name: 'member', epoch: 1 }), key);
+    await member.frames(2);
+    member.say(new Uint8Array());
+    await until('a session', () => acceptor.log.includes('opened member'));
+    member.say(end);
+    expect(await member.closed).toMatch(/^4400 /);
+  });
+
+  test('of a member that goes on after it is the last that is heard: the connection ends', async () => {
+    const { acceptor } = await between();
+    const member = await strangers.speak(acceptor.url, aHello({ name: 'member', epoch: 1 }), key);
+    await member.frames(2);
+    member.say(new Uint8Array());
+    await until('a session', () => acceptor.log.includes('opened member'));
+    member.say(Buffer.of(0xc1, 0x03, 0xe8));
+    member.say(Buffer.from('more'));
+    expect(await member.closed).toMatch(/^1006 /);
+    await until('its end', () => acceptor.log.includes('closed member 1000'));
   });
 });
 

@@ -95,6 +95,8 @@ export class SealedSocket implements Socket, SocketEvents {
   // ── what comes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   frame(sealed: Uint8Array): void {
+    // Nothing follows the word that ends a connection.
+    if (this.#state === 'ended') this.#socket.terminate();
     if (this.#state !== 'open') return;
     const frame = this.#in.open(sealed);
     if (frame === null) {
@@ -104,10 +106,18 @@ export class SealedSocket implements Socket, SocketEvents {
       return;
     }
     this.#mayRefuse = false;
-    if (frame[0] === endByte) {
-      this.#state = 'ended';
-      this.#end = decodeEnd(frame);
-    } else this.events.frame(frame);
+    if (frame[0] !== endByte) {
+      this.events.frame(frame);
+      return;
+    }
+    const end = decodeEnd(frame);
+    if (end === null) {
+      this.#state = 'broken';
+      this.events.malformed('a frame that begins with 0xc1 must end the connection: a close code, and a reason');
+      return;
+    }
+    this.#state = 'ended';
+    this.#end = end;
   }
 
   malformed(problem: string, code?: number): void {
@@ -144,9 +154,11 @@ function encodeEnd(code: number, reason: string): Uint8Array {
   return Buffer.concat([head, Buffer.from(reason)]);
 }
 
-/** The peer has sealed it, so it is one of ours; what is too short for a code is no code. */
+/** @returns null when it has no code that a close frame may have (RFC 6455, section 7.4.2) */
 function decodeEnd(frame: Uint8Array): { readonly code: number; readonly reason: string } | null {
   if (frame.length < endHeadBytes) return null;
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
-  return { code: bytes.readUInt16BE(1), reason: printable(bytes.toString('utf8', endHeadBytes)) };
+  const code = bytes.readUInt16BE(1);
+  if (code < 1000 || code > 4999) return null;
+  return { code, reason: printable(bytes.toString('utf8', endHeadBytes)) };
 }
