@@ -118,6 +118,9 @@ export class SealedSocket implements Socket, SocketEvents {
     }
     this.#state = 'ended';
     this.#end = end;
+    // A peer that says so and stays is not waited for.
+    if (speaksOfPeer(end.code)) this.#socket.close(end.code, '');
+    else this.#socket.terminate();
   }
 
   malformed(problem: string, code?: number): void {
