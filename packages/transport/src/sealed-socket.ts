@@ -95,8 +95,6 @@ export class SealedSocket implements Socket, SocketEvents {
   // ── what comes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   frame(sealed: Uint8Array): void {
-    // Nothing follows the word that ends a connection.
-    if (this.#state === 'ended') this.#socket.terminate();
     if (this.#state !== 'open') return;
     const frame = this.#in.open(sealed);
     if (frame === null) {
