@@ -44,8 +44,18 @@ describe('neighbours', () => {
       nowMs += 10;
       expect(some.untie('a', false, nowMs)).toBe(true);
       expect([some.isDue('a', nowMs + pauseMs - 1), some.isDue('a', nowMs + pauseMs)]).toEqual([false, true]);
-      expect([some.isPaused('a', nowMs + pauseMs - 1), some.isPaused('a', nowMs + pauseMs)]).toEqual([true, false]);
       nowMs += pauseMs;
+    }
+  });
+
+  test('a probe dials at once after the first that did not last, and after a second from then on', () => {
+    const some = neighbours(2);
+    for (let times = 0; times < 6; times++) {
+      const nowMs = 100_000 * times;
+      some.tie('a', 1, nowMs);
+      some.untie('a', false, nowMs);
+      const isPaused = times > 0;
+      expect([some.isPaused('a', nowMs + 999), some.isPaused('a', nowMs + 1000)]).toEqual([isPaused, false]);
     }
   });
 

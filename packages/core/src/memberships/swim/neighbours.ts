@@ -10,6 +10,8 @@
  *     where there is no room.
  *  2. Who cannot be dialled is tried ever more seldom, and so is who can be and whose connections do not last: only one that
  *     lasted `USEFUL_MS` starts the pauses anew.
+ *  3. A probe dials in spite of these pauses, since a pause longer than the timeout of a suspicion would declare the living dead.
+ *     From the second connection on that did not last, it waits for `FIRST_MS`.
  *
  * Source: ADR 10. Random graphs for membership: Ganesh, Kermarrec, Massoulié, "Peer-to-Peer Membership Management for
  * Gossip-Based Protocols", 2003; Jelasity et al., "Gossip-based Peer Sampling", 2007.
@@ -26,8 +28,8 @@ export interface Tie {
 interface Failure {
   readonly times: number;
   readonly untilMs: number;
-  /** Whether it was a connection that did not last, and not a dial in vain. */
-  readonly wasShort: boolean;
+  /** Until when not even a probe dials. */
+  readonly pausedUntilMs: number;
 }
 
 /** How long a connection that nobody chose is kept at least, in milliseconds: what it was made for is over by then. */
@@ -101,7 +103,7 @@ export class Neighbours {
     if (tie === undefined) return false;
     this.ties.delete(name);
     if (nowMs - tie.sinceMs >= USEFUL_MS) this.forgive(name);
-    else if (!released) this.failed(name, nowMs, true);
+    else if (!released) this.#ended(name, nowMs);
     return true;
   }
 
@@ -110,22 +112,21 @@ export class Neighbours {
     return nowMs >= (this.#failures.get(name)?.untilMs ?? 0);
   }
 
-  /** Whether its last connection ended so soon that not even a probe dials it by now. */
+  /** Whether its last connections ended so soon that not even a probe dials it by now. */
   isPaused(name: string, nowMs: number): boolean {
-    return this.#failures.get(name)?.wasShort === true && !this.isDue(name, nowMs);
+    return nowMs < (this.#failures.get(name)?.pausedUntilMs ?? 0);
   }
 
   /** Leaves it to the other side to dial, for a while. @returns false where that has been done */
   putOff(name: string, untilMs: number): boolean {
     if (this.#failures.has(name)) return false;
-    this.#failures.set(name, { times: 0, untilMs, wasShort: false });
+    this.#failures.set(name, { times: 0, untilMs, pausedUntilMs: 0 });
     return true;
   }
 
-  failed(name: string, nowMs: number, wasShort: boolean = false): void {
-    const times = this.#failures.get(name)?.times ?? 0;
-    const untilMs = nowMs + Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(times, 30));
-    this.#failures.set(name, { times: times + 1, untilMs, wasShort });
+  /** A dial was in vain. */
+  failed(name: string, nowMs: number): void {
+    this.#fail(name, nowMs, 0);
   }
 
   /** It is gone, or another, or was connected for a while. */
@@ -161,5 +162,17 @@ export class Neighbours {
   /** Ours that nobody chose so far. */
   *spare(): IterableIterator<string> {
     for (const [name, { ours }] of this.ties) if (ours && !this.#chosen.has(name)) yield name;
+  }
+
+  /** A connection did not last. */
+  #ended(name: string, nowMs: number): void {
+    const isFirst = (this.#failures.get(name)?.times ?? 0) === 0;
+    this.#fail(name, nowMs, isFirst ? 0 : nowMs + FIRST_MS);
+  }
+
+  #fail(name: string, nowMs: number, pausedUntilMs: number): void {
+    const times = this.#failures.get(name)?.times ?? 0;
+    const untilMs = nowMs + Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(times, 30));
+    this.#failures.set(name, { times: times + 1, untilMs, pausedUntilMs });
   }
 }
