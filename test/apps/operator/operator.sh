@@ -18,9 +18,10 @@ wait_for() {
   done
 }
 
-said() { grep -qE "$2" "$1"; }
+# The shell makes the files of what it starts in the background: one may not be there yet.
+said() { grep -qsE "$2" "$1"; }
 said_by_all() { for name in a b c; do said "$name.$1" "$2" || return 1; done; }
-times() { [ "$(grep -cE "$2" "$1" || true)" = "$3" ]; }
+times() { [ "$(grep -csE "$2" "$1" || true)" = "$3" ]; }
 rotated_by_all() { for name in a b c; do times "$name.err" '^keys were read again' "$1" || return 1; done; }
 
 # Starts an agent: its name, its key file, and what else it takes. Lines for it go into the pipe NAME.in.
@@ -91,7 +92,7 @@ wait_for 'the removal everywhere' said_by_all out '"event":"removed".*"id":"dark
 echo 'rotated; removed at c, gone at a b c'
 
 # A command for one write: it ends once another node has it, and with an error where nobody does.
-echo '{"id": "once", "value": 1}' | grapevine agent --name e --gossip flags --key-file keys --join "$url" --exit-on-end >e.out
+echo '{"id": "once", "value": 1}' | grapevine agent --name e --gossip flags --key-file keys --join "$url" --exit-on-end >e.out 2>e.err
 wait_for 'the write of a command' said_by_all out '"id":"once"'
 echo 'written by a command that ends: read at a b c'
 if echo '{"id": "lost", "value": 1}' | grapevine agent --name f --gossip flags --key-file other-keys --join "$url" \
