@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
@@ -27,5 +29,26 @@ describe('an aged map', () => {
         }
       }),
     );
+  });
+
+  test('keeps nothing of what was deleted, though nobody asks for the oldest', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const window = 10;
+    const aged = new AgedMap<number, object>();
+    aged.set(0, {});
+    expect(aged.oldest).toBe(0);
+    const values: WeakRef<object>[] = [];
+    for (let key = 1; key <= 5000; key++) {
+      const value = { key };
+      values.push(new WeakRef(value));
+      aged.set(key, value);
+      aged.delete(key - window);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    const kept = values.filter((value) => value.deref() !== undefined).length;
+    expect(aged.size).toBe(window);
+    expect(kept).toBeLessThanOrEqual(4 * window);
   });
 });
