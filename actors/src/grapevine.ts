@@ -144,7 +144,7 @@ export function spawnGossip(node: Ref<NodeMessage>, options: GossipOptions = {})
   const holding = new Holding({
     node: host.options.name,
     channel: host.newChannel(),
-    epoch: newEpoch(clock()),
+    epoch: newEpoch(clock(), random),
     options: resolved,
     maxDriftMs,
     forgetAfterMs: forgetAfter,

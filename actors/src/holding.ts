@@ -117,7 +117,8 @@ export class Holding implements Party {
     this.refusals = new Refusals(details.clock);
     const { maxUpdateBytes, maxIds, maxBytes, maxOrigins } = options;
     const limits = { maxUpdateBytes, maxIds, maxBytes, maxOrigins };
-    this.replica = new Replica({ name: node, epoch, maxDriftMs, forgetAfterMs, ...limits });
+    const { random } = this;
+    this.replica = new Replica({ name: node, epoch, random, maxDriftMs, forgetAfterMs, ...limits });
     this.clock = watched(details.clock, this.replica);
     this.subscriptions = new Subscriptions(this.replica, options.name);
     this.outbox = new Outbox(details, (name) => this.peers.get(name)?.session);

@@ -9,7 +9,7 @@
  * Source: docs/architecture.md.
  */
 
-import type { Member, MemberStatus, Meta, Origin, Replica } from '@grapevine/core';
+import { below, epochAt, type Member, type MemberStatus, type Meta, type Origin, type Random } from '@grapevine/core';
 import type { ResolvedSecurity } from '@grapevine/transport';
 import { Encoder } from '@grapevine/wire';
 
@@ -48,9 +48,9 @@ export function noteEpoch(epoch: number): void {
   lastEpoch = Math.max(lastEpoch, epoch);
 }
 
-/** An epoch higher than any that this process gave. */
-export function newEpoch(nowMs: number): Replica['origin']['epoch'] {
-  lastEpoch = Math.max(nowMs, lastEpoch + 1);
+/** An epoch higher than any that this process gave, and by chance another than any other process gives now. */
+export function newEpoch(nowMs: number, random: Random): number {
+  lastEpoch = Math.max(epochAt(nowMs, random), lastEpoch + 1);
   return lastEpoch;
 }
 
@@ -111,7 +111,7 @@ export class Node {
   constructor(options: ResolvedNodeOptions) {
     this.options = options;
     this.security = options.security;
-    this.epoch = newEpoch(options.clock());
+    this.epoch = newEpoch(options.clock(), options.random);
     const { stateFile, cluster, name, logger, maxUpdatesPerSecond, maxBytesPerSecond } = options;
     this.allowances = new Allowances({ updatesPerSecond: maxUpdatesPerSecond, bytesPerSecond: maxBytesPerSecond });
     const { clock, membership } = options;
@@ -139,8 +139,9 @@ export class Node {
 
   /** Takes a higher epoch than this one, which a later life had: another than a second node that hears the same would. */
   outlive(epoch: number): void {
-    noteEpoch(epoch + Math.floor(this.options.random() * EPOCH_LEAP));
-    this.epoch = newEpoch(this.options.clock());
+    const { clock, random } = this.options;
+    noteEpoch(epoch + below(random, EPOCH_LEAP));
+    this.epoch = newEpoch(clock(), random);
   }
 
   /** A number for a channel; 0 is the membership's. */

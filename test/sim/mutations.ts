@@ -426,7 +426,13 @@ export const mutations: readonly Mutation[] = [
     'this.#awakeMs !== undefined && nowMs - this.#awakeMs > this.forgetAfterMs',
     'this.#awakeMs !== undefined && nowMs - this.#awakeMs > Infinity',
   ),
-  one('9', 'rejoin under the former epoch', replica, 'this.adoptEpoch(Math.max(nowMs, this.#origin.epoch + 1));', ''),
+  one(
+    '9',
+    'rejoin under the former epoch',
+    replica,
+    'this.adoptEpoch(Math.max(epochAt(nowMs, this.#random), this.#origin.epoch + 1));',
+    '',
+  ),
   one(
     '9',
     'rejoin with what it knew',

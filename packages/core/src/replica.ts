@@ -16,7 +16,8 @@ import { Context, type Dots, type OriginDots, type Seen } from './context.ts';
 import { GossipError } from './errors.ts';
 import { Clock, type Stamp, stampAt, wallOf } from './hlc.ts';
 import { hasNumber } from './intervals.ts';
-import { Origin } from './origin.ts';
+import { epochAt, Origin } from './origin.ts';
+import type { Random } from './random.ts';
 import { dotsOf } from './protocols/dots.ts';
 import { type Lack, Refusals } from './refusals.ts';
 import { HeldBack } from './replica/held-back.ts';
@@ -32,8 +33,10 @@ const SAID_TOO_LARGE = 16;
 
 export interface ReplicaOptions {
   readonly name: string;
-  /** Higher than any former epoch of this name: usually the wall clock at creation, in milliseconds. */
+  /** Higher than any former epoch of this name, and of no other store: `epochAt` of its creation. */
   readonly epoch: number;
+  /** For the epoch of a replica that rejoins empty. @default no chance */
+  readonly random?: Random;
   /** @default 60000 */
   readonly maxDriftMs: number;
   /** @default 1048576 */
@@ -67,6 +70,7 @@ export class Replica {
   readonly maxIds: number;
   readonly maxBytes: number;
   readonly maxOrigins: number;
+  readonly #random: Random;
   readonly store: Store = new Store();
   readonly context: Context = new Context();
   readonly clock: Clock = new Clock();
@@ -112,6 +116,7 @@ export class Replica {
     this.maxIds = options.maxIds ?? Infinity;
     this.maxBytes = options.maxBytes ?? Infinity;
     this.maxOrigins = options.maxOrigins ?? Infinity;
+    this.#random = options.random ?? ((): number => 0);
     this.#room = new Room(this.store, this.context, this);
     this.#heldBack = new HeldBack(options.maxDriftMs);
     this.#origin = new Origin(options.name, options.epoch);
@@ -548,7 +553,7 @@ export class Replica {
     this.#heldBack.clear();
     this.#fresh = [];
     this.#lives.clear();
-    this.adoptEpoch(Math.max(nowMs, this.#origin.epoch + 1));
+    this.adoptEpoch(Math.max(epochAt(nowMs, this.#random), this.#origin.epoch + 1));
     for (const { id, value, expiresAt } of kept) this.#write(id, value, expiresAt, nowMs);
   }
 

@@ -13,6 +13,7 @@ import {
   below,
   type Bytes,
   type Effects,
+  epochAt,
   type GossipError,
   type Machine,
   type Membership,
@@ -49,6 +50,8 @@ export interface NodeNature {
   readonly dialsOnly: boolean;
   /** Who is there beside it, connected or not; `null`: its membership says so, or nobody does. */
   readonly view: ReadonlySet<string> | null;
+  /** The chance in its epochs. */
+  readonly epochs: Random;
 }
 
 export function nameOf(index: number): string {
@@ -94,7 +97,6 @@ export class SimNode implements Effects, ResidentNode {
   /** What waits for a stopped process; `null`: it runs. */
   #waiting: (() => void)[] | null = null;
   #forgotten: Origin[] = [];
-  #epochs = 0;
 
   constructor(
     world: Surroundings & Places,
@@ -129,6 +131,10 @@ export class SimNode implements Effects, ResidentNode {
   /** This node's own clock: wall-clock milliseconds. */
   get nowMs(): number {
     return START_MS + this.world.nowMs + this.skewMs;
+  }
+
+  newEpoch(): number {
+    return epochAt(this.nowMs, this.nature.epochs);
   }
 
   /** Whether something has arrived that its machine has not been given yet. */
@@ -409,11 +415,10 @@ export class SimNode implements Effects, ResidentNode {
 
   #newReplica(): void {
     const { world } = this;
-    // A clock that was set back gives a lower epoch, and its peers correct it; the very same millisecond twice it may not
-    // give, as no process starts twice in one.
-    const epoch = this.nowMs + this.#epochs++;
-    const { maxUpdateBytes } = this.nature;
-    const replica = new Replica({ name: this.name, epoch, ...world.replicaOptions, maxUpdateBytes });
+    // A clock that was set back gives a lower epoch, and its peers correct it.
+    const epoch = this.newEpoch();
+    const { maxUpdateBytes, epochs: random } = this.nature;
+    const replica = new Replica({ name: this.name, epoch, random, ...world.replicaOptions, maxUpdateBytes });
     replica.observed = true;
     this.replica = replica;
     this.#forgotten = [];

@@ -89,7 +89,8 @@ export class World implements Surroundings, Places {
         random: stream(seed, 9, index),
       };
       const view = hubs < options.nodes ? namesBeside(index, options.nodes) : null;
-      const nature = { skewMs, gatherMs, maxUpdateBytes, habit, dialsOnly: index >= hubs, view };
+      const epochs = stream(seed, 12, index);
+      const nature = { skewMs, gatherMs, maxUpdateBytes, habit, dialsOnly: index >= hubs, view, epochs };
       return new SimNode(this, index, nature, random, residing);
     });
     this.links = edges.map(([a, b], index) => {

@@ -34,8 +34,8 @@ export interface ResidenceDetails {
 
 /** The node, as its residence needs it. */
 export interface ResidentNode extends Dialling {
-  /** Its own clock: wall-clock milliseconds. */
-  readonly nowMs: number;
+  /** By its own clock, and by chance. */
+  newEpoch(): number;
   say(to: readonly string[], message: Message): void;
   viewChanged(roster: readonly MemberStatus[], names: ReadonlySet<string>, beyond: number): void;
   /** All that it runs is started anew; its replica lives on. */
@@ -48,7 +48,8 @@ export interface ResidentNode extends Dialling {
 /** As the actors leap where others remember a later life. */
 const EPOCH_LEAP = 2 ** 20;
 
-const MOST_BEHIND_MS = 8000;
+/** Eight seconds. */
+const MOST_BEHIND = 8000 * 4096;
 
 /** Where the node of this name lives after so many moves. */
 export function urlOf(name: string, moves: number): string {
@@ -92,7 +93,7 @@ export class Residence {
     }
     this.#beganMs = world.nowMs;
     const isBehind = this.#lives > 1 && chance(random, nature.behind);
-    this.epoch = isBehind ? this.epoch - 1 - below(random, MOST_BEHIND_MS) : node.nowMs + this.#lives;
+    this.epoch = isBehind ? this.epoch - 1 - below(random, MOST_BEHIND) : node.newEpoch();
     this.roster = [];
     this.names = new Set();
     this.beyond = 0;
@@ -181,7 +182,7 @@ export class Residence {
     node.note('outlives a later life of its name');
     this.end();
     for (const end of [...node.ends.values(), ...node.reserved]) end.close();
-    this.epoch = Math.max(node.nowMs, epoch + 1 + below(random, EPOCH_LEAP));
+    this.epoch = Math.max(node.newEpoch(), epoch + 1 + below(random, EPOCH_LEAP));
     this.#listen();
     this.#track();
     node.renew();
