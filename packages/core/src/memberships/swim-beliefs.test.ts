@@ -17,6 +17,17 @@ describe('what members believe', () => {
     expect(scene.pass(20).statusOf('b')).toMatchObject({ name: 'b', meta: {} });
   });
 
+  test('who is suspected before it has told of itself stays published until its time is over', () => {
+    const scene = aMachine().connect('b').pass(1100);
+    scene.answering.delete('b');
+    scene.passUntil(() => scene.stateOf('b') === 'suspect');
+    const published = scene.views.length;
+    scene.passUntil(() => scene.stateOf('b') === 'down');
+    const before = scene.views.slice(published - 1).filter((view) => !view.some(({ state }) => state === 'down'));
+    expect(before.map((view) => view.map(({ name }) => name))).toEqual(before.map(() => ['b']));
+    expect(before.length).toBeGreaterThan(0);
+  });
+
   test('down is hearsay where all is compared: the accused may refute before it is believed', () => {
     // Whoever was cut off believes all on the other side of the cut to be down.
     const scene = connectedTo('b', 'c').hear('b', [SYNC, [aRecord('c', DOWN)], false]);

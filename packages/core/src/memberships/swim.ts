@@ -397,8 +397,9 @@ class SwimMachine implements MembershipMachine {
   #introduced({ nowMs, awakeMs }: Clocks): Status[] {
     this.#introductionMs = Infinity;
     return this.#knowledge.roster.statuses().filter((status) => {
+      // A suspect is published already, or is news itself: its time counts from the suspicion on.
       const waitMs = status.sinceMs + INTRODUCTION_MS - nowMs;
-      if (status.incarnation > 0 || waitMs <= 0) return true;
+      if (status.incarnation > 0 || status.state !== 'alive' || waitMs <= 0) return true;
       this.#introductionMs = Math.min(this.#introductionMs, awakeMs + waitMs);
       return false;
     });
