@@ -514,6 +514,7 @@ describe('own writes', () => {
       write((replyTo) => add('a', 2, { replyTo })),
     ]);
     expect(replies.map((reply) => reply.ok && reply.versions[0]?.sequence)).toEqual([1, 2, 3]);
+    await until(() => audience.changes.length === 3);
     expect(audience.changes.map(({ type, value }) => [type, value])).toEqual([
       ['update', 1],
       ['removed', undefined],
