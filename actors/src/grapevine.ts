@@ -9,7 +9,7 @@
  * Source: docs/architecture.md.
  */
 
-import { GossipError, type Member, throwViolations } from '@grapevine/core';
+import { GossipError, type Member } from '@grapevine/core';
 
 import { gossipSpec } from './gossip.ts';
 import { Holding } from './holding.ts';
@@ -22,13 +22,13 @@ import { deadlineOf, type LeaveOptions, type LeaveReport } from './leave-report.
 import { checkReport, deliver, reportOf, undeliveredError } from './leaving.ts';
 import { trackerParty, trackerSpec } from './membership.ts';
 import type { TrackerMessage } from './membership-messages.ts';
-import type { GossipMessage, NodeMessage } from './messages.ts';
+import type { GossipMessage, NodeMessage, WhenJoined } from './messages.ts';
 import { newEpoch, noteEpoch, Node } from './node.ts';
 import { type GossipOptions, type NodeOptions, resolveGossipOptions, resolveNodeOptions } from './options.ts';
 import { membershipParty } from './party.ts';
 import { quiet } from './quiet.ts';
 import { transportSpec } from './transport.ts';
-import { waitFor } from './waiting.ts';
+import { timeoutOf, waitFor, type WaitingOptions } from './waiting.ts';
 import { time } from './kernel/time.ts';
 
 /** The nodes and holdings behind references: they are read where no message can wait. */
@@ -105,6 +105,9 @@ function receive(node: Node, self: Ref<NodeMessage>, message: NodeMessage): void
     case 'renew-tls':
       if (node.transportRef !== null) tell(node.transportRef, message);
       return;
+    case 'when-joined':
+      if (typeof message.replyTo !== 'object') break;
+      return answerJoined(self, message);
     case 'leave':
       void leaveGrapevine(self, { deadlineMs: message.deadlineMs }).then((report) => {
         if (message.replyTo !== undefined) tell(message.replyTo, report);
@@ -112,8 +115,15 @@ function receive(node: Node, self: Ref<NodeMessage>, message: NodeMessage): void
       return;
     default:
       message satisfies never;
-      node.options.logger.warn({ node: node.options.name }, 'a node was sent something that is no message to it');
   }
+  node.options.logger.warn({ node: node.options.name }, 'a node was sent something that is no message to it');
+}
+
+function answerJoined(self: Ref<NodeMessage>, { timeoutMs, replyTo }: WhenJoined): void {
+  joined(self, { timeoutMs }).then(
+    (members) => tell(replyTo, { ok: true, members }),
+    (error: GossipError) => tell(replyTo, { ok: false, error }),
+  );
 }
 
 /**
@@ -157,6 +167,7 @@ export function spawnGossip(node: Ref<NodeMessage>, options: GossipOptions = {})
     arrival: host.arrival,
   });
   hosts.set(holding, host);
+  holding.synced = (timeoutMs) => untilSynced(holding, host, timeoutMs);
   const place = `gossip ${name}`;
   const supervisor = spawnChild(
     node,
@@ -259,12 +270,6 @@ function warnOfUndelivered({ options, arrival }: Node, report: LeaveReport, what
   options.logger.warn({ err: error, node: options.name }, error.message);
 }
 
-export interface WaitingOptions {
-  /** The longest wait, in milliseconds; Infinity waits for ever. @default 10000 */
-  readonly timeoutMs?: number | undefined;
-}
-
-const WAITING_MS = 10_000;
 /** Peers that all run another protocol are taken for all there are after so long, in milliseconds. */
 const MISMATCH_MS = 500;
 
@@ -313,9 +318,10 @@ function lateJoin({ options, arrival }: Node, timeoutMs: number): GossipError {
  *   ACTOR_GONE when the instance stops before. The instance goes on trying in the other cases
  */
 export async function synced(gossip: Ref<GossipMessage>, options: WaitingOptions = {}): Promise<void> {
-  const holding = holdingOf(gossip);
-  const host = hosts.get(holding) as Node;
-  const timeoutMs = timeoutOf(options);
+  await holdingOf(gossip).synced(timeoutOf(options));
+}
+
+async function untilSynced(holding: Holding, host: Node, timeoutMs: number): Promise<void> {
   let refusedMs = Infinity;
   await waitFor<true>({
     timeoutMs,
@@ -323,7 +329,7 @@ export async function synced(gossip: Ref<GossipMessage>, options: WaitingOptions
     look: () => {
       const { state } = host.arrival;
       if (holding.isSynced) return { value: true };
-      if (isGone(gossip)) return { error: gone(`'${holding.instance}' of '${host.options.name}' has stopped.`) };
+      if (isGone(holding.ref)) return { error: gone(`'${holding.instance}' of '${host.options.name}' has stopped.`) };
       if (state === 'alone' && host.hasListened) return { value: true };
       if (typeof state !== 'string') return { error: state };
       const error = isRefusedByAll(host, holding) ? holding.refusals.latest : undefined;
@@ -355,15 +361,6 @@ function lateSync({ options, arrival }: Node, { instance, peers, refusals }: Hol
     `'${instance}' of '${options.name}' does not hold what its peers hold after ${timeoutMs} ms: ${why}. It goes on trying.`,
     { context: { node: options.name, gossip: instance, timeoutMs }, ...(cause === undefined ? {} : { cause }) },
   );
-}
-
-/** @throws GossipError OPTIONS_INVALID */
-function timeoutOf({ timeoutMs = WAITING_MS }: WaitingOptions): number {
-  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
-    throwViolations([
-      { path: 'timeoutMs', problem: `must be milliseconds from 0 on, or Infinity, not ${String(timeoutMs)}` },
-    ]);
-  return timeoutMs;
 }
 
 /** The node behind a reference. @throws GossipError ACTOR_GONE when it is none of a node's */

@@ -93,6 +93,8 @@ export class Holding implements Party {
   readonly refusals: Refusals;
   /** Whether this instance has once held all that a peer had; with a protocol that never compares, whether it has met one. */
   isSynced: boolean = false;
+  /** Settles as `synced` does. */
+  synced: (timeoutMs: number) => Promise<void> = () => Promise.resolve();
   /** How many own writes no connected peer is known to have; `undefined` where the protocol cannot tell. */
   undelivered: () => number | undefined = () => undefined;
   deadLetters: number = 0;

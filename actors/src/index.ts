@@ -56,7 +56,6 @@ export {
   spawnGrapevine,
   stopGossip,
   synced,
-  type WaitingOptions,
 } from './grapevine.ts';
 export type { LeaveOptions, LeaveReport } from './leave-report.ts';
 export type { Refusal } from './refusals.ts';
@@ -73,6 +72,7 @@ export {
   describe,
   type DescribeReply,
   type GossipMessage,
+  type JoinedReply,
   leave,
   type NodeMessage,
   remove,
@@ -85,8 +85,13 @@ export {
   type SecurityReply,
   subscribe,
   type Subscribe,
+  type SyncedReply,
   unsubscribe,
   type Unsubscribe,
+  whenJoined,
+  type WhenJoined,
+  whenSynced,
+  type WhenSynced,
   type WriteReply,
 } from './messages.ts';
 export { type Observation, observeMembers, type ObserveOptions } from './observe.ts';
@@ -95,6 +100,7 @@ export type { Stored } from './received.ts';
 export { swim, type SwimOptions } from './swim.ts';
 export type { NodeTotals } from './totals.ts';
 export type { HandlerVerdict, Kept } from './verdict.ts';
+export type { WaitingOptions } from './waiting.ts';
 export {
   type GossipStatus,
   type GossipView,

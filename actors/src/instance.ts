@@ -34,7 +34,7 @@ import { Judgement } from './judgement.ts';
 import { tell } from './kernel/actor.ts';
 import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
 import type { Cancel } from './kernel/clock.ts';
-import { type Add, type AddMany, checkId, type Remove, type Write } from './messages.ts';
+import { type Add, type AddMany, checkId, type Remove, type WhenSynced, type Write } from './messages.ts';
 import { notSent } from './outbox.ts';
 import { OwnWrite } from './own-write.ts';
 import type { Inbound, PeerArrived, PeerGone } from './party.ts';
@@ -130,6 +130,8 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
         return this.#holding.subscriptions.add(message.subscriber);
       case 'unsubscribe':
         return this.#holding.subscriptions.delete(message.subscriber);
+      case 'when-synced':
+        return this.#answerSynced(message);
       case 'peer-arrived':
         return this.#arrived(message);
       case 'peer-gone':
@@ -171,6 +173,14 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
         message satisfies never;
         this.#strange();
     }
+  }
+
+  #answerSynced({ timeoutMs, replyTo }: WhenSynced): void {
+    if (typeof replyTo !== 'object') return this.#strange();
+    this.#holding.synced(timeoutMs).then(
+      () => tell(replyTo, { ok: true }),
+      (error: GossipError) => tell(replyTo, { ok: false, error }),
+    );
   }
 
   #strange(): void {

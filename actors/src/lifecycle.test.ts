@@ -6,12 +6,24 @@ import { start, stop } from 'nact';
 
 import type { NodeEvent } from './events.ts';
 import { joined, leaveGrapevine, spawnGossip, spawnGrapevine, stopGossip, synced } from './grapevine.ts';
-import { spawnChild, stopTree, tell } from './kernel/actor.ts';
+import { isGone, spawnChild, stopTree, tell } from './kernel/actor.ts';
 import { ask } from './kernel/ask.ts';
 import type { Ref } from './kernel/nact.ts';
 import { until } from './kernel/testing/event-loop.ts';
 import type { LeaveReport } from './leave-report.ts';
-import { add, addMany, type GossipMessage, leave, type NodeMessage, subscribe, type WriteReply } from './messages.ts';
+import {
+  add,
+  addMany,
+  type GossipMessage,
+  type JoinedReply,
+  leave,
+  type NodeMessage,
+  subscribe,
+  type SyncedReply,
+  whenJoined,
+  whenSynced,
+  type WriteReply,
+} from './messages.ts';
 import { Cluster } from './testing/cluster.ts';
 import { gossipView, nodeView } from './views.ts';
 
@@ -32,7 +44,17 @@ const nobody = { membership: staticMembership() };
 const dialling = (name: string): { membership: ReturnType<typeof staticMembership> } => ({
   membership: staticMembership({ peers: [`memory://${name}`] }),
 });
+/** Longer than a wait that it asks for may take. */
+const slowly = { timeoutMs: 5000 };
 const none: LeaveReport = { undelivered: 0, gossips: {}, unknown: [] };
+
+function codeOf(read: () => unknown): unknown {
+  try {
+    return read();
+  } catch (error) {
+    return (error as GossipError).code;
+  }
+}
 
 function many(gossip: Ref<GossipMessage>, count: number): void {
   tell(gossip, addMany(Array.from({ length: count }, (_, i) => [`id ${i}`, i] as const)));
@@ -180,7 +202,7 @@ describe('a node that leaves', () => {
     const gossip = spawnGossip(alone, { name: 'flags' });
     await ask(gossip, (replyTo) => add('x', 1, { replyTo }), { timeoutMs: 1000 });
     stop(own);
-    await until(() => nodeView(alone).stopped && nodeView(alone).gossips.length === 0);
+    await until(() => nodeView(alone).stopped && isGone(gossip));
     expect(await leaveGrapevine(alone)).toEqual({ undelivered: 1, gossips: { flags: 1 }, unknown: [] });
   });
 
@@ -302,6 +324,21 @@ describe('joined', () => {
     expect(await joined(two)).toMatchObject([{ name: 'one' }]);
   });
 
+  test('as a message tells an actor who is there, or why not', async () => {
+    const one = cluster.node('one', nobody);
+    const two = cluster.node('two');
+    expect(await ask(two, (replyTo: Ref<JoinedReply>) => whenJoined({ replyTo }), slowly)).toMatchObject({
+      ok: true,
+      members: [{ name: 'one' }],
+    });
+    expect(await ask(one, (replyTo: Ref<JoinedReply>) => whenJoined({ replyTo }), slowly)).toMatchObject({ ok: true });
+    const alone = cluster.node('three', dialling('nobody'));
+    expect(
+      await ask(alone, (replyTo: Ref<JoinedReply>) => whenJoined({ replyTo, timeoutMs: 50 }), slowly),
+    ).toMatchObject({ ok: false, error: { code: 'JOIN_TIMEOUT' } });
+    expect(() => whenJoined({ replyTo: one as never, timeoutMs: -1 })).toThrow(GossipError);
+  });
+
   test('fails with ACTOR_GONE where the node stops before', async () => {
     const two = cluster.node('two', dialling('one'));
     const waiting = joined(two);
@@ -320,6 +357,18 @@ describe('synced', () => {
     await synced(after);
     expect(gossipView(after).size).toBe(20_000);
     expect(gossipView(after).status().synced).toBe(true);
+  });
+
+  test('as a message tells an actor that what was there before is here, or why not', async () => {
+    many(spawnGossip(cluster.node('one', nobody)), 100);
+    const two = cluster.node('two');
+    const [after, other] = [spawnGossip(two), spawnGossip(two, { name: 'other' })];
+    expect(await ask(after, (replyTo: Ref<SyncedReply>) => whenSynced({ replyTo }), slowly)).toEqual({ ok: true });
+    expect(gossipView(after).size).toBe(100);
+    expect(
+      await ask(other, (replyTo: Ref<SyncedReply>) => whenSynced({ replyTo, timeoutMs: 50 }), slowly),
+    ).toMatchObject({ ok: false, error: { code: 'SYNC_TIMEOUT' } });
+    expect(() => whenSynced({ replyTo: after as never, timeoutMs: Number.NaN })).toThrow(GossipError);
   });
 
   test('means with rumor that a peer was met', async () => {
@@ -360,16 +409,60 @@ describe('synced', () => {
 });
 
 describe('a view', () => {
-  test('of what has stopped serves what was there at its end, and says so', async () => {
-    const node: Ref<NodeMessage> = cluster.node('one', nobody);
+  test.each([
+    ['an instance that was stopped', stopGossip],
+    ['an instance whose node has left', (_: Ref<GossipMessage>, node: Ref<NodeMessage>) => leaveGrapevine(node)],
+    ['an instance whose node was stopped', (_: Ref<GossipMessage>, node: Ref<NodeMessage>) => stopTree(node)],
+  ])('of %s says ACTOR_GONE in place of what was there', async (_what, end) => {
+    const node = cluster.node('one', nobody);
     const gossip = spawnGossip(node, { name: 'flags' });
     await ask(gossip, (replyTo) => add('x', 1, { replyTo }), { timeoutMs: 1000 });
-    const [view, whole] = [gossipView(gossip), nodeView(node)];
-    expect([view.stopped, whole.stopped]).toEqual([false, false]);
-    await leaveGrapevine(node);
-    expect([view.stopped, whole.stopped]).toEqual([true, true]);
-    expect([view.get('x'), view.size, view.status().ids, gossipView(gossip).get('x')]).toEqual([1, 1, 1, 1]);
-    expect([whole.members, whole.links, whole.gossips]).toEqual([[], [], []]);
+    const view = gossipView(gossip);
+    expect([view.stopped, view.get('x')]).toEqual([false, 1]);
+    await end(gossip, node);
+    for (const read of [
+      () => view.get('x'),
+      () => view.has('x'),
+      () => view.entry('x'),
+      () => view.entries(),
+      () => view.keys(),
+      () => view.size,
+      () => view.hidden(),
+      () => view.hash,
+      () => view.contentHash,
+      () => view.peers,
+      () => view.status(),
+      () => gossipView(gossip).get('x'),
+    ])
+      expect([String(read), codeOf(read)]).toEqual([String(read), 'ACTOR_GONE']);
+    const { name, node: host, protocol, stopped } = view;
+    expect([name, host, protocol, stopped]).toEqual(['flags', 'one', 'hybrid', true]);
+  });
+
+  test('of a node that has stopped says ACTOR_GONE in place of who was there', async () => {
+    cluster.node('one', nobody);
+    const two = cluster.node('two');
+    await joined(two);
+    const view = nodeView(two);
+    const { url, epoch } = view;
+    await leaveGrapevine(two);
+    for (const read of [
+      () => view.members,
+      () => view.roster,
+      () => view.links,
+      () => view.self,
+      () => view.joined,
+      () => view.alone,
+      () => view.refusals,
+      () => view.gossips,
+      () => view.gossip('flags'),
+      () => view.totals,
+      () => view.subscribers,
+      () => view.subscribersBehind,
+      () => nodeView(two).members,
+    ])
+      expect([String(read), codeOf(read)]).toEqual([String(read), 'ACTOR_GONE']);
+    expect([view.name, view.url, view.epoch, view.stopped]).toEqual(['two', url, epoch, true]);
   });
 
   test('of a node has the node itself, as others see it', async () => {

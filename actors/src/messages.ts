@@ -14,6 +14,7 @@ import {
   type Bytes,
   fillOptions,
   GossipError,
+  type Member,
   type Meta,
   type OptionRules,
   throwViolations,
@@ -26,6 +27,7 @@ import { encodeValue } from '@grapevine/wire';
 import type { GossipEvent, NodeEvent, Version } from './events.ts';
 import type { Ref } from './kernel/nact.ts';
 import { deadlineOf, type LeaveReport } from './leave-report.ts';
+import { timeoutOf, type WaitingOptions } from './waiting.ts';
 
 /** What became of a write: stored here, or not at all. */
 export type WriteReply =
@@ -111,11 +113,38 @@ export interface Leave {
   readonly replyTo: Ref<LeaveReport> | undefined;
 }
 
+/** Whether a node has met others, as `joined` waits for, and whom. */
+export type JoinedReply =
+  | { readonly ok: true; readonly members: readonly Member[] }
+  | { readonly ok: false; readonly error: GossipError };
+
+export interface WhenJoined {
+  readonly type: 'when-joined';
+  readonly timeoutMs: number;
+  readonly replyTo: Ref<JoinedReply>;
+}
+
+/** Whether an instance holds what its peers held, as `synced` waits for. */
+export type SyncedReply = { readonly ok: true } | { readonly ok: false; readonly error: GossipError };
+
+export interface WhenSynced {
+  readonly type: 'when-synced';
+  readonly timeoutMs: number;
+  readonly replyTo: Ref<SyncedReply>;
+}
+
 /** What users send to a gossip instance. */
-export type GossipMessage = Add | AddMany | Remove | Subscribe<GossipEvent> | Unsubscribe<GossipEvent>;
+export type GossipMessage = Add | AddMany | Remove | Subscribe<GossipEvent> | Unsubscribe<GossipEvent> | WhenSynced;
 
 /** What users send to a node. */
-export type NodeMessage = Subscribe<NodeEvent> | Unsubscribe<NodeEvent> | Describe | RotateKeys | RenewTls | Leave;
+export type NodeMessage =
+  | Subscribe<NodeEvent>
+  | Unsubscribe<NodeEvent>
+  | Describe
+  | RotateKeys
+  | RenewTls
+  | WhenJoined
+  | Leave;
 
 export interface ReplyOptions {
   /** Who is told what became of it. Without, a write that fails is only logged. @default none */
@@ -245,6 +274,32 @@ export function leave({
 }: { readonly deadlineMs?: number | undefined; readonly replyTo?: Ref<LeaveReport> | undefined } = {}): Leave {
   deadlineOf({ deadlineMs });
   return { type: 'leave', deadlineMs, replyTo };
+}
+
+/**
+ * Has a node tell an actor when it has met another member, or may be alone: `joined` as a message.
+ * @param options.timeoutMs the longest wait, in milliseconds; Infinity waits for ever. @default 10000
+ * @param options.replyTo is told once: who is there then, or the error that `joined` rejects with
+ * @throws GossipError OPTIONS_INVALID (`timeoutMs`)
+ */
+export function whenJoined({
+  replyTo,
+  ...options
+}: WaitingOptions & { readonly replyTo: Ref<JoinedReply> }): WhenJoined {
+  return { type: 'when-joined', timeoutMs: timeoutOf(options), replyTo };
+}
+
+/**
+ * Has a gossip instance tell an actor when it has once held all that a peer had: `synced` as a message.
+ * @param options.timeoutMs the longest wait, in milliseconds; Infinity waits for ever. @default 10000
+ * @param options.replyTo is told once: that it is so, or the error that `synced` rejects with
+ * @throws GossipError OPTIONS_INVALID (`timeoutMs`)
+ */
+export function whenSynced({
+  replyTo,
+  ...options
+}: WaitingOptions & { readonly replyTo: Ref<SyncedReply> }): WhenSynced {
+  return { type: 'when-synced', timeoutMs: timeoutOf(options), replyTo };
 }
 
 /** @throws GossipError ID_INVALID */

@@ -3,11 +3,13 @@
  *
  * Invariants
  *  1. Reading changes nothing, and sees what the last finished turn left.
+ *  2. What has stopped is not read: what it held at its end may be wrong by now. Only what it was called is told, and that it
+ *     has stopped.
  *
  * Source: docs/architecture.md.
  */
 
-import { type Member, type MemberStatus, type Sum, type Update, visible } from '@grapevine/core';
+import { GossipError, type Member, type MemberStatus, type Sum, visible } from '@grapevine/core';
 import type { SessionCounters } from '@grapevine/transport';
 import { decodeValue } from '@grapevine/wire';
 
@@ -17,10 +19,14 @@ import type { HandlerState, Holding } from './holding.ts';
 import { isGone, statsOf } from './kernel/actor.ts';
 import type { Ref } from './kernel/nact.ts';
 import type { GossipMessage, NodeMessage } from './messages.ts';
+import type { Node } from './node.ts';
 import type { Refusal } from './refusals.ts';
 import type { NodeTotals } from './totals.ts';
 
-/** What readers of an instance see here. */
+/**
+ * What readers of an instance see here. Once the instance has stopped, everything but `name`, `node`, `protocol` and `stopped`
+ * throws GossipError ACTOR_GONE.
+ */
 export interface GossipView {
   readonly name: string;
   readonly node: string;
@@ -42,7 +48,7 @@ export interface GossipView {
   readonly contentHash: string;
   /** Whom it gossips with now. */
   readonly peers: readonly string[];
-  /** Whether the instance has stopped: what is read is what it held then, and nothing changes it any more. */
+  /** Whether the instance has stopped, with its node or by itself. */
   readonly stopped: boolean;
   status(): GossipStatus;
 }
@@ -95,7 +101,9 @@ export interface GossipStatus {
   readonly hash: string;
 }
 
-/** A node, as it is; once it has stopped, as it was at its end, with no instances and no links. */
+/**
+ * A node, as it is. Once it has stopped, everything but `name`, `epoch`, `url` and `stopped` throws GossipError ACTOR_GONE.
+ */
 export interface NodeView {
   readonly name: string;
   readonly epoch: number;
@@ -171,38 +179,44 @@ class HoldingView implements GossipView {
     return this.#holding.protocol;
   }
 
+  get stopped(): boolean {
+    return isGone(this.#holding.ref);
+  }
+
+  /** @throws GossipError ACTOR_GONE */
+  get #live(): Holding {
+    if (!this.stopped) return this.#holding;
+    throw goneView(`The gossip instance '${this.name}' of the node '${this.node}'`);
+  }
+
   get(id: string): unknown {
-    const bytes = this.#holding.replica.get(id);
+    const bytes = this.#live.replica.get(id);
     return bytes === undefined ? undefined : decodeValue(bytes);
   }
 
   has(id: string): boolean {
-    return this.#holding.replica.get(id) !== undefined;
+    return this.#live.replica.get(id) !== undefined;
   }
 
   entry(id: string): Entry | undefined {
-    const update = this.#holding.replica.store.get(id);
+    const update = this.#live.replica.store.get(id);
     return update === undefined || visible(update) === undefined ? undefined : new Entry(update);
   }
 
-  *entries(): IterableIterator<Entry> {
-    for (const update of this.#visible()) yield new Entry(update);
+  entries(): IterableIterator<Entry> {
+    return mapped(this.#live.replica.visible(), (update) => new Entry(update));
   }
 
-  *keys(): IterableIterator<string> {
-    for (const { id } of this.#visible()) yield id;
-  }
-
-  #visible(): IterableIterator<Update> {
-    return this.#holding.replica.visible();
+  keys(): IterableIterator<string> {
+    return mapped(this.#live.replica.visible(), ({ id }) => id);
   }
 
   get size(): number {
-    return this.#holding.replica.store.visibleCount;
+    return this.#live.replica.store.visibleCount;
   }
 
   hidden({ limit = 100 }: HiddenOptions = {}): HiddenUpdate[] {
-    const { replica, errors } = this.#holding;
+    const { replica, errors } = this.#live;
     const listed: HiddenUpdate[] = [];
     for (const update of replica.store.hidden) {
       if (listed.length >= limit) break;
@@ -212,23 +226,19 @@ class HoldingView implements GossipView {
   }
 
   get hash(): string {
-    return hexOf(this.#holding.replica.context.sum) + this.contentHash;
+    return hexOf(this.#live.replica.context.sum) + this.contentHash;
   }
 
   get contentHash(): string {
-    return hexOf(this.#holding.replica.store.liveSum(0));
+    return hexOf(this.#live.replica.store.liveSum(0));
   }
 
   get peers(): readonly string[] {
-    return [...this.#holding.peers.keys()];
-  }
-
-  get stopped(): boolean {
-    return isGone(this.#holding.ref);
+    return [...this.#live.peers.keys()];
   }
 
   status(): GossipStatus {
-    const holding = this.#holding;
+    const holding = this.#live;
     const { replica, ref, pressure, peers, subscriptions, outbox, deadLetters, received, written } = holding;
     const { queued = 0, dropped = 0, restarts = 0 } = statsOf(ref) ?? {};
     return {
@@ -259,62 +269,107 @@ class HoldingView implements GossipView {
   }
 }
 
+function* mapped<From, To>(updates: Iterable<From>, map: (from: From) => To): IterableIterator<To> {
+  for (const update of updates) yield map(update);
+}
+
 /** @throws GossipError ACTOR_GONE when it is no node */
 export function nodeView(ref: Ref<NodeMessage>): NodeView {
-  const node = nodeOf(ref);
-  return {
-    name: node.options.name,
-    get epoch() {
-      return node.epoch;
-    },
-    get url() {
-      return node.url;
-    },
-    get stopped() {
-      return isGone(ref);
-    },
-    get joined() {
-      const { state } = node.arrival;
-      return state === 'met' || (state === 'alone' && node.hasListened);
-    },
-    get alone() {
-      return node.arrival.state === 'alone';
-    },
-    get refusals() {
-      return node.arrival.refusals.list;
-    },
-    get self() {
-      return node.self;
-    },
-    get members() {
-      return node.members;
-    },
-    get roster() {
-      return node.roster;
-    },
-    get gossips() {
-      return [...node.holdings.keys()];
-    },
-    gossip: (name) => node.holdings.get(name)?.ref,
-    get subscribers() {
-      return node.audience.size;
-    },
-    get subscribersBehind() {
-      return node.audience.behind;
-    },
-    get totals() {
-      return node.totals.read();
-    },
-    get links() {
-      return [...node.lines.values()].map((line) => {
-        const { id, peer, dialled, writable, queuedBytes, queuedFrames, counters } = line.session;
-        const { isHeld: held, throttled } = line;
-        const { name, epoch, url } = peer;
-        const waits = { writable, queuedBytes, queuedFrames, held, throttled };
-        return { peer: name, epoch, url, session: id, dialled, ...waits, counters };
-      });
-    },
-  };
+  return new RootView(ref);
+}
+
+class RootView implements NodeView {
+  readonly #ref: Ref<NodeMessage>;
+  readonly #node: Node;
+
+  constructor(ref: Ref<NodeMessage>) {
+    this.#ref = ref;
+    this.#node = nodeOf(ref);
+  }
+
+  get name(): string {
+    return this.#node.options.name;
+  }
+
+  get epoch(): number {
+    return this.#node.epoch;
+  }
+
+  get url(): string | null {
+    return this.#node.url;
+  }
+
+  get stopped(): boolean {
+    return isGone(this.#ref);
+  }
+
+  /** @throws GossipError ACTOR_GONE */
+  get #live(): Node {
+    if (!this.stopped) return this.#node;
+    throw goneView(`The node '${this.name}'`);
+  }
+
+  get joined(): boolean {
+    const { arrival, hasListened } = this.#live;
+    return arrival.state === 'met' || (arrival.state === 'alone' && hasListened);
+  }
+
+  get alone(): boolean {
+    return this.#live.arrival.state === 'alone';
+  }
+
+  get refusals(): readonly Refusal[] {
+    return this.#live.arrival.refusals.list;
+  }
+
+  get self(): Member {
+    return this.#live.self;
+  }
+
+  get members(): readonly Member[] {
+    return this.#live.members;
+  }
+
+  get roster(): readonly MemberStatus[] {
+    return this.#live.roster;
+  }
+
+  get gossips(): readonly string[] {
+    return [...this.#live.holdings.keys()];
+  }
+
+  gossip(name: string): Ref<GossipMessage> | undefined {
+    return this.#live.holdings.get(name)?.ref;
+  }
+
+  get subscribers(): number {
+    return this.#live.audience.size;
+  }
+
+  get subscribersBehind(): number {
+    return this.#live.audience.behind;
+  }
+
+  get totals(): NodeTotals {
+    return this.#live.totals.read();
+  }
+
+  get links(): readonly LinkStatus[] {
+    return [...this.#live.lines.values()].map((line) => {
+      const { id, peer, dialled, writable, queuedBytes, queuedFrames, counters } = line.session;
+      const { isHeld: held, throttled } = line;
+      const { name, epoch, url } = peer;
+      const waits = { writable, queuedBytes, queuedFrames, held, throttled };
+      return { peer: name, epoch, url, session: id, dialled, ...waits, counters };
+    });
+  }
+}
+
+function goneView(what: string): GossipError {
+  return new GossipError(
+    'ACTOR_GONE',
+    `${what} has stopped, and what it held at its end may be wrong by now: read it before it stops, or look at \`stopped\` first.`,
+  );
 }
 
 function hexOf(sum: Readonly<Sum>): string {

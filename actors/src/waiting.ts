@@ -6,6 +6,24 @@
  *  2. A wait that is over leaves no timer and no listener.
  */
 
+import { throwViolations } from '@grapevine/core';
+
+export interface WaitingOptions {
+  /** The longest wait, in milliseconds; Infinity waits for ever. @default 10000 */
+  readonly timeoutMs?: number | undefined;
+}
+
+const WAITING_MS = 10_000;
+
+/** @throws GossipError OPTIONS_INVALID */
+export function timeoutOf({ timeoutMs = WAITING_MS }: WaitingOptions): number {
+  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
+    throwViolations([
+      { path: 'timeoutMs', problem: `must be milliseconds from 0 on, or Infinity, not ${String(timeoutMs)}` },
+    ]);
+  return timeoutMs;
+}
+
 /** What a look says: nothing yet, or how the wait ends. */
 export type Outcome<T> = { readonly value: T } | { readonly error: Error } | null;
 

@@ -211,7 +211,7 @@ export class Gossip {
     return this.#open().status();
   }
 
-  /** What readers here see, in full. One that was taken before the node stopped goes on with what was here then (`stopped`). */
+  /** What readers here see, in full. Once the node has stopped, reading it throws GossipError ACTOR_GONE (`stopped` does not). */
   get view(): GossipView {
     return this.#open();
   }

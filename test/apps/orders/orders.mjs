@@ -42,7 +42,8 @@ const view = gossipView(orders);
 const clerk = spawn(system, (_state, event) => {
   if (event.type === 'deadletters')
     for (const { id, error } of event.letters) print({ event: 'dead letter', id, error: error.message });
-  else print({ event: event.type, orders: [...view.keys()].length });
+  // The last event may come when the instance has stopped, and a view of that is not to be read.
+  else if (!view.stopped) print({ event: event.type, orders: [...view.keys()].length });
 });
 dispatch(orders, subscribe(clerk));
 
