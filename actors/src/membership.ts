@@ -19,6 +19,7 @@ import {
   type MembershipMachine,
   type MemberStatus,
   type Message,
+  type UrlSource,
 } from '@grapevine/core';
 import { closeCodes, observerCapability, type Peer } from '@grapevine/transport';
 
@@ -340,14 +341,14 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
 
   // Effects
 
-  dial(urls: readonly string[]): void {
+  dial(urls: readonly string[], source: UrlSource = 'peers'): void {
     const { transportRef } = this.#node;
-    if (transportRef !== null) tell(transportRef, { type: 'dial', urls });
+    if (transportRef !== null) tell(transportRef, { type: 'dial', urls, source });
   }
 
-  connect(url: string): void {
+  connect(url: string, source: UrlSource = 'peers'): void {
     const { transportRef } = this.#node;
-    if (transportRef !== null) tell(transportRef, { type: 'connect', url });
+    if (transportRef !== null) tell(transportRef, { type: 'connect', url, source });
   }
 
   /** A connection that is busy is kept: who needs it no more asks again. */

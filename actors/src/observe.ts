@@ -118,7 +118,7 @@ function ask(transport: Transport, url: string): Promise<Observation> {
         if (outcome !== 'connected') reject(error ?? new GossipError('PEER_UNREACHABLE', `${url} cannot be reached`));
       },
     };
-    transport.start(events).then(() => transport.connect(url), reject);
+    transport.start(events).then(() => transport.connect(url, 'configuration'), reject);
   });
 }
 

@@ -9,7 +9,7 @@
  * Source: docs/architecture.md and docs/wire.md.
  */
 
-import { type DialEnd, type GossipError, isGossipError } from '@grapevine/core';
+import { type DialEnd, type GossipError, isGossipError, type UrlSource } from '@grapevine/core';
 import type { CloseInfo, Refusal, Session, Transport, TransportEvents, TransportOptions } from '@grapevine/transport';
 import { closeCodes, isInsecure, renewedTls } from '@grapevine/transport';
 
@@ -33,6 +33,8 @@ export function transportSpec(node: Node): ActorSpec<TransportMessage> {
   return { name: 'transport', shutdownMs, start: (self) => new TransportActor(node, self) };
 }
 
+/** Ends of dials that trying again does not mend. */
+const forPeople: ReadonlySet<string> = new Set(['CERTIFICATE_REFUSED', 'PLAINTEXT_REFUSED', 'ADDRESS_REFUSED']);
 /** More different ones are told of again. */
 const REFUSALS_REMEMBERED = 1000;
 
@@ -40,9 +42,9 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
   readonly #node: Node;
   readonly #self: Self<TransportMessage>;
   #transport: Transport;
-  #wanted: readonly string[] = [];
+  #wanted: { readonly urls: readonly string[]; readonly source: UrlSource } = { urls: [], source: 'peers' };
   /** Single dials that have not ended. */
-  readonly #singles = new Set<string>();
+  readonly #singles = new Map<string, UrlSource>();
   #relistenMs = relistenMinMs;
   /** Of its open sessions: a successor of this actor may have put another one in the place of a name. */
   readonly #lines = new Map<Session, Line>();
@@ -60,14 +62,14 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
   receive(message: TransportMessage): void {
     switch (message.type) {
       case 'dial':
-        this.#wanted = message.urls;
+        this.#wanted = message;
         this.#node.arrival.dialling(message.urls);
-        this.#transport.dial(message.urls);
+        this.#transport.dial(message.urls, message.source);
         return;
       case 'connect':
-        this.#singles.add(message.url);
+        this.#singles.set(message.url, message.source);
         this.#node.arrival.dialling([message.url]);
-        this.#transport.connect(message.url);
+        this.#transport.connect(message.url, message.source);
         return;
       case 'renew':
         this.#self.exit();
@@ -100,9 +102,9 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
 
   #listen(): Transport {
     const transport = this.#node.options.transport(this.#transportOptions());
-    transport.dial(this.#wanted);
+    transport.dial(this.#wanted.urls, this.#wanted.source);
     // Of one that could not listen nothing more is heard.
-    for (const url of this.#singles) transport.connect(url);
+    for (const [url, source] of this.#singles) transport.connect(url, source);
     const { ref } = this.#self;
     transport.start(this).then(
       ({ url }) => tell(ref, { type: 'listening', transport, url }),
@@ -116,7 +118,7 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     const { name, cluster, listen, advertise, maxFrameBytes, pingIntervalMs, redialMinMs, redialMaxMs, random } =
       options;
     const { maxConnections, maxConnectionsPerAddress, maxHandshakes, stallTimeout } = options;
-    const { keys, tls, insecure, allowPlaintext, channelBinding } = this.#node.security;
+    const { keys, tls, insecure, allowPlaintext, channelBinding, peerAddresses } = this.#node.security;
     return {
       name,
       epoch,
@@ -138,6 +140,7 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
         insecure,
         allowPlaintext,
         channelBinding,
+        peerAddresses,
       },
     };
   }
@@ -298,7 +301,7 @@ class TransportActor implements Behaviour<TransportMessage>, TransportEvents {
     this.#node.arrival.ended(end);
     const { url, error } = end;
     // What trying again does not mend, a person must hear of, whoever asked for the dial.
-    if (error?.code === 'CERTIFICATE_REFUSED' || error?.code === 'PLAINTEXT_REFUSED')
+    if (error !== undefined && forPeople.has(error.code))
       this.refused({ url, by: 'us', peer: null, address: null, error });
     const { trackerRef } = this.#node;
     if (trackerRef !== null) tell(trackerRef, { type: 'dial-ended', end });

@@ -197,6 +197,9 @@ const flagsOfNode: Readonly<Record<string, string>> = {
   maxConnections: '--max-connections',
   'security.keys': '--key-file',
   'security.insecure': '--insecure',
+  'security.allowPlaintext': '--allow-plaintext',
+  'security.channelBinding': '--no-channel-binding',
+  'security.peerAddresses': '--peer-addresses',
 };
 
 function flagOfNode(path: string): string {
@@ -231,6 +234,10 @@ function program(): Command {
     .description('run one node: lines of JSON in on standard input, one line per event out')
     .option('--tls-clients', 'let in only who shows a certificate of these authorities')
     .option('--tls-names', 'and only if it bears the name of the node')
+    .option(
+      '--peer-addresses <which>',
+      "which addresses are dialled that peers alone tell: 'any' (the default) or 'public'",
+    )
     .option('--name <name>', 'the name of this node, unique in its cluster; required')
     .option('--listen <port>', 'listen for peers; 0 takes a free port', scalar)
     .option('--host <address>', 'the address to listen on (default: 127.0.0.1)')

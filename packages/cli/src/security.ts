@@ -22,6 +22,7 @@ export interface SecurityFlags {
   readonly allowPlaintext?: true;
   readonly insecure?: true;
   readonly channelBinding: boolean;
+  readonly peerAddresses?: string;
 }
 
 /** The bits of a mode by which others than the owner and its group read or write a file. */
@@ -59,6 +60,8 @@ export function securityOf(flags: SecurityFlags): SecurityOptions {
     ...(flags.allowPlaintext === true ? { allowPlaintext: true } : {}),
     ...(flags.insecure === true ? { insecure: true } : {}),
     ...(flags.channelBinding ? {} : { channelBinding: false }),
+    // Judged by the library, which names the option.
+    ...(flags.peerAddresses === undefined ? {} : { peerAddresses: flags.peerAddresses as 'any' | 'public' }),
   };
 }
 

@@ -49,6 +49,8 @@ export const errorCodes = {
   BINDING_UNAVAILABLE: 'world',
   /** A URL leads in the clear to another machine, and this node has no keys. */
   PLAINTEXT_REFUSED: 'caller',
+  /** Peers tell a URL that leads to an address that is not public, and this node dials only public ones of theirs. */
+  ADDRESS_REFUSED: 'peer',
   /** No version of the protocol is spoken by both nodes. */
   VERSION_UNSPEAKABLE: 'peer',
   /** Two nodes bear one name. */

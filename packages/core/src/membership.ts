@@ -77,12 +77,18 @@ export function isPlainUrl(url: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\/[^/?#@\\\s]+(?:\/|\/grapevine)?$/i.test(url);
 }
 
+/**
+ * How this node knows a URL. `configuration`: its options or one of its sources name it. `peers`: others tell it, or told it a
+ * former process, and it may lead to wherever they like: `security.peerAddresses` applies.
+ */
+export type UrlSource = 'configuration' | 'peers';
+
 /** What a membership module can ask for. Asking has no effect on the machine before its next input. */
 export interface MembershipEffects {
-  /** These URLs shall be kept connected, and dialled for ever; replaces the former list. */
-  dial(urls: readonly string[]): void;
-  /** One dial, now; answered by `dialEnded`, once. */
-  connect(url: string): void;
+  /** These URLs shall be kept connected, and dialled for ever; replaces the former list. @param source by default `peers` */
+  dial(urls: readonly string[], source?: UrlSource): void;
+  /** One dial, now; answered by `dialEnded`, once. @param source by default `peers` */
+  connect(url: string, source?: UrlSource): void;
   /** The connection with this node is needed no more here: closed once what waits has been sent. */
   hangUp(name: string): void;
   /** The connection with this node is closed, for this reason, which it is told: another of its name lives. */

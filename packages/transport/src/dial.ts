@@ -7,13 +7,13 @@
  *
  * Source: docs/wire.md; handshake.ts has the hellos.
  */
-import { type DialEnd, GossipError, isGossipError } from '@grapevine/core';
+import { type DialEnd, GossipError, isGossipError, type UrlSource } from '@grapevine/core';
 import { closeCodes, closeInfo } from './close-codes.ts';
 import type { Handshake, HandshakeEnd } from './handshake.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Identity } from './pairing.ts';
 import type { Target } from './redial.ts';
-import type { Medium, Socket } from './socket.ts';
+import type { Dial, Medium, Socket } from './socket.ts';
 
 /** How a dial ended, for whoever knows the URL. */
 export type DialResult = Omit<DialEnd, 'url'>;
@@ -22,6 +22,7 @@ export interface DialTask {
   /** As the caller wrote it. */
   readonly url: string;
   readonly canonicalUrl: string;
+  readonly source: UrlSource;
   /** What is dialled again and again; null for a single dial. */
   readonly target: Target | null;
   readonly ended: (result: DialResult) => void;
@@ -34,10 +35,10 @@ export interface DialDetails extends Pick<ResolvedOptions, 'handshakeTimeoutMs' 
 }
 
 /** @returns a function that gives up */
-export function startDial({ url, canonicalUrl, ended }: DialTask, details: DialDetails): () => void {
+export function startDial({ url, canonicalUrl, source, ended }: DialTask, details: DialDetails): () => void {
   const { medium, handshakeTimeoutMs, setTimer, shake } = details;
   let handshake: Handshake | null = null;
-  const giveUp = medium.dial(canonicalUrl, {
+  const dial: Dial = {
     opened: (socket) => {
       cancelTimer();
       handshake = shake(socket);
@@ -47,7 +48,8 @@ export function startDial({ url, canonicalUrl, ended }: DialTask, details: DialD
       if (isGossipError(cause)) ended({ outcome: 'failed', peer: null, error: cause });
       else ended(unreachable(url, `${url} cannot be reached: ${sentenceOf(cause)}`, cause));
     },
-  });
+  };
+  const giveUp = medium.dial(canonicalUrl, dial, source);
   const cancelTimer = setTimer(handshakeTimeoutMs, () => {
     giveUp();
     ended(unreachable(url, `${url} did not answer within ${handshakeTimeoutMs} ms`));

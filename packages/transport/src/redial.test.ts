@@ -1,7 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import { Redial, type Target } from './redial.ts';
 
-const target = (url: string): Target => ({ url, canonicalUrl: url, leadsTo: null });
+const target = (url: string): Target => ({
+  url,
+  canonicalUrl: url,
+  source: 'configuration',
+  leadsTo: null,
+});
 
 /** A redial whose timers wait until the test fires them. */
 function aRedial({ random = () => 1 }: { random?: () => number } = {}) {

@@ -10,11 +10,14 @@
  * Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015 (full jitter).
  */
 
+import type { UrlSource } from '@grapevine/core';
+
 export interface Target {
   /** As the caller wrote it. */
   readonly url: string;
   /** The spelling that is compared. */
   readonly canonicalUrl: string;
+  readonly source: UrlSource;
   /** The name of the node that answered there last; null while that is not known. */
   leadsTo: string | null;
 }

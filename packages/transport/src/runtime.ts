@@ -14,6 +14,8 @@ export interface Runtime {
   readonly exportsKeyingMaterial: boolean;
   /** Whether both ends of a TLS connection can read the certificate that the other has shown. */
   readonly readsCertificates: boolean;
+  /** Whether a dial resolves names as it is told to. */
+  readonly takesLookup: boolean;
   /** Whether the stream below a WebSocket is its own: it gathers writes, and tells when they have left. */
   readonly hasStreams: boolean;
 }
@@ -26,5 +28,6 @@ export const thisRuntime: Runtime = {
   name: isBun ? `Bun ${bun}` : deno === undefined ? `Node.js ${node}` : `Deno ${deno}`,
   exportsKeyingMaterial: !isBun && typeof TLSSocket.prototype.exportKeyingMaterial === 'function',
   readsCertificates: !isBun,
+  takesLookup: !isBun,
   hasStreams: !isBun,
 };

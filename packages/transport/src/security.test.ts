@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Violation } from '@grapevine/core';
 import type { TransportOptions } from './options.ts';
 import { isExposed, isLoopback, readSecurity, renewedTls } from './security.ts';
-import { thisRuntime } from './runtime.ts';
+import { type Runtime, thisRuntime } from './runtime.ts';
 import { createWebSocketTransport } from './websocket.ts';
 
 const keys = [randomBytes(32)];
@@ -89,8 +89,14 @@ describe('the options of security', () => {
     });
   });
 
-  const bun = { name: 'Bun 1', exportsKeyingMaterial: false, readsCertificates: false, hasStreams: false };
-  const deno = { ...bun, name: 'Deno 2', readsCertificates: true, hasStreams: true };
+  const bun: Runtime = {
+    name: 'Bun 1',
+    exportsKeyingMaterial: false,
+    readsCertificates: false,
+    takesLookup: false,
+    hasStreams: false,
+  };
+  const deno: Runtime = { ...bun, name: 'Deno 2', readsCertificates: true, takesLookup: true, hasStreams: true };
   const tls = { requestCert: true, checkNames: true, ca };
 
   test.each([
@@ -117,6 +123,18 @@ describe('the options of security', () => {
       readSecurity(harmless, none, runtime);
       expect(none).toEqual([]);
     }
+  });
+
+  test('are refused where the runtime resolves names by itself and addresses of peers are to be judged', () => {
+    const violations: Violation[] = [];
+    for (const runtime of [bun, deno, thisRuntime]) readSecurity({ peerAddresses: 'public' }, violations, runtime);
+    expect(violations).toEqual([
+      {
+        path: 'security.peerAddresses',
+        problem:
+          "cannot be 'public' on Bun 1, which resolves names by itself: leave it out (--peer-addresses), or run on Node.js",
+      },
+    ]);
   });
 
   test('are refused where keys are to be bound and TLS 1.3 is not allowed', () => {

@@ -8,7 +8,7 @@
 import { constants } from 'node:crypto';
 import { createSecureContext, DEFAULT_MAX_VERSION, type ConnectionOptions, type TlsOptions } from 'node:tls';
 import type { KeyObject } from 'node:crypto';
-import { isBoolean, unknownOption, type Violation } from '@grapevine/core';
+import { isBoolean, show, unknownOption, type Violation } from '@grapevine/core';
 import { type KeyMaterial, readKeys } from './keys.ts';
 import { type Runtime, thisRuntime } from './runtime.ts';
 
@@ -62,7 +62,16 @@ export interface SecurityOptions {
    * @default true
    */
   readonly channelBinding?: boolean | undefined;
+  /**
+   * Which addresses are dialled that peers alone tell. `public`: none that is private, loopback, link-local, multicast or
+   * special otherwise, in the URL or as a name resolves at that moment, so that a member cannot have this node knock at
+   * services of its own network. What this node's options and sources name is dialled in any case.
+   * @default 'any'
+   */
+  readonly peerAddresses?: PeerAddresses | undefined;
 }
+
+export type PeerAddresses = 'any' | 'public';
 
 export interface ResolvedSecurity {
   readonly keys: readonly KeyObject[];
@@ -70,9 +79,10 @@ export interface ResolvedSecurity {
   readonly insecure: boolean;
   readonly allowPlaintext: boolean;
   readonly channelBinding: boolean;
+  readonly peerAddresses: PeerAddresses;
 }
 
-const known = ['keys', 'tls', 'insecure', 'allowPlaintext', 'channelBinding'];
+const known = ['keys', 'tls', 'insecure', 'allowPlaintext', 'channelBinding', 'peerAddresses'];
 /** What stays as it was at the start. */
 const rulesOfTls = ['requestCert', 'rejectUnauthorized', 'checkNames'] as const;
 const knownOfTls: readonly string[] = [
@@ -100,6 +110,7 @@ export function readSecurity(
     insecure: false,
     allowPlaintext: false,
     channelBinding: true,
+    peerAddresses: 'any',
   };
   if (given === undefined || given === null) return none;
   if (typeof given !== 'object' || Array.isArray(given)) {
@@ -109,7 +120,7 @@ export function readSecurity(
   for (const name of Object.keys(given)) {
     if (!known.includes(name)) violations.push({ path: `security.${name}`, problem: unknownOption(name, known) });
   }
-  const { keys, tls, insecure, allowPlaintext, channelBinding } = given as {
+  const { keys, tls, insecure, allowPlaintext, channelBinding, peerAddresses } = given as {
     readonly [name in keyof SecurityOptions]?: unknown;
   };
   if (allowPlaintext === true && (tls === undefined || tls === null))
@@ -117,21 +128,33 @@ export function readSecurity(
       path: 'security.allowPlaintext',
       problem: 'does not apply without security.tls (--tls-cert, --tls-ca): remove it (--allow-plaintext)',
     });
-  const security = {
+  const addresses = peerAddresses ?? none.peerAddresses;
+  if (addresses !== 'any' && addresses !== 'public')
+    violations.push({ path: 'security.peerAddresses', problem: `must be 'any' or 'public', not ${show(addresses)}` });
+  const security: ResolvedSecurity = {
     keys: keys === undefined ? [] : readKeys(keys, 'security.keys', violations),
     tls: readTls(tls, violations),
     insecure: readFlag(insecure, 'insecure', none.insecure, violations),
     allowPlaintext: readFlag(allowPlaintext, 'allowPlaintext', none.allowPlaintext, violations),
     channelBinding: readFlag(channelBinding, 'channelBinding', none.channelBinding, violations),
+    peerAddresses: addresses === 'public' ? 'public' : 'any',
   };
   violations.push(...lacks(security, runtime));
   return security;
 }
 
 /** What is asked for and cannot be had, as far as that can be known before a connection is there. */
-export function lacks({ keys, tls, channelBinding }: ResolvedSecurity, runtime: Runtime = thisRuntime): Violation[] {
-  if (tls === null) return [];
+export function lacks(
+  { keys, tls, channelBinding, peerAddresses }: ResolvedSecurity,
+  runtime: Runtime = thisRuntime,
+): Violation[] {
   const violations: Violation[] = [];
+  if (peerAddresses === 'public' && !runtime.takesLookup)
+    violations.push({
+      path: 'security.peerAddresses',
+      problem: `cannot be 'public' on ${runtime.name}, which resolves names by itself: leave it out (--peer-addresses), or run on Node.js`,
+    });
+  if (tls === null) return violations;
   const doWithout = 'give channelBinding: false (--no-channel-binding) on all nodes';
   if (keys.length > 0 && channelBinding) {
     const { maxVersion = DEFAULT_MAX_VERSION } = tls;

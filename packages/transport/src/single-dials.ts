@@ -6,13 +6,13 @@
  *  2. At most one dial of one canonical URL is under way here; whoever asks meanwhile shares it.
  *  3. Dials of `Redial` are left alone, whatever their URLs: the hellos make one connection of two dials.
  */
-import type { DialEnd, GossipError } from '@grapevine/core';
+import type { DialEnd, GossipError, UrlSource } from '@grapevine/core';
 import type { DialResult, DialTask } from './dial.ts';
 import type { Identity } from './pairing.ts';
 
 export interface SingleDialsDetails {
   /** The canonical URL, or why it is not dialled. */
-  readonly place: (url: string) => string | GossipError;
+  readonly place: (url: string, source: UrlSource) => string | GossipError;
   /** The node of this canonical URL, where it is connected. */
   readonly connectedAt: (canonicalUrl: string) => Identity | null;
   /** @returns a function that gives up */
@@ -30,7 +30,7 @@ export class SingleDials {
   readonly #details: SingleDialsDetails;
   readonly #underWay = new Map<string, UnderWay>();
   #state: 'held' | 'running' | 'stopped' = 'held';
-  #held: string[] = [];
+  #held: (readonly [string, UrlSource])[] = [];
 
   constructor(details: SingleDialsDetails) {
     this.#details = details;
@@ -42,7 +42,7 @@ export class SingleDials {
     this.#state = 'running';
     const held = this.#held;
     this.#held = [];
-    for (const url of held) this.connect(url);
+    for (const [url, source] of held) this.connect(url, source);
   }
 
   /** Gives up what is under way; nothing is answered any more. */
@@ -54,14 +54,14 @@ export class SingleDials {
     for (const { giveUp } of underWay) giveUp();
   }
 
-  connect(url: string): void {
+  connect(url: string, source: UrlSource): void {
     if (this.#state === 'stopped') return;
     if (this.#state === 'held') {
-      this.#held.push(url);
+      this.#held.push([url, source]);
       return;
     }
     const { place, connectedAt, ended } = this.#details;
-    const canonicalUrl = place(url);
+    const canonicalUrl = place(url, source);
     if (typeof canonicalUrl !== 'string') {
       ended({ url, outcome: 'failed', peer: null, error: canonicalUrl });
       return;
@@ -72,15 +72,15 @@ export class SingleDials {
       return;
     }
     const underWay = this.#underWay.get(canonicalUrl);
-    if (underWay === undefined) this.#dial(url, canonicalUrl);
+    if (underWay === undefined) this.#dial(url, canonicalUrl, source);
     else underWay.urls.push(url);
   }
 
-  #dial(url: string, canonicalUrl: string): void {
+  #dial(url: string, canonicalUrl: string, source: UrlSource): void {
     const underWay: UnderWay = { urls: [url], giveUp: () => {} };
     this.#underWay.set(canonicalUrl, underWay);
     const ended = (result: DialResult): void => this.#ended(canonicalUrl, underWay, result);
-    underWay.giveUp = this.#details.dial({ url, canonicalUrl, target: null, ended });
+    underWay.giveUp = this.#details.dial({ url, canonicalUrl, source, target: null, ended });
   }
 
   #ended(canonicalUrl: string, underWay: UnderWay, result: DialResult): void {

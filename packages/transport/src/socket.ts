@@ -9,7 +9,7 @@
  *  2. `closed` is called exactly once, as the last event, and never from inside `close` or `terminate`.
  *  3. A frame given to `send` is neither changed nor changed later: one buffer goes to many sockets.
  */
-import type { GossipError } from '@grapevine/core';
+import type { GossipError, UrlSource } from '@grapevine/core';
 import type { TransportTls } from './security.ts';
 
 export type ControlFrame = 'ping' | 'pong';
@@ -77,7 +77,7 @@ export interface Medium {
   /** The one spelling of a URL that is compared, or null when this medium cannot dial it. */
   canonical(url: string): string | null;
   /** Why this canonical URL is not dialled, although it could be; null when it is. */
-  objection(url: string): GossipError | null;
+  objection(url: string, source: UrlSource): GossipError | null;
   /**
    * New connections use these options of TLS, which are complete.
    * @throws what TLS says of them; state unchanged
@@ -94,7 +94,7 @@ export interface Medium {
     refused: (error: GossipError, address: string | null) => void,
   ): Promise<string | null>;
   /** Starts to connect. @returns a function that gives up */
-  dial(url: string, dial: Dial): () => void;
+  dial(url: string, dial: Dial, source: UrlSource): () => void;
   /** Accepts no more. Resolves when the last socket that it made has ended, by itself or by `terminate`. */
   stop(): Promise<void>;
   /** Ends every socket now. */

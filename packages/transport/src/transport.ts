@@ -8,7 +8,7 @@
  *
  * Source: docs/architecture.md and docs/wire.md.
  */
-import { type DialEnd, GossipError, throwViolations, type Violation } from '@grapevine/core';
+import { type DialEnd, GossipError, throwViolations, type UrlSource, type Violation } from '@grapevine/core';
 import { type CloseInfo, closeCodes, closeInfo, fullReason, shortReason } from './close-codes.ts';
 import { type DialResult, type DialTask, resultOf, startDial } from './dial.ts';
 import { Gate } from './gate.ts';
@@ -72,14 +72,16 @@ export interface Transport {
   /**
    * Says which URLs are to be kept connected, in place of those of the former call. Before `start` they are kept for it.
    * A URL that cannot be dialled is told by `dialFailed`. Sessions of URLs no longer listed stay.
+   * @param source how these URLs are known; by default `peers`
    */
-  dial(urls: readonly string[]): void;
+  dial(urls: readonly string[], source?: UrlSource): void;
   /**
    * One dial, now, never repeated, answered by one `dialEnded`: from inside this call where the node at the URL is
    * connected already or the URL is none. Before `start` has finished it is kept for then; after `close` nothing is
    * told. URLs of `dial` may be connected with too.
+   * @param source how this URL is known; by default `peers`
    */
-  connect(url: string): void;
+  connect(url: string, source?: UrlSource): void;
   /**
    * Replaces the keys, for every handshake that is not over. Sessions stay, but for those whose peer has proven itself by a
    * key that is not listed any more: they are closed as KEY_WITHDRAWN, and may come again with another key.
@@ -124,7 +126,7 @@ export class MediumTransport implements Transport {
   readonly #singleDials: SingleDials;
   #state: 'new' | 'starting' | 'running' | 'closed' = 'new';
   #events: TransportEvents = { opened: () => {}, closed: () => {} };
-  #wanted: readonly string[] = [];
+  #wanted: { readonly urls: readonly string[]; readonly source: UrlSource } = { urls: [], source: 'peers' };
   #url: string | null = null;
   #lastId = 0;
   #cancelKeepAlive: () => void = () => {};
@@ -145,12 +147,12 @@ export class MediumTransport implements Transport {
       setTimer: options.setTimer,
       isConnected: (name) => this.#links.has(name),
       dial: (target) => {
-        const { url, canonicalUrl } = target;
-        return this.#dial({ url, canonicalUrl, target, ended: (result) => this.#redialled(target, result) });
+        const { url, canonicalUrl, source } = target;
+        return this.#dial({ url, canonicalUrl, source, target, ended: (result) => this.#redialled(target, result) });
       },
     });
     this.#singleDials = new SingleDials({
-      place: (url) => this.#place(url),
+      place: (url, source) => this.#place(url, source),
       connectedAt: (canonicalUrl) => this.#peerAt(canonicalUrl),
       dial: (task) => this.#dial(task),
       ended: (end) => this.#events.dialEnded?.(end),
@@ -175,34 +177,34 @@ export class MediumTransport implements Transport {
     if (this.#state === 'starting') {
       this.#state = 'running';
       this.#keepAlive();
-      this.dial(this.#wanted);
+      this.dial(this.#wanted.urls, this.#wanted.source);
       this.#singleDials.start();
     }
     return { url: this.#url };
   }
 
-  dial(urls: readonly string[]): void {
-    this.#wanted = urls;
+  dial(urls: readonly string[], source: UrlSource = 'peers'): void {
+    this.#wanted = { urls, source };
     if (this.#state !== 'running') return;
     const targets: Target[] = [];
     // A list may be the same for all nodes, and so name this one: it is told, and not dialled.
     const own = this.#url === null ? null : this.#medium.canonical(this.#url);
     for (const url of new Set(urls)) {
-      const place = this.#place(url);
+      const place = this.#place(url, source);
       if (place === own) {
         const { name, epoch } = this.#options;
         this.#events.redialled?.({ url, outcome: 'self', peer: { name, epoch } });
         continue;
       }
       if (typeof place === 'string')
-        targets.push({ url, canonicalUrl: place, leadsTo: this.#peerAt(place)?.name ?? null });
+        targets.push({ url, canonicalUrl: place, source, leadsTo: this.#peerAt(place)?.name ?? null });
       else this.#events.dialFailed?.(url, place, null);
     }
     this.#redial.replace(targets);
   }
 
-  connect(url: string): void {
-    this.#singleDials.connect(url);
+  connect(url: string, source: UrlSource = 'peers'): void {
+    this.#singleDials.connect(url, source);
   }
 
   rotateKeys(keys: readonly KeyMaterial[], { keepSessions = false }: RotateOptions = {}): number {
@@ -414,10 +416,10 @@ export class MediumTransport implements Transport {
   }
 
   /** The canonical spelling of a URL, or why it is not dialled. */
-  #place(url: string): string | GossipError {
+  #place(url: string, source: UrlSource): string | GossipError {
     const canonicalUrl = this.#medium.canonical(url);
     if (canonicalUrl === null) return new GossipError('OPTIONS_INVALID', `"${url}" is no URL that can be dialled`);
-    return this.#medium.objection(canonicalUrl) ?? canonicalUrl;
+    return this.#medium.objection(canonicalUrl, source) ?? canonicalUrl;
   }
 
   /** Who is connected and can be dialled there. */

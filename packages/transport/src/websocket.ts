@@ -14,13 +14,14 @@ import type { AddressInfo, Socket as NetSocket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
-import { GossipError, printable, throwViolations } from '@grapevine/core';
+import { GossipError, printable, throwViolations, type UrlSource } from '@grapevine/core';
 import { WebSocket, WebSocketServer } from 'ws';
 import { acceptFailure, dialFailure, namesOf, rememberAddress } from './certificates.ts';
 import { closeCodes } from './close-codes.ts';
 import { addressOf, Doorstep } from './address.ts';
 import { type ResolvedOptions, resolveOptions, type TransportOptions } from './options.ts';
 import { assertNetworkAllowed } from './permission.ts';
+import { lookupPublic, objectionToAddress } from './peer-addresses.ts';
 import { sealBytes } from './seal.ts';
 import { exposures, isExposed, type TransportTls, withoutTickets } from './security.ts';
 import { thisRuntime } from './runtime.ts';
@@ -96,8 +97,8 @@ class WebSocketMedium implements Medium {
     return parsed.href;
   }
 
-  objection(url: string): GossipError | null {
-    if (!isExposed(url, this.#options.security)) return null;
+  objection(url: string, source: UrlSource): GossipError | null {
+    if (!isExposed(url, this.#options.security)) return this.#isJudged(source) ? objectionToAddress(url) : null;
     const { keys } = this.#options.security;
     const cure =
       keys.length > 0
@@ -105,6 +106,11 @@ class WebSocketMedium implements Medium {
         : 'give security.keys (--key-file), a URL of wss:, or security.insecure (--insecure)';
     const message = `${url} leads in the clear to another machine: ${cure}`;
     return new GossipError('PLAINTEXT_REFUSED', message, { context: { url } });
+  }
+
+  /** Whether addresses of such URLs must be public. */
+  #isJudged(source: UrlSource): boolean {
+    return source === 'peers' && this.#options.security.peerAddresses === 'public';
   }
 
   renewTls(tls: TransportTls): void {
@@ -167,11 +173,12 @@ class WebSocketMedium implements Medium {
     return `${tls === null ? 'ws' : 'wss'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
   }
 
-  dial(url: string, { opened, failed }: Dial): () => void {
+  dial(url: string, { opened, failed }: Dial, source: UrlSource): () => void {
     const { maxFrameBytes } = this.#options;
     // An agent would keep connections and their resolved addresses; without one each dial resolves anew.
     const webSocket = new WebSocket(url, subprotocol, {
       ...(this.#tls === null ? {} : withoutTickets(this.#tls)),
+      ...(this.#isJudged(source) ? { lookup: lookupPublic(url) } : {}),
       agent: false,
       perMessageDeflate: false,
       maxPayload: maxFrameBytes + this.#sealBytes,

@@ -59,7 +59,7 @@ class StaticMachine implements MembershipMachine {
   }
 
   start(): void {
-    this.#environment.effects.dial(this.#peers);
+    this.#environment.effects.dial(this.#peers, 'configuration');
   }
 
   connected(member: Member): void {

@@ -114,9 +114,8 @@ export class Connections {
     const sources = this.#sources.slice();
     sources[source] = urls;
     this.#sources = sources;
-    const { knowledge, options } = this.#details;
-    const named = new Set([...sources.flatMap((found) => found ?? []), ...options.seeds]);
-    const unnamed = new Set(before.filter((url) => !named.has(url)));
+    const { knowledge } = this.#details;
+    const unnamed = new Set(before.filter((url) => !this.#isConfigured(url)));
     for (const url of unnamed) {
       this.#contacts.drop(url);
       this.#complained.delete(url);
@@ -344,7 +343,13 @@ export class Connections {
     if (meant !== undefined) this.#dialled.set(url, meant);
     if (this.#dials.has(url)) return;
     this.#dials.add(url);
-    this.#details.effects.connect(url);
+    this.#details.effects.connect(url, this.#isConfigured(url) ? 'configuration' : 'peers');
+  }
+
+  /** Whether the user or a source names this URL now. */
+  #isConfigured(url: string): boolean {
+    const { seeds } = this.#details.options;
+    return seeds.includes(url) || this.#sources.some((found) => found?.includes(url));
   }
 
   /** Who waits for somebody to answer shall know that nobody does: once for each address. */
