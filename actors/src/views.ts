@@ -78,6 +78,8 @@ export interface GossipStatus {
   readonly stampedAhead: number;
   /** Origins of claims that were not taken up, since there were `maxOrigins`. */
   readonly refusedOrigins: number;
+  /** How often a dot has come that means another update here (`DOT_REUSED`): two processes write under one name and epoch. */
+  readonly reusedDots: number;
   /** Stores that wrote what is known here. */
   readonly origins: number;
   readonly peers: number;
@@ -252,6 +254,7 @@ class HoldingView implements GossipView {
       refused: replica.refusals,
       stampedAhead: replica.countAhead(holding.clock()),
       refusedOrigins: replica.refusedOrigins,
+      reusedDots: replica.reusedDots,
       origins: replica.context.size,
       peers: peers.size,
       queued,

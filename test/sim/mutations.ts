@@ -430,8 +430,8 @@ export const mutations: readonly Mutation[] = [
     '9',
     'rejoin under the former epoch',
     replica,
-    'this.adoptEpoch(Math.max(epochAt(nowMs, this.#random), this.#origin.epoch + 1));',
-    '',
+    'this.#lives.clear();\n    this.#takeEpoch(nowMs);',
+    'this.#lives.clear();',
   ),
   one(
     '9',

@@ -25,6 +25,8 @@ export const errorCodes = {
   CLOCK_TOO_FAR: 'peer',
   /** Own writes are stamped more than `maxDriftMs` ahead of this node's clock: it was ahead, and peers hold them back. */
   CLOCK_WAS_AHEAD: 'world',
+  /** Two updates bear one dot: two processes write under one name and one epoch, or a member lies. */
+  DOT_REUSED: 'peer',
   /** This process slept longer than `forgetAfter` and rejoined empty. */
   SLEPT_TOO_LONG: 'world',
   /** A peer sent a frame that does not decode or breaks the protocol's shape. */

@@ -384,6 +384,110 @@ describe('the epoch', () => {
   });
 });
 
+describe('a dot that comes again', () => {
+  /** What is counted and said when these come, where `held` is. */
+  function noticed(held: Update, ...come: readonly Update[]): readonly [count: number, errors: readonly GossipError[]] {
+    const replica = aReplica();
+    const errors: GossipError[] = [];
+    receive(replica, [held]);
+    for (const update of come) replica.screen([update], none, NOW, (error) => errors.push(error));
+    return [replica.reusedDots, errors];
+  }
+
+  test('as the update that is held is no news of any kind', () => {
+    const held = anUpdate({ expiresAt: NOW + 1000 });
+    expect(noticed(held, copyOf(held))).toEqual([0, []]);
+  });
+
+  test.each([
+    ['id', { id: 'y' }],
+    ['value', { value: 'w' }],
+    ['stamp', { atMs: NOW + 1 }],
+    ['expiry', { expiresAt: NOW + 1 }],
+    ['removal', { value: undefined }],
+  ])('with another %s is counted, and said once of its origin', (_what, other) => {
+    const [count, errors] = noticed(anUpdate(), anUpdate(other), anUpdate(other));
+    expect(count).toBe(2);
+    expect(errors).toMatchObject([
+      { code: 'DOT_REUSED', fault: 'peer', context: { origin: 'other', epoch: 1, sequence: 1 } },
+    ]);
+  });
+
+  test('of a value that has expired here meanwhile is the same', () => {
+    const replica = aReplica();
+    const held = anUpdate({ expiresAt: NOW + 10 });
+    receive(replica, [held]);
+    replica.expire(NOW + 10);
+    replica.screen([copyOf(held)], none, NOW + 10, () => undefined);
+    expect(replica.reusedDots).toBe(0);
+    replica.screen([anUpdate({ id: 'y', expiresAt: NOW + 10 })], none, NOW + 10, () => undefined);
+    expect(replica.reusedDots).toBe(1);
+  });
+
+  test('leaves what is held, and is said of so many origins', () => {
+    const replica = aReplica();
+    const errors: GossipError[] = [];
+    for (let epoch = 1; epoch <= 40; epoch++) {
+      receive(replica, [anUpdate({ id: `x${epoch}`, epoch })]);
+      replica.screen([anUpdate({ id: `x${epoch}`, epoch, value: 'w' })], none, NOW, (error) => errors.push(error));
+    }
+    expect([replica.reusedDots, errors.length, replica.get('x7')]).toEqual([40, 16, 'v']);
+  });
+});
+
+describe('another process that writes under the epoch of a replica', () => {
+  const random = (): number => 0.5;
+  const mine = (options: UpdateOptions): Update => anUpdate({ from: 'self', epoch: NOW, ...options });
+
+  test('is noticed by a dot that the replica never wrote; what it wrote is written again, under an epoch of its own', () => {
+    const replica = aReplica({ random });
+    const errors: GossipError[] = [];
+    replica.write('a', '1', undefined, NOW);
+    replica.write('gone', undefined, undefined, NOW);
+    replica.takeFresh();
+    const { news } = replica.screen([mine({ id: 'b', sequence: 3 })], none, NOW, (error) => errors.push(error));
+    replica.admit(news, keepAll, NOW);
+    expect([replica.reusedDots, errors.map(({ code }) => code)]).toEqual([1, ['DOT_REUSED']]);
+    expect(replica.origin.epoch).toBeGreaterThan(NOW);
+    expect(replica.takeFresh()).toMatchObject([
+      { id: 'a', value: '1', sequence: 1, origin: { epoch: replica.origin.epoch } },
+    ]);
+    expect([replica.get('a'), replica.get('b')]).toEqual(['1', 'v']);
+  });
+
+  test('is noticed by an own dot that comes with another content', () => {
+    const replica = aReplica({ random });
+    replica.write('a', '1', undefined, NOW);
+    replica.takeFresh();
+    replica.screen([mine({ id: 'b' })], none, NOW, () => undefined);
+    expect(replica.reusedDots).toBe(1);
+    expect(replica.takeFresh()).toMatchObject([{ id: 'a', value: '1', sequence: 1 }]);
+  });
+
+  test('makes it write all again once in ten seconds at most, whatever it is told', () => {
+    const replica = aReplica({ random });
+    replica.write('a', '1', undefined, NOW);
+    const rewritten = (nowMs: number): number => {
+      replica.takeFresh();
+      const { epoch } = replica.origin;
+      const update = anUpdate({ from: 'self', epoch, id: 'b', sequence: 7, atMs: nowMs });
+      replica.admit(replica.screen([update], none, nowMs, () => undefined).news, keepAll, nowMs);
+      return replica.takeFresh().length;
+    };
+    expect([rewritten(NOW), rewritten(NOW + 9999), rewritten(NOW + 10_000)]).toEqual([1, 0, 1]);
+    expect(replica.reusedDots).toBe(3);
+  });
+
+  test('is evaded by a write whose number a peer has claimed already', () => {
+    const replica = aReplica({ random });
+    replica.write('a', '1', undefined, NOW);
+    replica.claim([{ origin: new Origin('self', NOW), intervals: [1, 2], newest: stampAt(NOW) }], none, NOW);
+    const update = replica.write('b', '2', undefined, NOW);
+    expect(update.origin.epoch).toBeGreaterThan(NOW);
+    expect([update.sequence, replica.reusedDots]).toEqual([1, 1]);
+  });
+});
+
 describe('a handler', () => {
   test('that ignores hides: stored, claimed and live, but not seen, not told and not spread', () => {
     const replica = aReplica();

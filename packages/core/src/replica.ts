@@ -17,10 +17,11 @@ import { GossipError } from './errors.ts';
 import { Clock, type Stamp, stampAt, wallOf } from './hlc.ts';
 import { hasNumber } from './intervals.ts';
 import { epochAt, Origin } from './origin.ts';
-import type { Random } from './random.ts';
+import { below, type Random } from './random.ts';
 import { dotsOf } from './protocols/dots.ts';
 import { type Lack, Refusals } from './refusals.ts';
 import { HeldBack } from './replica/held-back.ts';
+import { isSameUpdate, ReusedDots } from './replica/reused-dots.ts';
 import { Room } from './replica/room.ts';
 import { Snapshots, type StoredView } from './replica/snapshots.ts';
 import { isChangedValue, newestById, type Verdict, viewOf } from './replica/verdict.ts';
@@ -30,6 +31,13 @@ import { type Bytes, hiddenView, isNewer, Update, visible } from './update.ts';
 
 /** Of so many origins it is said that an update is too large. */
 const SAID_TOO_LARGE = 16;
+/**
+ * A member may say without end that another writes under the epoch of this replica: all that it has written is written again so
+ * often at most, in milliseconds.
+ */
+const LEAVE_EPOCH_MS = 10_000;
+/** Two processes that leave the same epoch must not take the same again. */
+const EPOCH_LEAP = 2 ** 20;
 
 export interface ReplicaOptions {
   readonly name: string;
@@ -84,6 +92,7 @@ export class Replica {
   /** How many origins of claims were not taken up for lack of room. */
   refusedOrigins: number = 0;
   readonly #vouching = new Vouching(this.context);
+  readonly #reused = new ReusedDots();
   /** Visible changes that nobody has been told of yet, oldest first. Kept only while `observed`. */
   changes: Update[] = [];
   observed: boolean = false;
@@ -104,6 +113,8 @@ export class Replica {
   /** It has rejoined at a write, and `wake` has yet to say so. */
   #hasRejoined = false;
   readonly #heldBack: HeldBack;
+  /** When it last left an epoch that another process writes under, too. */
+  #leftMs = -Infinity;
   /** Whose updates were said to be too large. */
   readonly #saidTooLarge = new Set<string>();
   readonly #snapshots = new Snapshots(this.store);
@@ -126,6 +137,11 @@ export class Replica {
   /** Under which this replica writes. */
   get origin(): Origin {
     return this.#origin;
+  }
+
+  /** How often a dot has come that means another update here, or that this replica should have written and has not. */
+  get reusedDots(): number {
+    return this.#reused.count;
   }
 
   /** Grows with every change that a peer could notice: of the context, or of what is live. */
@@ -185,7 +201,13 @@ export class Replica {
 
   #write(id: string, value: Bytes | undefined, expiresAt: number | undefined, nowMs: number): Update {
     const former = this.store.get(id);
-    const seen = this.context.seen(this.#origin);
+    let seen = this.context.seen(this.#origin);
+    if ((seen.intervals.at(-1) ?? 0) > this.#sequence) {
+      // Others have seen the next number, so another process writes under this epoch: they would ignore what bears it.
+      this.#reused.count++;
+      this.#takeEpoch(nowMs);
+      seen = this.context.seen(this.#origin);
+    }
     const update = new Update(
       id,
       value,
@@ -236,7 +258,8 @@ export class Replica {
 
   /**
    * Tells what of a batch is news, against the state before it. Holds back what is stamped too far ahead.
-   * State changes only in what is held back or refused.
+   * State changes only in what is held back or refused, unless another process is found to write under this replica's epoch:
+   * then it takes another, and writes again what it holds of its own.
    * @param pending dots under judgement: known, in that they need not come again
    */
   screen(updates: readonly Update[], pending: Context, nowMs: number, report: (error: GossipError) => void): Screened {
@@ -248,11 +271,14 @@ export class Replica {
     let left: Context | null = null;
     let origin: Origin | null = null;
     let seen: ReturnType<Context['find']>;
+    let isOwn = false;
+    let isShared = false;
     for (let i = 0; i < updates.length; i++) {
       const update = updates[i] as Update;
       if (update.origin !== origin) {
         origin = update.origin;
         seen = this.context.find(origin);
+        isOwn = origin.key === this.#origin.key;
       }
       const { sequence } = update;
       if (
@@ -261,6 +287,11 @@ export class Replica {
       ) {
         known ??= new Context();
         known.add(update.origin, sequence);
+        const held = this.store.byDot(update.origin, sequence);
+        if (held !== undefined && !isSameUpdate(held, update)) {
+          this.#reused.notice(held, update, report);
+          isShared ||= isOwn;
+        }
       } else if (bytesOf(update) > this.maxUpdateBytes) {
         tooLarge ??= new Context();
         tooLarge.add(update.origin, sequence);
@@ -272,11 +303,16 @@ export class Replica {
           left.add(update.origin, sequence);
         }
       } else {
+        if (isOwn) {
+          this.#reused.notice(undefined, update, report);
+          isShared = true;
+        }
         news?.push(update);
         continue;
       }
       news ??= updates.slice(0, i);
     }
+    if (isShared) this.#leaveEpoch(nowMs);
     return {
       news: news ?? updates,
       known: known?.dots() ?? [],
@@ -553,7 +589,7 @@ export class Replica {
     this.#heldBack.clear();
     this.#fresh = [];
     this.#lives.clear();
-    this.adoptEpoch(Math.max(epochAt(nowMs, this.#random), this.#origin.epoch + 1));
+    this.#takeEpoch(nowMs);
     for (const { id, value, expiresAt } of kept) this.#write(id, value, expiresAt, nowMs);
   }
 
@@ -590,6 +626,29 @@ export class Replica {
     this.#lives.set(this.#origin.key, this.#origin);
     this.#sequence = 0;
     this.#handedOut = 0;
+  }
+
+  /**
+   * Another process writes under the epoch of this replica. Dots that both have used mean different updates on different nodes, and
+   * nobody can tell that by dots alone; so what this one wrote gets dots that are its own.
+   */
+  #leaveEpoch(nowMs: number): void {
+    if (Math.abs(nowMs - this.#leftMs) < LEAVE_EPOCH_MS) return;
+    this.#leftMs = nowMs;
+    const { key } = this.#origin;
+    const own: Update[] = [];
+    for (const update of this.store) {
+      const { origin, sequence, value, view, expiresAt = Infinity } = update;
+      const isVisible = value !== undefined && view === undefined && expiresAt > nowMs;
+      if (origin.key === key && sequence <= this.#sequence && isVisible) own.push(update);
+    }
+    this.#takeEpoch(nowMs);
+    for (const { id, value, expiresAt } of own) this.#write(id, value, expiresAt, nowMs);
+  }
+
+  #takeEpoch(nowMs: number): void {
+    const leap = 1 + below(this.#random, EPOCH_LEAP);
+    this.adoptEpoch(Math.max(epochAt(nowMs, this.#random), this.#origin.epoch + leap));
   }
 
   /** What of these dots this replica has written itself, since it was made or last rejoined empty. */

@@ -266,8 +266,9 @@ export class StepOracles implements Observer {
     this.membership.viewed(node, before, now);
   }
 
-  reported(_node: SimNode, _error: GossipError): void {
-    // What a machine reports is for humans.
+  reported(node: SimNode, { code, message }: GossipError): void {
+    // What else a machine reports is for humans.
+    if (code === 'DOT_REUSED') this.#object(2, 'dot-reused', `${node.name} has noticed: ${message}`);
   }
 
   broken(_node: SimNode, rule: number, what: string): void {
