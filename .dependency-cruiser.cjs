@@ -23,6 +23,7 @@ const owners = {
   msgpackr: '^packages/wire/src/',
   pino: '^packages/node/src/',
   commander: '^packages/cli/src/',
+  ioredis: '^test/bench/',
   'd3-[a-z]+': '^packages/sim/src/papers/plot[.]ts$',
 };
 

@@ -2,7 +2,7 @@
  * One process of a benchmark: a contestant and the commands that its parent gives it.
  *
  * Invariants
- *  1. Both contestants are driven and measured by this same code; they differ only in how they send and store.
+ *  1. All contestants are driven and measured by this same code; they differ only in how they send and store.
  *  2. Times are taken in the process where the thing happens and collected afterwards; no message to the parent lies
  *     between a start and an end.
  *  3. Waiting costs nothing: whoever takes updates in says how many ids it holds.
@@ -15,11 +15,12 @@ import { type FunctionTime, startProfile, stopProfile } from './profile.ts';
 /** What a contestant is told about itself. */
 export interface Setup {
   readonly index: number;
+  /** How updates travel, where the contestant knows more than one way. */
   readonly protocol: string;
   /** Milliseconds. */
   readonly delta: number;
   readonly seed: number;
-  /** Whom to dial: the processes started before this one. */
+  /** Whom to dial: the processes started before this one, or the server where there is one. */
   readonly peers: readonly string[];
 }
 
@@ -41,6 +42,44 @@ export interface Contestant {
   sum(): number;
   /** Own counts worth reporting beside the measured ones. */
   counters?(): Readonly<Record<string, number>>;
+}
+
+/** The Map of a receiver that is written by hand: takes updates in, reads every value, and says how many ids it holds. */
+export class Arrived {
+  readonly #values = new Map<string, { readonly value: number }>();
+  readonly #grew: (held: number) => void;
+  #read = 0;
+
+  constructor(grew: (held: number) => void) {
+    this.#grew = grew;
+  }
+
+  /** @param updates ids and values by turns */
+  take(updates: readonly (string | { readonly value: number })[]): void {
+    for (let at = 0; at < updates.length; at += 2) {
+      const value = updates[at + 1] as { readonly value: number };
+      this.#values.set(updates[at] as string, value);
+      this.#read += value.value;
+    }
+    this.#grew(this.#values.size);
+  }
+
+  /** All that is held, ids and values by turns. */
+  updates(): (string | { readonly value: number })[] {
+    return [...this.#values].flat();
+  }
+
+  sum(): number {
+    let sum = 0;
+    for (const { value } of this.#values.values()) sum += value;
+    return sameSum(sum, this.#read);
+  }
+}
+
+/** @throws Error when the values that were read as they came are not those that are held */
+export function sameSum(held: number, read: number): number {
+  if (held !== read) throw new Error(`The values read as they came sum up to ${read}, those held to ${held}.`);
+  return held;
 }
 
 export interface Trickle {

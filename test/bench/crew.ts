@@ -8,17 +8,33 @@ import { Child } from './child.ts';
 import { inTime } from './clock.ts';
 import type { Setup, Station } from './contestant.ts';
 import type { Reading } from './meter.ts';
+import { RedisServer, redisVersion } from './redis-server.ts';
 
-/** Who runs: the module of the contestant and what it is told. */
+/** A contestant: its module and what it is told. */
 export interface Entrant {
   readonly label: string;
-  readonly module: 'floor' | 'grapevine';
+  readonly module: 'floor' | 'grapevine' | 'redis-peer';
   readonly protocol: string;
 }
 
 export const floor: Entrant = { label: 'floor', module: 'floor', protocol: 'none' };
 
 export const grapevine = (protocol: string): Entrant => ({ label: protocol, module: 'grapevine', protocol });
+
+/** 500 updates a message. */
+export const redisBatched: Entrant = { label: labelOfRedis('by 500'), module: 'redis-peer', protocol: 'batched' };
+
+/** An update a message. */
+export const redisSingle: Entrant = { label: labelOfRedis('one by one'), module: 'redis-peer', protocol: 'single' };
+
+function labelOfRedis(how: string): string {
+  return redisVersion() === null ? `Redis ${how} (redis-server is not installed)` : `Redis ${how}`;
+}
+
+/** Whether what the contestant needs is installed here. */
+export function canRun({ module }: Entrant): boolean {
+  return module !== 'redis-peer' || redisVersion() !== null;
+}
 
 /** Long after anything here should have arrived. */
 const LIMIT_MS = 120_000;
@@ -40,26 +56,31 @@ export class Crew {
   readonly #urls: string[] = [];
   readonly #entrant: Entrant;
   readonly #options: CrewOptions;
+  /** Stands between the processes of a contestant that needs one. */
+  readonly #server: RedisServer | null;
 
-  private constructor(entrant: Entrant, options: CrewOptions) {
+  private constructor(entrant: Entrant, options: CrewOptions, server: RedisServer | null) {
     this.#entrant = entrant;
     this.#options = options;
+    this.#server = server;
   }
 
-  /** Runs `use` with a full mesh of `size` processes and lets them go afterwards, come what may. */
+  /** Runs `use` with a full mesh of `size` processes, or so many around a server, and lets them go afterwards, come what may. */
   static async run<T>(
     entrant: Entrant,
     size: number,
     options: CrewOptions,
     use: (crew: Crew) => Promise<T>,
   ): Promise<T> {
-    const crew = new Crew(entrant, options);
+    const server = entrant.module === 'redis-peer' ? await RedisServer.start() : null;
+    const crew = new Crew(entrant, options, server);
     try {
       for (let index = 0; index < size; index++) await crew.join();
       await crew.all((member) => member.call('connected', size - 1));
       return await use(crew);
     } finally {
       await crew.all((member) => member.dismiss());
+      await server?.stop();
     }
   }
 
@@ -77,12 +98,13 @@ export class Crew {
     const index = this.members.length;
     const member = new Member(this.#entrant);
     this.members.push(member);
+    const known = peers === undefined ? [...this.#urls] : peers.map((peer) => this.#urls[peer] as string);
     const setup: Setup = {
       index,
       protocol: this.#entrant.protocol,
       delta,
       seed: seed + index,
-      peers: peers === undefined ? [...this.#urls] : peers.map((peer) => this.#urls[peer] as string),
+      peers: this.#server === null ? known : [this.#server.url],
     };
     const { url, startedAt } = await member.call('start', setup);
     this.#urls.push(url);
@@ -112,9 +134,10 @@ export class Crew {
     return Promise.all(this.members.map(command));
   }
 
-  /** What all processes together have used so far. */
+  /** What all processes together have used so far, a server between them included. */
   async read(): Promise<Reading> {
     const readings = await this.all((member) => member.call('read'));
+    if (this.#server !== null) readings.push(await this.#server.read());
     return {
       cpuMs: readings.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
       bytesOut: readings.reduce((sum, { bytesOut }) => sum + bytesOut, 0),

@@ -1,6 +1,6 @@
 /**
  * Ours, used as users use it: a node in a nact system, one `add` message dispatched per update, and a plain nact actor
- * subscribed to what changes.
+ * subscribed to what changes, which reads every value.
  */
 import {
   add,
@@ -22,13 +22,15 @@ import {
 } from '@grapevine/actors';
 import { type Protocol, seededRandom } from '@grapevine/core';
 import { dispatch, spawn, start } from 'nact';
-import { type Contestant, serve, type Setup } from './contestant.ts';
+import { type Contestant, sameSum, serve, type Setup } from './contestant.ts';
 
 const protocols: Readonly<Record<string, (options: { delta: number }) => Protocol>> = { entropy, hybrid, rumor };
 
 class Grapevine implements Contestant {
   #gossip: Ref<GossipMessage> | null = null;
   #held = 0;
+  /** The sum of the values as the subscriber read them. */
+  #read = 0;
   #peers = 0;
   #met: () => void = () => {};
 
@@ -79,7 +81,7 @@ class Grapevine implements Contestant {
   sum(): number {
     let sum = 0;
     for (const { value } of gossipView(this.#instance()).entries()) sum += (value as { value: number }).value;
-    return sum;
+    return sameSum(sum, this.#read);
   }
 
   counters(): Readonly<Record<string, number>> {
@@ -95,8 +97,15 @@ class Grapevine implements Contestant {
   }
 
   #count(event: GossipEvent): void {
-    if (event.type === 'snapshot') this.#held = event.entries.length;
-    if (event.type === 'changes') for (const { type } of event.changes) this.#held += type === 'update' ? 1 : -1;
+    if (event.type === 'snapshot') {
+      this.#held = event.entries.length;
+      for (const { value } of event.entries) this.#read += (value as { value: number }).value;
+    }
+    if (event.type !== 'changes') return;
+    for (const change of event.changes) {
+      if (change.type === 'update') this.#read += (change.value as { value: number }).value;
+      this.#held += change.type === 'update' ? 1 : -1;
+    }
   }
 }
 

@@ -54,7 +54,7 @@ export async function join({ quick, runs, seed, protocols }: Settings): Promise<
       ours === undefined
         ? []
         : [
-            atMost(`${ours.label}: time`, 2, '× floor', results.ratio(ours, 'ms')),
+            atMost(`${ours.label}: time`, 1.25, '× floor', results.ratio(ours, 'ms')),
             atMost(`${ours.label}: bytes`, 2, '× floor', results.ratio(ours, 'bytes')),
           ],
   };

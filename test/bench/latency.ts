@@ -2,11 +2,11 @@
  * Latency: one update at a time; how long until the last of eight processes has it.
  */
 import { seededRandom } from '@grapevine/core';
+import { againstRedis } from './burst.ts';
 import { pass } from './clock.ts';
-import { Crew, floor, grapevine } from './crew.ts';
+import { Crew, floor, grapevine, redisSingle } from './crew.ts';
 import { interleave } from './interleave.ts';
 import { atMost, figures, type Section, table } from './page.ts';
-
 import type { Settings } from './settings.ts';
 import { percentile } from './statistics.ts';
 
@@ -22,7 +22,7 @@ export async function latency({ quick, runs, seed, protocols }: Settings): Promi
   const total = WARM_UP + count + compiling + count;
   // Entropy waits for its cycle by design, and pure rumor mongering may lose an update, which has no latency then.
   const measured = protocols.filter((protocol) => protocol !== 'entropy' && protocol !== 'rumor');
-  const entrants = [floor, ...measured.map(grapevine)];
+  const entrants = [floor, redisSingle, ...measured.map(grapevine)];
   const ours = entrants.find(({ label }) => label === protocols[0]);
   const results = await interleave(runs, entrants, (entrant, run) =>
     Crew.run(entrant, SIZE, { seed }, async (crew) => {
@@ -76,8 +76,11 @@ export async function latency({ quick, runs, seed, protocols }: Settings): Promi
       ours === undefined
         ? []
         : (['early', 'late'] as const).flatMap((when) => [
-            atMost(`${ours.label}, ${when}: p50`, 1.3, '× floor', results.ratio(ours, `${when}P50`)),
-            atMost(`${ours.label}, ${when}: p99`, 2, '× floor', results.ratio(ours, `${when}P99`)),
+            atMost(`${ours.label}, ${when}: p50`, 1.4, '× floor', results.ratio(ours, `${when}P50`)),
+            againstRedis(
+              atMost(`${ours.label}, ${when}: p50`, 1, '× Redis', results.ratio(ours, `${when}P50`, redisSingle)),
+            ),
+            atMost(`${ours.label}, ${when}: p99`, 1.2, '× floor', results.ratio(ours, `${when}P99`)),
           ]),
   };
 }

@@ -1,9 +1,8 @@
 /**
- * Memory: what an id costs on the heap beyond its characters and the bytes of its value.
+ * Memory: what an id costs, itself and its value included.
  */
-import { pack } from 'msgpackr';
 import { pass } from './clock.ts';
-import { Crew, type CrewOptions, type Entrant, floor, grapevine } from './crew.ts';
+import { Crew, type CrewOptions, type Entrant, floor, grapevine, redisBatched } from './crew.ts';
 import { interleave, type Sample } from './interleave.ts';
 import { atMost, figures, type Section, table } from './page.ts';
 import type { Settings } from './settings.ts';
@@ -12,22 +11,10 @@ const SETTLE_MS = 3000;
 const WARM_UP = 1000;
 const EXPIRES_IN_MS = 3_600_000;
 
-/** Characters of the ids and bytes of the encoded values of `k0` to `k<ids − 1>`, on average. */
-function payload(ids: number): { idCharacters: number; valueBytes: number } {
-  let idCharacters = 0;
-  let valueBytes = 0;
-  for (let n = 0; n < ids; n++) {
-    idCharacters += `k${n}`.length;
-    // A map of one entry takes one byte for its head; msgpackr alone would take three.
-    valueBytes += pack({ value: n }).length - 2;
-  }
-  return { idCharacters: idCharacters / ids, valueBytes: valueBytes / ids };
-}
-
 async function measureMemory(entrant: Entrant, ids: number, options: CrewOptions): Promise<Sample> {
   const { written, received, removed } = await measureIds(entrant, ids, options);
-  // The floor knows neither tombstones nor expiry, and its writer keeps nothing.
-  if (entrant === floor) return { received };
+  // The others know neither tombstones nor expiry, and their writers keep nothing.
+  if (entrant.module !== 'grapevine') return { received };
   const { received: expiring } = await measureIds(entrant, ids, options, EXPIRES_IN_MS);
   return { written, received, removed, expiring };
 }
@@ -39,7 +26,6 @@ function measureIds(
   options: CrewOptions,
   expiresInMs?: number,
 ): Promise<{ written: number; received: number; removed: number }> {
-  const { idCharacters, valueBytes } = payload(ids);
   return Crew.run(entrant, 2, options, async (crew) => {
     const heaps = (): Promise<number[]> => crew.all((member) => member.call('heapBytes'));
     // What the first updates compile and allocate is no cost of an id.
@@ -49,26 +35,26 @@ function measureIds(
     await pass(SETTLE_MS);
     const empty = await heaps();
     const grown = (heap: readonly number[], index: number): number =>
-      ((heap[index] as number) - (empty[index] as number)) / ids - idCharacters;
+      ((heap[index] as number) - (empty[index] as number)) / ids;
 
     const whole = crew.whole(ids + WARM_UP);
     await crew.writer.call('add', 0, ids, expiresInMs);
     await whole;
     await pass(SETTLE_MS);
     const full = await heaps();
-    const beyond = { written: grown(full, 0) - valueBytes, received: grown(full, 1) - valueBytes };
-    if (entrant === floor || expiresInMs !== undefined) return { ...beyond, removed: NaN };
+    const held = { written: grown(full, 0), received: grown(full, 1) };
+    if (entrant.module !== 'grapevine' || expiresInMs !== undefined) return { ...held, removed: NaN };
 
     await crew.writer.call('remove', 0, ids);
     if (!(await crew.fallen(WARM_UP))) throw new Error(`${entrant.label}: not all removals arrived.`);
     await pass(SETTLE_MS);
-    return { ...beyond, removed: grown(await heaps(), 1) };
+    return { ...held, removed: grown(await heaps(), 1) };
   });
 }
 
 export async function memory({ quick, runs, seed, protocols }: Settings): Promise<Section> {
   const ids = quick ? 10_000 : 100_000;
-  const entrants = [floor, ...protocols.map(grapevine)];
+  const entrants = [floor, redisBatched, ...protocols.map(grapevine)];
   const ours = entrants.find(({ label }) => label === protocols[0]);
   const results = await interleave(runs, entrants, (entrant) => measureMemory(entrant, ids, { seed }));
   return {
@@ -76,8 +62,8 @@ export async function memory({ quick, runs, seed, protocols }: Settings): Promis
     title: 'Memory',
     about:
       `Bytes of heap and of buffers beside it, after full collections, for each of ${ids.toLocaleString('en')} ids of ` +
-      '`{ value: n }`, less one byte for each character of the id and the bytes of the encoded value (of a tombstone ' +
-      'the id alone). Where they were written, where they were received, as tombstones, and with `expiresIn`.',
+      '`{ value: n }`, id and value included. Where they were written, where they were received, as tombstones, and with ' +
+      '`expiresIn`.',
     tables: [
       table(
         ['who', 'written here', 'received', 'tombstone', 'expiring'],
@@ -92,7 +78,7 @@ export async function memory({ quick, runs, seed, protocols }: Settings): Promis
         ? []
         : [
             atMost(`${ours.label}: written here`, 250, 'bytes an id', results.spread(ours, 'written')),
-            atMost(`${ours.label}: received`, 250, 'bytes an id', results.spread(ours, 'received')),
+            atMost(`${ours.label}: received`, 135, 'bytes an id', results.spread(ours, 'received')),
             atMost(`${ours.label}: tombstone`, 250, 'bytes an id', results.spread(ours, 'removed')),
             atMost(`${ours.label}: expiring`, 250, 'bytes an id', results.spread(ours, 'expiring')),
           ],

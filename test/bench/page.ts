@@ -15,7 +15,8 @@ export interface Bound {
   readonly what: string;
   readonly limit: string;
   readonly measured: string;
-  readonly held: boolean;
+  /** Null: not measured. */
+  readonly held: boolean | null;
 }
 
 export interface Section {
@@ -66,6 +67,16 @@ export function atLeast(what: string, limit: number, unit: string, measured: Spr
   };
 }
 
+/** A bound whose figure needs what is not here. */
+export function unmeasured(bound: Bound, why: string): Bound {
+  return { ...bound, measured: why, held: null };
+}
+
+function resultOf(held: boolean | null): string {
+  if (held === null) return 'not measured';
+  return held ? 'held' : '**missed**';
+}
+
 export function render(section: Section, provenance: string): string {
   const { title, about, tables, bounds } = section;
   const parts = [`## ${title}`, about, ...tables];
@@ -73,7 +84,7 @@ export function render(section: Section, provenance: string): string {
     parts.push(
       table(
         ['bound', 'limit', 'measured', 'result'],
-        bounds.map(({ what, limit, measured, held }) => [what, limit, measured, held ? 'held' : '**missed**']),
+        bounds.map(({ what, limit, measured, held }) => [what, limit, measured, resultOf(held)]),
       ),
     );
   parts.push(`<sub>${provenance}</sub>`);
@@ -87,10 +98,12 @@ const preface = `# Benchmarks
 Written by \`npm run bench\`; do not edit.
 
 Every node is an operating-system process of its own, all on one machine, connected in a full mesh over loopback, unless a
-section says otherwise. Beside ours, in the same run and in turn with it, runs the floor: plain \`ws\` and \`msgpackr\`, tuples, 2,000 updates a
-frame, straight from the writer to everybody, a Map at the receiver; no versions, no repair, no supervision. Figures
-are medians, with the extremes in brackets; "× floor" is the median of the ratios within each run, which is what to
-trust: absolute figures drift with the machine.`;
+section says otherwise. Beside ours, in the same rounds and in turn with it, runs the floor: plain \`ws\` and \`msgpackr\` with
+record structures, ids and values by turns, 2,000 updates a frame, straight from the writer to everybody, a Map at the
+receiver that reads every value; no versions, no repair, no supervision. Where there is a row for it, so does Redis: the
+updates published through a \`redis-server\` on the same machine, by \`ioredis\`, to a Map at each subscriber; its CPU time and
+its bytes count like those of the processes. Figures are medians over the rounds, with the extremes in brackets; "× floor" and
+"× Redis" are medians of the ratios within each round, which is what to trust: absolute figures drift with the machine.`;
 
 /** Puts the section in its place on the page. */
 export function writeSection(path: string, section: Section, provenance: string): void {
@@ -110,9 +123,15 @@ export function provenanceOf({
   runs,
   seed,
   load = loadavg()[0] ?? NaN,
+  busyShare,
+  peers = [],
 }: {
   readonly runs: number;
   readonly seed: number;
+  /** How much of all processors other things took before, from 0 to 1; left out where it was not looked at. */
+  readonly busyShare?: number;
+  /** Other programs that were measured, with their versions. @default none */
+  readonly peers?: readonly string[];
   /** Of the machine, before it was made busy. @default what it is now */
   readonly load?: number;
 }): string {
@@ -125,9 +144,11 @@ export function provenanceOf({
     `${process.platform} ${process.arch}`,
     `Node ${process.versions.node}`,
     ...['ws', 'msgpackr', 'nact', '@grapevine/actors'].map(versionOf),
-    `${runs} ${runs === 1 ? 'run' : 'runs'}`,
+    ...peers,
+    `${runs} ${runs === 1 ? 'round' : 'rounds'}`,
     `seed ${seed}`,
     `load of the machine before ${figure(load)}`,
+    ...(busyShare === undefined ? [] : [`processors taken by other things before ${figure(100 * busyShare)} %`]),
     new Date().toISOString().slice(0, 10),
   ].join(' · ');
 }

@@ -23,7 +23,7 @@ export const usage = `npm run bench -- [options]
   --only burst,latency,idle,join,memory,membership,crowd,networks
                                           some of the benchmarks; default all
   --protocols hybrid,rumor,entropy        which protocols; the first is held to the bounds
-  --runs 3                                runs of each, interleaved with the floor
+  --runs 5                                rounds; each contestant runs once in each
   --seed 1                                of everything random
   --quick                                 small loads, one run, the page is left alone
   --full                                  networks of 200 as well as of 10 and 50
@@ -47,7 +47,7 @@ export function settingsFrom(args: readonly string[], known: readonly string[]):
     only: someOf('benchmark', values.only, known),
     quick: values.quick,
     full: values.full,
-    runs: whole('runs', values.runs ?? (values.quick ? '1' : '3'), 1),
+    runs: whole('runs', values.runs ?? (values.quick ? '1' : '5'), 1),
     seed: whole('seed', values.seed, 0),
     protocols: values.protocols.split(',').filter((protocol) => protocol !== ''),
     profile: values.profile,
