@@ -115,7 +115,7 @@ export interface ResolvedNodeOptions {
   readonly security: ResolvedSecurity;
   /** Makes the transport; called anew after a crash of it. @default createWebSocketTransport */
   readonly transport: (options: TransportOptions) => Transport;
-  /** Wall-clock milliseconds. @default Date.now */
+  /** Wall-clock milliseconds: stamps, and when values expire. @default () => Date.now() */
   readonly clock: () => number;
   /** Uniform in [0, 1). @default Math.random */
   readonly random: () => number;
