@@ -339,6 +339,27 @@ describe('a handler', () => {
     expect(cluster.log.lines.length).toBeLessThanOrEqual(12);
   });
 
+  test('has what a part of a batch came to shown while the rest is still judged', async () => {
+    let answerLast = (_verdict: 'ok'): void => {};
+    await judgedBy((received) => {
+      if (received.has('bad')) throw new RangeError('it was bad');
+      return received.has('last') ? new Promise((resolve) => (answerLast = resolve)) : 'ok';
+    });
+    dispatch(
+      writer,
+      addMany([
+        ['first', 1],
+        ['bad', 2],
+        ['last', 3],
+      ]),
+    );
+    await until(() => audience.letters.length === 1);
+    expect([...audience.content.keys()]).toEqual(['first']);
+    expect([...gossipView(reader).keys()]).toEqual(['first']);
+    answerLast('ok');
+    await audience.has('first', 'last');
+  });
+
   test('that is too slow for a batch is given less of it, and loses nothing', async () => {
     await judgedBy(
       async (received) => {
@@ -375,7 +396,10 @@ describe('a handler', () => {
       ['bad', 3, undefined, 'deadletter', 'RangeError: it was bad', 'writer'],
     ]);
     expect(gossipView(reader).hidden({ limit: 1 })).toHaveLength(1);
+    // Equal hashes: both hold the same. What their readers see is another matter.
+    await converged();
     expect([gossipView(reader).size, gossipView(writer).size]).toEqual([1, 3]);
+    expect(gossipView(reader).status().ids).toBe(3);
     dispatch(writer, add('reset', 4));
     await until(() => gossipView(reader).has('reset'));
     expect(told()[2]).toEqual(['good', 1, undefined, 'reset', 'undefined', 'writer']);

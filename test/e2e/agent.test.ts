@@ -183,9 +183,24 @@ describe('the command', () => {
   });
 
   test('lists everything that is wrong with a node, exit code 2', async () => {
-    const { code, err } = await run(['agent', '--name', 'a', '--listen', 'abc', '--max-drift-ms', '-5', '--peer', 'x']);
-    expect(code).toBe(2);
-    expect(err).toMatch(/'(listen|maxDriftMs|peers)/);
+    // Each is found out by another: the reader of words, the flags, the node, its membership, its gossips.
+    const wrong = ['--protocol', 'telepathy', '--nope', '--listen', 'abc', '--join', 'http://x', '--limit', 'maxIds=0'];
+    const { code, out, err } = await run(['agent', ...wrong]);
+    expect([code, out]).toEqual([2, '']);
+    expect(err.split('\n').slice(0, -1)).toEqual([
+      '6 options are wrong:',
+      expect.stringMatching(/^ {2}--protocol 'telepathy': .*hybrid/),
+      expect.stringMatching(/^ {2}--nope is no option of agent/),
+      expect.stringMatching(/^ {2}--listen: 'listen' must be/),
+      expect.stringMatching(/^ {2}--join: 'membership.seeds\[0\]' must begin with ws:/),
+      "  --name: 'name' is required: a text of 1 to 128 bytes",
+      expect.stringMatching(/^ {2}--limit maxIds: 'maxIds' must be a whole number of ids/),
+    ]);
+  });
+
+  test('takes a negative number after an unknown flag for its value', async () => {
+    const { err } = await run(['agent', '--name', 'a', '--delta', '-1', '-x']);
+    expect(err).toMatch(/^2 options are wrong:\n {2}--delta is no option.*\n {2}-x is no option.*\n$/);
   });
 
   test('rejects what it does not know, exit code 2', async () => {

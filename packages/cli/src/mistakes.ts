@@ -81,7 +81,8 @@ export function gatherMistakes(command: Command): Mistakes {
     for (const option of required)
       if (command.getOptionValue(option.attributeName()) === undefined) mistakes.add(`${option.flags} is required`);
     const words = command.args.slice(command.registeredArguments.length);
-    const flags = command.args.filter((word) => /^-./.test(word)).map((word) => word.replace(/=.*$/s, ''));
+    // `-1` is a number, and the value of the flag before it.
+    const flags = command.args.filter((word) => /^-[^\d.]/.test(word)).map((word) => word.replace(/=.*$/s, ''));
     for (const flag of flags) mistakes.add(unknownFlag(flag, command));
     // Words after an unknown flag may be its values.
     if (flags.length === 0) for (const word of words) mistakes.add(`'${word}' is an argument too many`);

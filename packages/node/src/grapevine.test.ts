@@ -293,8 +293,11 @@ describe('a grapevine', () => {
     const a = await aNode({ name: 'a', ...inMemory(network) });
     const changes = a.memberChanges();
     expect((await changes.next()).value).toEqual({ type: 'members', members: [] });
-    const b = await aNode({ name: 'b', ...inMemory(network), seeds: [String(a.url)] });
-    expect((await changes.next()).value).toMatchObject({ type: 'nodeup', member: { name: 'b', url: b.url } });
+    const b = await aNode({ name: 'b', ...inMemory(network), seeds: [String(a.url)], meta: { zone: 'east' } });
+    expect((await changes.next()).value).toMatchObject({
+      type: 'nodeup',
+      member: { name: 'b', url: b.url, meta: { zone: 'east' } },
+    });
     await b.describe({ zone: 'west' });
     const changed = { type: 'nodechanged', member: { name: 'b', meta: { zone: 'west' } } };
     expect((await changes.next()).value).toMatchObject(changed);
