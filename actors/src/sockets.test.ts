@@ -61,6 +61,59 @@ describe('over WebSockets', () => {
     expect(statsOf(one)?.restarts).toBe(0);
   });
 
+  const keys = (name: string): { readonly security: { readonly keys: string[] } } => ({
+    security: { keys: [`a key for tests alone: ${name}`] },
+  });
+  test.each<[code: string, theirs: Partial<NodeOptions>, ours: Partial<NodeOptions>, sentence: string]>([
+    [
+      'WRONG_CLUSTER',
+      { cluster: 'production' },
+      { cluster: 'staging' },
+      '"two" is of cluster "staging", "one" of "production": give both one cluster (--cluster)',
+    ],
+    [
+      'KEY_MISMATCH',
+      keys('one'),
+      keys('two'),
+      '"two" proves no key that "one" lists: compare security.keys (--key-file)',
+    ],
+    ['KEY_REQUIRED', keys('one'), {}, '"one" has keys, "two" has none: give both the same security.keys (--key-file)'],
+    ['NAME_TAKEN', {}, { name: 'one' }, 'both nodes are named "one": give each its own name (--name)'],
+  ])(
+    'who is refused as %s is told why, and who refuses says from where it came',
+    async (code, theirs, ours, sentence) => {
+      const { node: one, url } = await listening('one', theirs);
+      // Another process, as far as nact is concerned: one of its systems has each name once.
+      const own = start();
+      const elsewhere = new Cluster(own);
+      try {
+        const two = elsewhere.node('two', {
+          transport: createWebSocketTransport,
+          listen: null,
+          membership: staticMembership({ peers: [url] }),
+          ...ours,
+        });
+        await until(() => nodeView(two).refusals.length > 0 && nodeView(one).refusals.length > 0);
+        const refused = nodeView(two).refusals[0];
+        expect(refused).toMatchObject({ code, message: sentence, by: 'peer', url, atMs: expect.any(Number) });
+        const refusing = nodeView(one).refusals[0];
+        expect(refusing).toMatchObject({ code, message: sentence, by: 'us', url: null, address: '127.0.0.1' });
+        for (const [{ lines }, fields] of [
+          [elsewhere.log, { node: ours.name ?? 'two', url, by: 'peer' }],
+          [cluster.log, { node: 'one', by: 'us', address: '127.0.0.1' }],
+        ] as const)
+          expect(lines).toContainEqual({
+            level: 'warn',
+            message: `connection refused: ${sentence}`,
+            fields: expect.objectContaining(fields),
+          });
+      } finally {
+        await elsewhere.stop();
+        stop(own);
+      }
+    },
+  );
+
   const saidAloud = (): string[] =>
     cluster.log.lines.filter(({ level }) => level === 'error').map(({ message }) => message);
 
