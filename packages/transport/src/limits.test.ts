@@ -271,14 +271,21 @@ describe('a peer that does not read', () => {
     const host = await aHost({ stallTimeoutMs: 600, hardQueueBytes: 2 ** 28 });
     const client = aClient(host);
     const session = await settled(client, host, 'a');
+    const other = aClient(host);
+    const late = await settled(other, host, 'b');
     client.pause();
+    other.pause();
     const frame = new Uint8Array(256 * 1024);
-    for (let i = 0; i < 128; i++) session.send(frame, 'reply');
-    await until(() => session.queuedFrames > 0);
+    for (const each of [session, late]) {
+      for (let i = 0; i < 128; i++) each.send(frame, 'reply');
+      await until(() => each.queuedFrames > 0);
+    }
     client.resume();
     await until(() => session.queuedBytes === 0);
-    await new Promise((resolve) => void setTimeout(resolve, 700));
-    expect(host.closes).toEqual([]);
+    // Who stalled after it is cut off, and so its own time is over too.
+    await until(() => host.closes.length > 0);
+    expect(host.closes).toEqual([closeCodes.TOO_SLOW]);
+    expect([session.send(frame, 'reply'), late.send(frame, 'reply')]).toEqual([true, false]);
   });
 });
 
