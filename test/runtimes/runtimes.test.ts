@@ -2,25 +2,21 @@
  * docs/runtimes.md holds: Node.js, Bun and Deno in one cluster do what the page says of them together, and the page has the
  * rows and runtimes of the matrix.
  */
-import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 
 import { bundleRows } from './bundles.ts';
 import { removeProject } from '../packages/project.ts';
 import { makePlace, type Place, play } from './matrix.ts';
+import { obtained } from './obtained.ts';
 import { readTable } from './page.ts';
 import { mixed, mixedTitle, type Runtime, specs, titleOf } from './runtimes.ts';
 import { rows, scenarios } from './scenarios.ts';
 
 const root = join(__dirname, '../..');
-const main = join(root, 'node_modules/.cache/grapevine-runtimes-tool/runtimes/main.js');
 const page = readTable(join(root, 'docs/runtimes.md'));
 
-/** Installs them if need be, which takes some seconds and the registry. */
-const had = JSON.parse(
-  execFileSync(process.execPath, [main, '--obtain', '--only', 'mixed'], { cwd: root, encoding: 'utf8' }),
-) as Readonly<Record<string, Runtime | string>>;
+const had = obtained(root, 'mixed');
 const missing = mixed.flatMap((id) => {
   const runtime = had[id];
   return typeof runtime === 'object' ? [] : [`${id}: ${runtime ?? 'nothing is known of it'}`];

@@ -8,13 +8,23 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 
 import { script } from '../e2e/agents.ts';
+import { obtained } from '../runtimes/obtained.ts';
 
 const run = promisify(execFile);
 const flags = ['--disallow-code-generation-from-strings', '--disable-proto=throw'];
 
-describe('where no string may become code, and __proto__ may not be used', () => {
+// 20.19 finds no names in a CommonJS module then, where 20.20 and later do.
+const oldest = obtained(join(__dirname, '../..'), 'node-20.19')['node-20.19'];
+const programs: readonly (readonly [title: string, program: string])[] = [
+  [process.version, process.execPath],
+  ...(typeof oldest === 'object' ? [[`v${oldest.version}`, oldest.command[0] as string] as const] : []),
+];
+const skipped = typeof oldest === 'object' ? '' : ` (not on 20.19: ${oldest})`;
+
+const title = 'where no string may become code, and __proto__ may not be used';
+describe.each(programs)(`${title}, on Node.js %s${skipped}`, (_version, program) => {
   test('nodes gossip, and hang up on who sends records, without a function made of a string', async () => {
-    const { stdout } = await run(process.execPath, [...flags, join(__dirname, 'code-from-strings.mjs')]);
+    const { stdout } = await run(program, [...flags, join(__dirname, 'code-from-strings.mjs')]);
     expect(JSON.parse(stdout)).toEqual({
       // Node forbids both; and with these very records the main build of msgpackr does try, so an attempt would be noticed.
       trap: { thrown: ['EvalError', 'Error'], noticed: 1 },
@@ -33,7 +43,7 @@ describe('where no string may become code, and __proto__ may not be used', () =>
   }, 60_000);
 
   test('processes of the command lose nothing, and one that was killed catches up', async () => {
-    const { stdout } = await run(process.execPath, [script, 'demo', '--for', '5s', '--nodes', '3', '--json'], {
+    const { stdout } = await run(program, [script, 'demo', '--for', '5s', '--nodes', '3', '--json'], {
       env: { ...process.env, NODE_OPTIONS: flags.join(' ') },
     });
     expect(JSON.parse(stdout)).toMatchObject({ nodes: 3, lost: 0, equal: true, crashed: 0 });
