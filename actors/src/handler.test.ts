@@ -7,6 +7,7 @@ import { dispatch, spawn, start, stop } from 'nact';
 
 import { actorAt, spawnGossip } from './grapevine.ts';
 import type { Handler, PushMessage } from './push.ts';
+import type { Stored } from './received.ts';
 import { injectFault, statsOf, tell } from './kernel/actor.ts';
 import { ask } from './kernel/ask.ts';
 import type { Ref } from './kernel/nact.ts';
@@ -94,6 +95,21 @@ describe('a handler', () => {
     expect([...audience.content]).toEqual([['good', 1]]);
     expect(gossipView(reader).has('bad')).toBe(false);
     expect(gossipView(writer).get('bad')).toBe(2);
+  });
+
+  test.each([
+    ['a set of ids', new Set(['good'])],
+    ['an iterator of ids', ['good'].values()],
+    ['a promise', Promise.resolve(['good'])],
+    ['a date', new Date()],
+  ])('that keeps what is neither a map, an object nor an array, as %s, has failed', async (_, kept) => {
+    await judgedBy(() => ({ ok: kept }) as never);
+    dispatch(writer, add('good', 1));
+    await until(() => audience.letters.length === 1);
+    expect(audience.letters.map(({ error }) => error)).toMatchObject([
+      { code: 'VERDICT_INVALID', message: expect.stringContaining('neither a map, an object nor an array of ids') },
+    ]);
+    expect(gossipView(reader).has('good')).toBe(false);
   });
 
   test('that changes a value changes what readers here see, and nothing elsewhere', async () => {
@@ -539,6 +555,7 @@ describe('own writes', () => {
     ]);
     expect(replies.map((reply) => reply.ok && reply.versions[0]?.sequence)).toEqual([1, 2, 3]);
     await until(() => audience.changes.length === 3);
+    await until(() => audience.changes.length === 3);
     expect(audience.changes.map(({ type, value }) => [type, value])).toEqual([
       ['update', 1],
       ['removed', undefined],
@@ -559,6 +576,49 @@ describe('own writes', () => {
     await until(() => answers.length === 2);
     injectFault(actorAt(judging, ['gossip grapevine', 'handler', 'judge']) as Ref<never>, new Error('injected'));
     expect(await second).toMatchObject({ ok: false, error: { code: 'WRITE_REFUSED' } });
+  });
+
+  test('leave nothing behind where the handler crashes over one', async () => {
+    let seen: Stored | undefined;
+    await judgedBy(
+      (received, stored) => {
+        if (!received.has('a')) return 'ok';
+        seen = stored;
+        return new Promise<never>(() => {});
+      },
+      { judgeWrites: true },
+    );
+    const first = write((replyTo) => add('a', 1, { replyTo }));
+    await until(() => seen !== undefined);
+    injectFault(actorAt(judging, ['gossip grapevine', 'handler', 'judge']) as Ref<never>, new Error('injected'));
+    expect(await first).toMatchObject({ ok: false });
+    expect(await write((replyTo) => add('b', 2, { replyTo }))).toMatchObject({ ok: true });
+    // A snapshot that is still open would have none of what came later, and would keep what that replaced.
+    expect(seen?.get('b')).toBe(2);
+  });
+
+  test('that never cease hold up nothing that others wrote', async () => {
+    let judged = 0;
+    await judgedBy(
+      async (_received, _stored, { own }) => {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        if (own) judged += 1;
+        return 'ok';
+      },
+      { judgeWrites: true },
+    );
+    const writers = new AbortController();
+    const writing = Array.from({ length: 5 }, async (_, number) => {
+      while (!writers.signal.aborted) await write((replyTo) => add(`own ${number}`, number, { replyTo }));
+    });
+    await until(() => judged > 0);
+    dispatch(writer, add('theirs', 1));
+    await until(() => gossipView(writer).has('theirs'));
+    const before = judged;
+    await until(() => gossipView(reader).has('theirs') || judged > before + 100);
+    writers.abort();
+    await Promise.all(writing);
+    expect(judged - before).toBeLessThan(100);
   });
 
   test('are refused at once while the actor that is the handler is gone, and removals are not', async () => {

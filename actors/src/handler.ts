@@ -8,6 +8,7 @@
  *     is restarted for it: the judgement says what is tried next.
  *  2. One call is open at a time, but for those that did not answer in time. An answer to a former try is void.
  *  3. While an actor that is the handler is gone nothing is judged: what arrives waits for it to be spawned again.
+ *  4. Own writes and what arrives are judged by turns: neither waits for more than one try of the other.
  *
  * What cannot be isolated in one process is code that never returns: it blocks the event loop for all.
  *
@@ -60,6 +61,8 @@ class Judge implements Behaviour<HandlerMessage> {
   readonly #handler: Handler | Ref<PushMessage>;
   readonly #self: Self<HandlerMessage>;
   #attempt: Attempt | null = null;
+  /** Whether the latest try was about an own write. */
+  #wasOwn = false;
   /** What an actor that is the handler threw last. */
   #thrown: unknown = undefined;
   #unwatch: Cancel = () => {};
@@ -118,8 +121,10 @@ class Judge implements Behaviour<HandlerMessage> {
     if (open !== undefined && !isVoid) return;
     this.#attempt?.cancelTimer();
     this.#attempt = null;
-    // Somebody waits for an own write.
-    const task = writes.find(({ outcome }) => outcome === null) ?? judgement;
+    // Somebody waits for an own write; and what others wrote has every second turn, however many of those there are.
+    const write = writes.find(({ outcome }) => outcome === null);
+    const isTheirTurn = this.#wasOwn && judgement !== null && judgement.outcome === null;
+    const task = write === undefined || isTheirTurn ? judgement : write;
     if (task === null) return;
     if (task.outcome !== null) return this.#tellOutcome(task);
     if (task.isTrying) return this.#failed(task, new Error('the handler ended before it answered'));
@@ -150,8 +155,10 @@ class Judge implements Behaviour<HandlerMessage> {
     const { replica } = this.#holding;
     const isOwn = task instanceof OwnWrite;
     const received = new Received(isOwn ? task.updates(replica.origin) : task.next());
+    // The snapshot of an offer is its intake's.
     const stored = isOwn ? replica.snapshot() : task.offer.stored;
-    if (isOwn) task.isTrying = true;
+    if (isOwn) task.begin(stored);
+    this.#wasOwn = isOwn;
     const attempt: Attempt = { task, received, stored, cancelTimer: () => {} };
     this.#attempt = attempt;
     attempt.cancelTimer = this.#self.schedule(this.#holding.options.handlerTimeout, { type: 'late', attempt });
@@ -202,8 +209,6 @@ class Judge implements Behaviour<HandlerMessage> {
   }
 
   #end(): void {
-    // The snapshot of an offer is its intake's.
-    if (this.#attempt?.task instanceof OwnWrite) this.#attempt.stored.release();
     this.#attempt = null;
   }
 

@@ -8,7 +8,7 @@
  * Source: docs/handlers.md.
  */
 
-import { type Bytes, GossipError, type Origin, Update } from '@grapevine/core';
+import { type Bytes, GossipError, type Origin, type StoredView, Update } from '@grapevine/core';
 
 import type { Add, AddMany, Remove, Write } from './messages.ts';
 import type { Ruling } from './verdict.ts';
@@ -19,15 +19,29 @@ export type WriteOutcome = { readonly writes: readonly Write[] } | { readonly er
 export class OwnWrite {
   readonly message: Add | AddMany | Remove;
   readonly writes: readonly Write[];
-  /** Whether the handler was asked. */
-  isTrying: boolean = false;
-  /** `null`: it waits for the handler. */
-  outcome: WriteOutcome | null;
+  #outcome: WriteOutcome | null;
+  /** The snapshot that the handler is shown. It is kept here, so that it is let go of even where the handler crashes. */
+  #stored: StoredView | null = null;
 
   constructor(message: Add | AddMany | Remove) {
     this.message = message;
     this.writes = message.type === 'add-many' ? message.writes : [message];
-    this.outcome = message.type === 'remove' ? { writes: this.writes } : null;
+    this.#outcome = message.type === 'remove' ? { writes: this.writes } : null;
+  }
+
+  /** `null`: it waits for the handler. */
+  get outcome(): WriteOutcome | null {
+    return this.#outcome;
+  }
+
+  /** Whether the handler was asked, and nothing has come of it yet. */
+  get isTrying(): boolean {
+    return this.#stored !== null;
+  }
+
+  /** The handler is asked. @param stored what it is shown of what is stored; released with the outcome */
+  begin(stored: StoredView): void {
+    this.#stored = stored;
   }
 
   /** What the handler is shown. */
@@ -45,7 +59,7 @@ export class OwnWrite {
     }
     const left = this.writes.find(({ id }) => !kept.has(id));
     if (left === undefined)
-      this.outcome = { writes: this.writes.map(({ id }) => ({ id, bytes: kept.get(id) as Bytes })) };
+      this.#decide({ writes: this.writes.map(({ id }) => ({ id, bytes: kept.get(id) as Bytes })) });
     else this.#refuse(left.id, 'its verdict does not keep it', gossip, undefined);
   }
 
@@ -62,7 +76,13 @@ export class OwnWrite {
       `The handler of '${gossip}' refused ${which}: ${why}. Nothing of it was written.`,
       { context: { gossip, id: id.slice(0, 80) }, cause },
     );
-    this.outcome = { error };
+    this.#decide({ error });
+  }
+
+  #decide(outcome: WriteOutcome): void {
+    this.#outcome = outcome;
+    this.#stored?.release();
+    this.#stored = null;
   }
 }
 

@@ -76,7 +76,8 @@ function readKept(
     for (const id of kept as unknown[]) read.set(id as string, bytesOf(id));
     return read;
   }
-  if (typeof kept !== 'object' || kept === null)
+  // A set, a promise or a date has no entries of its own: taken for an object, it would keep nothing.
+  if (typeof kept !== 'object' || kept === null || !(isMap(kept) || isPlain(kept)))
     throw invalid(`${show(kept)} is neither a map, an object nor an array of ids`);
   const entries = isMap(kept) ? kept.entries() : Object.entries(kept);
   for (const [id, value] of entries) {
@@ -90,11 +91,19 @@ function readKept(
 
 /** Also a Map of another realm, and whatever else is one by its methods. */
 function isMap(kept: object): kept is ReadonlyMap<unknown, unknown> {
-  return typeof (kept as { entries?: unknown }).entries === 'function' && Symbol.iterator in kept;
+  const { entries, get } = kept as { readonly entries?: unknown; readonly get?: unknown };
+  return typeof entries === 'function' && typeof get === 'function' && Symbol.iterator in kept;
+}
+
+/** Also an object of another realm. */
+function isPlain(kept: object): boolean {
+  const prototype = Object.getPrototypeOf(kept) as object | null;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function show(value: unknown): string {
   if (typeof value === 'string') return `'${value.slice(0, 80)}'`;
+  if (typeof value === 'object' && value !== null && !isPlain(value)) return Object.prototype.toString.call(value);
   return typeof value === 'object' && value !== null
     ? `an object with the keys ${Object.keys(value).join(', ') || '(none)'}`
     : String(value);
