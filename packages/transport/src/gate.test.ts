@@ -36,9 +36,10 @@ function aGate({
       isOver: false,
       isUnproven: false,
       peer: aPeer(name),
-      socket: { address: null },
+      address: null,
     }) as unknown as Handshake;
   const handshakes = new Set(reserved.map(reservation));
+  const closing = new Set<Link>();
   const options = resolveOptions({ name: 'm', epoch: 1, maxConnections, ...limits, setTimer: () => () => {} });
   const gaveWay: string[] = [];
   /** Somebody comes. @returns whether he is heard; `gaveWay` names those who had to give way */
@@ -50,7 +51,7 @@ function aGate({
       isUnproven: fate === 'unproven',
       isReservation: fate === 'proven',
       peer: fate === 'proven' ? aPeer(who) : null,
-      socket: { address },
+      address,
       refuse: () => {
         gaveWay.push(`${who} refused`);
         one.isOver = true;
@@ -64,7 +65,7 @@ function aGate({
     handshakes.add(one as unknown as Handshake);
     return true;
   };
-  const gate = new Gate({ options, links, handshakes, canonical: (url) => url });
+  const gate = new Gate({ options, links, handshakes, closing, canonical: (url) => url });
   const verdicts: (number | null)[] = [];
   const decide = (refused: Refused | null): void => void verdicts.push(refused?.code ?? null);
   const judged = (step: 'hello' | 'welcome' | 'commit', name: string): number | null => {

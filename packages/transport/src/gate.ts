@@ -5,8 +5,9 @@
  * Invariants
  *  1. There are never more than `maxConnections` sessions, nor more accepted connections beside them than there is room
  *     for, plus a few that have not yet said who they are: one that takes the place of an open session needs no room.
- *  2. Of those that were accepted no more than `maxHandshakes` are being heard or are closing, but for one that has just given
- *     way, and no more than `maxConnectionsPerAddress` come from one address, sessions included.
+ *  2. Of those that were accepted no more than `maxHandshakes` are being heard or are closing, sessions that were closed here
+ *     included, but for one that has just given way, and no more than `maxConnectionsPerAddress` come from one address, open
+ *     sessions included. A transport that closes more sessions at once than that is below again as others come.
  *  3. No address keeps others out by connections that prove nothing.
  *  4. Of two living nodes of one name the one that was there stays; one that took the other's URL is its successor.
  *
@@ -28,6 +29,8 @@ export interface GateDetails {
   readonly options: ResolvedOptions;
   readonly links: ReadonlyMap<string, Link>;
   readonly handshakes: ReadonlySet<Handshake>;
+  /** Sessions that were closed here and whose connections are still there, the longest closed first. */
+  readonly closing: ReadonlySet<Link>;
   /** The spelling of a URL that is compared. */
   readonly canonical: (url: string) => string | null;
 }
@@ -45,32 +48,30 @@ export class Gate {
    * @param address where it comes from, if that is known
    */
   atDoor(address: string | null): Refused | null {
-    const { links, handshakes, options } = this.#details;
+    const { links, options } = this.#details;
     const { maxHandshakes, maxConnections, maxConnectionsPerAddress, name } = options;
-    const isOfAddress = ({ socket }: Handshake): boolean => socket.address === address;
-    const accepted = (): Handshake[] => [...handshakes].filter(({ dialled }) => !dialled);
-    let waiting = accepted();
+    const waiting = this.#atDoor();
     if (waiting.length >= maxHandshakes) {
       const { length } = waiting;
       const refused = tooMany(
         (shown) => `${length} that dial have not said who they are (maxHandshakes of "${shown(name)}"): try again`,
       );
       if (!giveWay(waiting, refused)) return refused;
-      waiting = accepted();
     }
-    let ofAddress = waiting.filter(isOfAddress).length;
-    for (const link of links.values()) if (!link.dialled && link.address === address) ofAddress++;
-    if (address !== null && ofAddress >= maxConnectionsPerAddress) {
+    const ofAddress = this.#atDoor().filter((one) => one.address === address);
+    let count = ofAddress.length;
+    for (const link of links.values()) if (!link.dialled && link.address === address) count++;
+    if (address !== null && count >= maxConnectionsPerAddress) {
       const refused = tooMany(
         (shown) =>
           `"${shown(name)}" takes ${maxConnectionsPerAddress} of an address: raise its maxConnectionsPerAddress`,
       );
-      if (!giveWay(waiting.filter(isOfAddress), refused)) return refused;
-      waiting = accepted();
+      if (!giveWay(ofAddress, refused)) return refused;
     }
-    if (links.size + waiting.length < maxConnections + strangers) return null;
+    const left = this.#atDoor();
+    if (links.size + left.length < maxConnections + strangers) return null;
     const refused = this.#full();
-    return giveWay(waiting, refused) ? null : refused;
+    return giveWay(left, refused) ? null : refused;
   }
 
   /** Whether there is room for what a dial would bring. */
@@ -119,6 +120,12 @@ export class Gate {
     return found;
   }
 
+  /** What was accepted and is no session: those that are closing first, then those that are heard, the oldest first. */
+  #atDoor(): (Link | Handshake)[] {
+    const { closing, handshakes } = this.#details;
+    return [...closing, ...handshakes].filter(({ dialled }) => !dialled);
+  }
+
   #judgePair(step: Step, peer: Peer): Refused | null {
     const { options, links } = this.#details;
     const rivals: Rival[] = this.reservations(peer.name).map(({ peer: { epoch } }) => ({ epoch, state: 'reserved' }));
@@ -161,14 +168,14 @@ export class Gate {
  * @param waiting that were accepted, the oldest first
  * @returns false where all have proven themselves
  */
-function giveWay(waiting: readonly Handshake[], { code, reason }: Refused): boolean {
+function giveWay(waiting: readonly (Link | Handshake)[], { code, reason }: Refused): boolean {
   const closing = waiting.find(({ isOver }) => isOver);
   if (closing !== undefined) {
     // It was told why already. What is left of it is waiting for its close frame.
     closing.cut();
     return true;
   }
-  const oldest = oldestOfBusiest(waiting.filter(({ isUnproven }) => isUnproven));
+  const oldest = oldestOfBusiest(waiting.filter((one): one is Handshake => one.isUnproven));
   oldest?.refuse(code, reason);
   return oldest !== undefined;
 }
@@ -176,12 +183,12 @@ function giveWay(waiting: readonly Handshake[], { code, reason }: Refused): bool
 function oldestOfBusiest(unproven: readonly Handshake[]): Handshake | undefined {
   const counts = new Map<string | null, number>();
   let busiest: string | null = null;
-  for (const { socket } of unproven) {
-    const count = (counts.get(socket.address) ?? 0) + 1;
-    counts.set(socket.address, count);
-    if (count > (counts.get(busiest) ?? 0)) busiest = socket.address;
+  for (const { address } of unproven) {
+    const count = (counts.get(address) ?? 0) + 1;
+    counts.set(address, count);
+    if (count > (counts.get(busiest) ?? 0)) busiest = address;
   }
-  return unproven.find(({ socket }) => socket.address === busiest);
+  return unproven.find(({ address }) => address === busiest);
 }
 
 function tooMany(reason: Reason): Refused {

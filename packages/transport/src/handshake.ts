@@ -96,6 +96,11 @@ export class Handshake implements SocketEvents {
     if (details.dialled) socket.send(this.hello);
   }
 
+  /** Where the peer is; null: unknown. */
+  get address(): string | null {
+    return this.socket.address;
+  }
+
   /** Whether it was refused or has ended; its connection may still be closing. */
   get isOver(): boolean {
     return this.#over;

@@ -185,6 +185,27 @@ describe('connections', () => {
     expect((await settled(aClient(host), host, 'a')).dialled).toBe(false);
   });
 
+  test('that a member has replaced, and goes on sending over, count until they are closed, and give way first', async () => {
+    const host = await aHost({ closeTimeoutMs: 60_000, maxHandshakes: 4 });
+    let open = 0;
+    for (let i = 0; i < 20; i++) {
+      const client = aClient(host);
+      await settled(client, host, 'member');
+      await until(() => host.sessions.length === i + 1);
+      const { _socket: stream } = client as unknown as { readonly _socket: Socket };
+      open++;
+      stream.once('close', () => void open--);
+      // It answers no close frame, and has begun a frame of almost two megabytes.
+      stream.removeAllListeners('data').on('data', () => {});
+      stream.write(Buffer.from('82ff00000000001fffff00000000', 'hex'));
+      stream.write(Buffer.alloc(256 * 1024));
+    }
+    // The session, those that are closing, and the one that has just made another give way.
+    await until(() => open <= 6);
+    expect(host.closes.every((code) => code === closeCodes.DUPLICATE)).toBe(true);
+    await settled(aClient(host), host, 'another');
+  });
+
   test('of strangers end at the first pong, which nobody asked for, and after so many pings as are a hello', async () => {
     const host = await aHost({ handshakeTimeoutMs: 60_000 });
     const one = aClient(host);

@@ -111,6 +111,8 @@ export interface LinkDetails {
   readonly setTimer: (delayMs: number, run: () => void) => () => void;
   /** Told once. */
   readonly closed: (link: Link, info: CloseInfo) => void;
+  /** The connection of a session that this side has closed is there no more, or was cut. Told after `closed`. */
+  readonly gone: (link: Link) => void;
 }
 
 /** The transport's side of a session; its owner sees it as `Session`. */
@@ -124,10 +126,16 @@ export class Link implements Session, SocketEvents {
   onWritable: (() => void) | null = null;
   onDropped: ((frame: Uint8Array) => void) | null = null;
 
+  /** Whether this side has closed the session: then its connection may still be there. */
+  isClosing = false;
+  /** A session is of a peer that has said who it is. */
+  readonly isUnproven = false;
+
   readonly #socket: Socket;
   readonly #limits: SessionLimits;
   readonly #setTimer: LinkDetails['setTimer'];
   readonly #closed: (link: Link, info: CloseInfo) => void;
+  readonly #gone: (link: Link) => void;
   readonly #outbox = new Outbox();
   #onFrames: ((frames: Uint8Array[]) => void) | null = null;
   #inbox: Uint8Array[] = [];
@@ -158,6 +166,7 @@ export class Link implements Session, SocketEvents {
     this.#limits = details.limits;
     this.#setTimer = details.setTimer;
     this.#closed = details.closed;
+    this.#gone = details.gone;
     socket.events = this;
   }
 
@@ -168,6 +177,11 @@ export class Link implements Session, SocketEvents {
   /** Where the peer is; null: unknown. */
   get address(): string | null {
     return this.#socket.address;
+  }
+
+  /** Whether the session is closed; its connection may still be closing. */
+  get isOver(): boolean {
+    return this.#state === 'closed';
   }
 
   get queuedBytes(): number {
@@ -414,16 +428,23 @@ export class Link implements Session, SocketEvents {
 
   close(code: number, reason: string): void {
     const sentence = clipReason(reason);
+    if (this.#state !== 'closed') this.isClosing = true;
     // A paused socket would never read the peer's close frame.
     if (this.#state !== 'closed' && !this.#reading) this.#socket.resume();
     if (this.#finish(closeInfo(code, sentence, this.#context()))) this.#socket.close(code, sentence);
   }
 
   closed(code: number, reason: string, cause?: unknown): void {
-    if (this.#state === 'closed') return;
+    if (this.#state === 'closed') return this.#gone(this);
     // What had arrived before the end is handed over, even if paused: the peer flushed it to us.
     this.#handOver();
     this.#finish(closeInfo(code, reason, this.#context(), cause));
+  }
+
+  /** Ends at once what is left of the connection of a closed session. */
+  cut(): void {
+    this.#socket.terminate();
+    this.#gone(this);
   }
 
   #finish(info: CloseInfo): boolean {

@@ -118,6 +118,8 @@ export class MediumTransport implements Transport {
   readonly #links = new Map<string, Link>();
   readonly #records = new Map<Link, SessionRecord>();
   readonly #handshakes = new Set<Handshake>();
+  /** Sessions that were closed here and whose connections are still there. */
+  readonly #closingLinks = new Set<Link>();
   readonly #keyring: Keyring | null;
   /** The options of TLS as they are now. */
   #tls: TransportTls | null;
@@ -139,7 +141,13 @@ export class MediumTransport implements Transport {
     const canonical = (url: string): string | null => medium.canonical(url);
     const [first, ...older] = options.security.keys;
     this.#keyring = first === undefined ? null : new Keyring([first, ...older]);
-    this.#gate = new Gate({ options, links: this.#links, handshakes: this.#handshakes, canonical });
+    this.#gate = new Gate({
+      options,
+      links: this.#links,
+      handshakes: this.#handshakes,
+      closing: this.#closingLinks,
+      canonical,
+    });
     this.#redial = new Redial({
       minMs: options.redialMinMs,
       maxMs: options.redialMaxMs,
@@ -341,6 +349,7 @@ export class MediumTransport implements Transport {
       limits: this.#options,
       setTimer: this.#options.setTimer,
       closed,
+      gone: (gone) => this.#closingLinks.delete(gone),
     });
     this.#links.set(peer.name, link);
     const canonicalUrl = peer.url === null ? null : this.#medium.canonical(peer.url);
@@ -356,6 +365,7 @@ export class MediumTransport implements Transport {
     const stoodMs = this.#options.now() - (this.#records.get(link)?.openedAt ?? 0);
     this.#links.delete(link.peer.name);
     this.#records.delete(link);
+    if (link.isClosing) this.#closingLinks.add(link);
     this.#redial.lost(link.peer.name, stoodMs >= this.#options.stableAfterMs);
     this.#events.closed(link, info);
   }
