@@ -3,16 +3,17 @@
  * replaced without a restart. Each test is a row of the table in docs/operations.md, "Keys and certificates".
  */
 
-import { randomBytes } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { createServer, connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { connect as connectTls, createServer as createTlsServer, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { encodeHello, protocolVersions } from '@grapevine/wire';
 import { WebSocket } from 'ws';
 
 import { closeCodes, createWebSocketTransport, type SecurityOptions } from '../../packages/transport/src/index.ts';
 import { type Probe, Scene, until } from '../../packages/transport/src/conformance.ts';
-import { Authority } from './authority.ts';
+import { type ShownCertificate, shownCertificate } from '../../packages/transport/src/certificates.ts';
+import { Authority, type CertificateOptions } from './authority.ts';
 
 const authority = new Authority();
 const { ca } = authority;
@@ -135,6 +136,38 @@ describe('the certificate of who dials', () => {
     // … and as who is dialled.
     expect(await failure(d, false_.url)).toMatchObject({ code: 'CERTIFICATE_REFUSED' });
     expect([c.log, d.log, false_.log]).toEqual([[], [], []]);
+  });
+});
+
+describe('the names in a certificate', () => {
+  const shownBy = (options: Partial<CertificateOptions>, printed: string): ShownCertificate => {
+    const { raw } = new X509Certificate(authority.issue({ name: 'common', ...options }).cert);
+    const shown = shownCertificate({ subject: { CN: 'common' }, subjectaltname: printed, raw } as PeerCertificate);
+    return shown as ShownCertificate;
+  };
+
+  test('are those that it bears, whatever its names read like when a runtime prints them', () => {
+    const shown = shownBy({ dns: ['a', 'Case'] }, 'DNS:a, DNS:other');
+    expect(['a', 'common', 'Case'].map((name) => shown.bears(name))).toEqual([true, true, true]);
+    expect(['other', 'case', 'A', '', '.a', '127.0.0.1'].map((name) => shown.bears(name))).not.toContain(true);
+  });
+
+  test('are no wildcards', () => {
+    const shown = shownBy({ dns: ['*.example', 'b.test'] }, 'DNS:*.example, DNS:b.test');
+    expect(['a.example', '.example', '.test', 'example'].map((name) => shown.bears(name))).not.toContain(true);
+  });
+
+  test('move no cursor of the people who read why one is refused', async () => {
+    const b = await aNode('b', { tls: { ...mutual('b').tls, checkNames: true } });
+    const odd = authority.issue({ name: 'x\n\u001b[2Jy\u202ez' });
+    expect(await failure(await aNode('a', { tls: { ...odd, ca } }), b.url)).toMatchObject({
+      code: 'CERTIFICATE_REFUSED',
+    });
+    await until('the node says so', () => b.refusals.length > 0);
+    const message = b.refusals[0]?.error.message as string;
+    expect(message).toContain('[2Jy');
+    // eslint-disable-next-line no-control-regex
+    expect(message).not.toMatch(/[\u0000-\u001f\u202e]/);
   });
 });
 

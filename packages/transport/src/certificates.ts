@@ -5,9 +5,10 @@
  *
  * Source: RFC 5280; the codes are those of OpenSSL and Node.js 20.
  */
+import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
-import { GossipError } from '@grapevine/core';
+import { GossipError, printable } from '@grapevine/core';
 
 interface Failure extends Error {
   readonly code?: string;
@@ -98,13 +99,32 @@ function addressOf(socket: TLSSocket & { readonly _parent?: Socket }): string | 
   return socket.remoteAddress ?? socket._parent?.remoteAddress;
 }
 
-/** The names that a certificate bears, as DNS names or as its common name; null when the peer has shown none. */
-export function namesOf(certificate: PeerCertificate | undefined): readonly string[] | null {
+/** A certificate that a peer has shown and TLS has checked. */
+export interface ShownCertificate {
+  /** Its DNS names and its common name, as they are printed, hidden characters escaped. For people. */
+  readonly printedNames: readonly string[];
+  /** Whether it bears this name, as a DNS name or as its common name: exactly, a wildcard bears none. */
+  bears(name: string): boolean;
+}
+
+/**
+ * Rule of Node.js: `subjectaltname` is a text, in which names of all kinds stand behind each other; what would read as another
+ * name is quoted. Departure: no name is taken from that text, since Deno quotes nothing; OpenSSL or its like is asked instead.
+ *
+ * @returns null when the peer has shown none
+ */
+export function shownCertificate(certificate: PeerCertificate | undefined): ShownCertificate | null {
   if (certificate === undefined || Object.keys(certificate).length === 0) return null;
-  const { subject, subjectaltname = '' } = certificate;
+  const { subject, subjectaltname = '', raw } = certificate;
+  const common = [(subject?.CN as string | readonly string[] | undefined) ?? []].flat();
   const alternatives = [...subjectaltname.matchAll(/(?:^|, )DNS:([^,"\s]+)(?=,|$)/g)].map(([, name]) => name as string);
-  const common = subject?.CN as string | readonly string[] | undefined;
-  return [...alternatives, ...(common === undefined ? [] : [common].flat())];
+  return {
+    printedNames: [...alternatives, ...common].map(printable),
+    bears: (name) =>
+      common.includes(name) ||
+      // A name that begins with a dot would be that of every host below it; what is found then is another text.
+      new X509Certificate(raw).checkHost(name, { subject: 'never', wildcards: false }) === name,
+  };
 }
 
 function refused(message: string, context: Record<string, unknown>, cause: unknown): GossipError {

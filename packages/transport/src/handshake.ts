@@ -294,11 +294,11 @@ export class Handshake implements SocketEvents {
   }
 
   #problemOfName(name: string): string | null {
-    const names = this.socket.certifiedNames();
-    if (names === null)
+    const certificate = this.socket.certificate();
+    if (certificate === null)
       return 'the peer has shown no certificate, and checkNames is on: give it security.tls.cert and key';
-    if (names.includes(name)) return null;
-    return `no name of the certificate (${names.join(', ') || 'none'}) is that of the node, "${name}", which checkNames wants`;
+    if (certificate.bears(name)) return null;
+    return `no name of the certificate (${certificate.printedNames.join(', ') || 'none'}) is that of the node, "${name}", which checkNames wants`;
   }
 
   #settleAt(step: 'welcome' | 'commit', peer: Peer): void {

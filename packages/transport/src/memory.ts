@@ -219,7 +219,7 @@ class MemorySocket implements Socket {
     return 'none';
   }
 
-  certifiedNames(): null {
+  certificate(): null {
     return null;
   }
 

@@ -12,6 +12,7 @@
  * Source: docs/wire.md, "Sealed frames".
  */
 import { printable } from '@grapevine/core';
+import type { ShownCertificate } from './certificates.ts';
 import { closeCodes } from './close-codes.ts';
 import type { Seal } from './seal.ts';
 import type { ChannelBinding, ControlFrame, Socket, SocketEvents } from './socket.ts';
@@ -59,8 +60,8 @@ export class SealedSocket implements Socket, SocketEvents {
     return this.#socket.binding();
   }
 
-  certifiedNames(): readonly string[] | null {
-    return this.#socket.certifiedNames();
+  certificate(): ShownCertificate | null {
+    return this.#socket.certificate();
   }
 
   admit(): void {

@@ -10,6 +10,7 @@
  *  3. A frame given to `send` is neither changed nor changed later: one buffer goes to many sockets.
  */
 import type { GossipError, UrlSource } from '@grapevine/core';
+import type { ShownCertificate } from './certificates.ts';
 import type { TransportTls } from './security.ts';
 
 export type ControlFrame = 'ping' | 'pong';
@@ -40,8 +41,8 @@ export interface Socket {
   /** Bytes handed over that have not left this process's memory. Once they have, `drained` comes, if they were many. */
   readonly bufferedBytes: number;
   binding(): ChannelBinding;
-  /** The names in the certificate that the peer has shown, checked by TLS; null where it showed none. */
-  certifiedNames(): readonly string[] | null;
+  /** The certificate that the peer has shown, checked by TLS; null where it showed none. */
+  certificate(): ShownCertificate | null;
   /**
    * The peer is let in: it may bring what a session brings. Until then, and again after `close` with an error of the peer, a
    * connection that brings more than `unprovenBytes` ends.

@@ -16,7 +16,13 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { GossipError, printable, throwViolations, type UrlSource } from '@grapevine/core';
 import { WebSocket, WebSocketServer } from 'ws';
-import { acceptFailure, dialFailure, namesOf, rememberAddress } from './certificates.ts';
+import {
+  acceptFailure,
+  dialFailure,
+  rememberAddress,
+  shownCertificate,
+  type ShownCertificate,
+} from './certificates.ts';
 import { closeCodes } from './close-codes.ts';
 import { addressOf, Doorstep } from './address.ts';
 import { type ResolvedOptions, resolveOptions, type TransportOptions } from './options.ts';
@@ -313,9 +319,9 @@ class WebSocketSocket implements Socket {
     }
   }
 
-  certifiedNames(): readonly string[] | null {
+  certificate(): ShownCertificate | null {
     const stream = this.#stream;
-    return stream instanceof TLSSocket && stream.authorized ? namesOf(stream.getPeerCertificate()) : null;
+    return stream instanceof TLSSocket && stream.authorized ? shownCertificate(stream.getPeerCertificate()) : null;
   }
 
   send(frame: Uint8Array): void {
