@@ -159,8 +159,7 @@ class Liar {
 
   say(message: Message): void {
     const frame: EncodedFrame = this.encoder.encode(7, message);
-    const origins = this.told.missing(frame);
-    if (origins !== undefined) this.session.send(origins, 'reply');
+    for (const origins of this.told.missing(frame)) this.session.send(origins, 'reply');
     this.session.send(frame.bytes, 'reply');
   }
 }
@@ -224,8 +223,7 @@ describe('a peer that floods', () => {
   function framesOf({ encoder, told }: Liar, messages: readonly Message[]): Uint8Array[] {
     return messages.flatMap((message) => {
       const frame = encoder.encode(7, message);
-      const origins = told.missing(frame);
-      return origins === undefined ? [frame.bytes] : [origins, frame.bytes];
+      return [...told.missing(frame), frame.bytes];
     });
   }
 
@@ -284,7 +282,14 @@ describe('a peer that floods', () => {
     const batch = flood('liar').map((message) => ({ from: 'liar', message }));
     tell(ref, { type: 'inbound', from: 'liar', session: line.session.id, batch, bytes: 0, work: FLOOD, line });
     await until(() => gossipView(gossip).size > 0);
-    tell(ref, { type: 'peer-arrived', name: 'liar', session: -1, epochOfUs: 0, dialsOnly: false });
+    tell(ref, {
+      type: 'peer-arrived',
+      name: 'liar',
+      session: -1,
+      epochOfUs: 0,
+      dialsOnly: false,
+      maxFrameBytes: 2 ** 21,
+    });
     await until(() => arrivals.isEmpty);
     const { size, peers } = gossipView(gossip);
     expect(size).toBeLessThan(FLOOD);
@@ -348,7 +353,7 @@ describe('a peer that floods', () => {
     const batch = [{ from: 'liar', message: { type: 'pull' } as const }];
     tell(ref, { type: 'inbound', from: 'liar', session, batch, bytes: 0, work: 1, line });
     tell(ref, { type: 'peer-gone', name: 'liar', session });
-    tell(ref, { type: 'peer-arrived', name: 'liar', session, epochOfUs: 0, dialsOnly: false });
+    tell(ref, { type: 'peer-arrived', name: 'liar', session, epochOfUs: 0, dialsOnly: false, maxFrameBytes: 2 ** 21 });
     await until(() => heard.length >= 2 && holdingOf(gossip).arrivals.isEmpty);
     expect(heard).toEqual(['', 'liar']);
     expect(gossipView(gossip).peers).toHaveLength(1);
@@ -367,9 +372,7 @@ describe('a peer that floods', () => {
     for (let i = 0; i < 6; i++) {
       const update = new Update(`id${i}`, encodeValue('x'.repeat(1e6)), stampAt(Date.now()), origin, i + 1, undefined);
       const frame = liar.encoder.encode(7, { type: 'updates', cause: 'mail', updates: [update] });
-      const origins = liar.told.missing(frame);
-      if (origins !== undefined) frames.push(origins);
-      frames.push(frame.bytes);
+      frames.push(...liar.told.missing(frame), frame.bytes);
     }
     return { frames, line: nodeOf(node).lines.get('liar') as Line };
   }

@@ -257,7 +257,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     arrivals.add(inbound);
   }
 
-  #arrived({ name, session, epochOfUs, dialsOnly }: PeerArrived): void {
+  #arrived({ name, session, epochOfUs, dialsOnly, maxFrameBytes }: PeerArrived): void {
     const { arrivals, peers } = this.#holding;
     const former = peers.get(name);
     const isOver = former !== undefined && (former.session !== session || arrivals.isOver(session));
@@ -265,7 +265,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     // The peer has closed its instance and opened it again on one connection: nothing of before holds, though the number is
     // the same.
     if (isOver && former.session === session && peers.delete(name)) this.#peersChanged();
-    peers.set(name, { name, session, epochOfUs, dialsOnly });
+    peers.set(name, { name, session, epochOfUs, dialsOnly, maxFrameBytes });
     this.#peersChanged();
   }
 
@@ -454,8 +454,11 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   send(to: string | readonly string[], message: Message): void {
     try {
       this.#holding.outbox.send(to, message);
-    } catch (error) {
-      this.report(notSent(error));
+    } catch (raised) {
+      const error = notSent(raised);
+      // What cannot be cut would be tried, and told of, in every cycle.
+      const what = `${error.code} ${String(error.context['peer'])}`;
+      if (error.code !== 'FRAME_TOO_LARGE' || this.#said.isNew(what, time.monotonicMs())) this.report(error);
     }
   }
 

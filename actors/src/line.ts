@@ -34,11 +34,13 @@ export class Line implements Held {
   /**
    * Sends a frame, which may be dropped if it is droppable and there is no room.
    * @returns whether it was taken
-   * @throws GossipError FRAME_TOO_LARGE, nothing sent but perhaps the numbers of its origins
+   * @throws GossipError FRAME_TOO_LARGE, nothing sent
    */
   send(frame: EncodedFrame): boolean {
-    const origins = this.#told.missing(frame);
-    if (origins !== undefined) this.session.send(origins, 'reply');
+    const { maxFrameBytes } = this.session;
+    // What does not fit is not sent, and the session says so: nor is anything told for it.
+    const isTooLarge = frame.bytes.length > maxFrameBytes;
+    if (!isTooLarge) for (const told of this.#told.missing(frame, maxFrameBytes)) this.session.send(told, 'reply');
     return this.session.send(frame.bytes, frame.droppable ? 'rumor' : 'reply');
   }
 

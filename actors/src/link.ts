@@ -192,8 +192,9 @@ class Link implements Behaviour<LinkMessage> {
       return;
     }
     this.#parties.set(channel, party);
-    const { id, peer } = this.#line.session;
-    const arrived = { name: this.#peer, session: id, epochOfUs: newestEpochOfYou, dialsOnly: peer.url === null };
+    const { id, peer, maxFrameBytes } = this.#line.session;
+    const dialsOnly = peer.url === null;
+    const arrived = { name: this.#peer, session: id, epochOfUs: newestEpochOfYou, dialsOnly, maxFrameBytes };
     tell(party.ref, { type: 'peer-arrived', ...arrived });
   }
 

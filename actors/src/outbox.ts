@@ -27,8 +27,8 @@ export interface OutboxOptions {
 
 /** So many numbers are given before any is taken back. */
 export const FEW_NUMBERS = 4096;
-/** Numbers of one frame that takes them back. */
-const NUMBERS_AT_ONCE = 4096;
+/** Numbers of one frame that takes them back: five bytes each at most, and every node takes a frame of 16 KiB. */
+const NUMBERS_AT_ONCE = 3200;
 
 /** The connection of a peer, as the party knows it. */
 export type SessionOf = (name: string) => number | undefined;
@@ -47,18 +47,24 @@ export class Outbox {
 
   /**
    * Sends to those of `to` that are there.
-   * @throws GossipError VALUE_NOT_SERIALISABLE, FRAME_TOO_LARGE; nothing sent
+   * @throws GossipError VALUE_NOT_SERIALISABLE, nothing sent; FRAME_TOO_LARGE, sent to those alone who take such a frame
    */
   send(to: string | readonly string[], message: Message): void {
     const { channel, encoder, lines, isKnown } = this.#options;
     if (isKnown !== undefined && encoder.numbered > this.#pruneAt) this.#prune(isKnown);
     let frame;
+    let tooLarge: GossipError | undefined;
     for (const name of typeof to === 'string' ? [to] : to) {
       const line = lines.get(name);
       if (line === undefined || line.session.id !== this.#sessionOf(name)) continue;
       frame ??= encoder.encode(channel, message);
-      if (line.send(frame)) this.sent += 1;
+      try {
+        if (line.send(frame)) this.sent += 1;
+      } catch (error) {
+        tooLarge ??= notSent(error);
+      }
     }
+    if (tooLarge !== undefined) throw tooLarge;
   }
 
   #prune(isKnown: (origin: Origin) => boolean): void {

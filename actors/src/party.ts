@@ -41,6 +41,8 @@ export interface PeerArrived {
   readonly epochOfUs: number;
   /** Whether nobody can dial the peer. */
   readonly dialsOnly: boolean;
+  /** The largest frame that may be sent to it, in bytes. */
+  readonly maxFrameBytes: number;
 }
 
 /** The connection is over, or the peer has no such party any more. */

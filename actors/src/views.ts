@@ -74,6 +74,8 @@ export interface GossipStatus {
   readonly bytes: number;
   /** Updates of others that were refused, for their size or for lack of room; one that comes again meanwhile counts once. */
   readonly refused: number;
+  /** How often an update was not sent to a peer, since it fits into no frame of the peer's (`maxFrameBytes` there). */
+  readonly withheld: number;
   /** Own writes, removals included, that are stamped more than `maxDriftMs` ahead of the clock: peers hold them back. */
   readonly stampedAhead: number;
   /** Origins of claims that were not taken up, since there were `maxOrigins`. */
@@ -252,6 +254,7 @@ class HoldingView implements GossipView {
       tombstones: replica.store.size - replica.store.liveCount,
       bytes: replica.store.liveBytes,
       refused: replica.refusals,
+      withheld: replica.withheld,
       stampedAhead: replica.countAhead(holding.clock()),
       refusedOrigins: replica.refusedOrigins,
       reusedDots: replica.reusedDots,

@@ -36,8 +36,7 @@ export class Member {
 
   say(message: Message): void {
     const frame: EncodedFrame = this.#encoder.encode(channel, message);
-    const origins = this.#told.missing(frame);
-    if (origins !== undefined) this.stranger.say(origins);
+    for (const origins of this.#told.missing(frame)) this.stranger.say(origins);
     this.stranger.say(frame.bytes);
   }
 

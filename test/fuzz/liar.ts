@@ -287,9 +287,7 @@ class Talk {
         : this.#speaker.message((protocols[instance] as { accepts: (message: Message) => boolean }).accepts);
     const frame = encoded(this.#encoder, this.#channels.get(instance) as number, message);
     if (frame === undefined) return this.#speak();
-    const origins = this.#told.missing(frame);
-    if (origins !== undefined) this.#waiting.push(origins);
-    this.#waiting.push(frame.bytes);
+    this.#waiting.push(...this.#told.missing(frame), frame.bytes);
   }
 }
 

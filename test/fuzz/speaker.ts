@@ -130,6 +130,13 @@ export class Speaker {
         return { type, known: this.#dots(), news: this.#dots() };
       case 'refused':
         return dice.chance(0.5) ? { type, dots: this.#dots(), tooLarge: true } : { type, dots: this.#dots() };
+      case 'withheld': {
+        const [entry] = this.#dots();
+        if (entry === undefined) return { type: 'refused', dots: [] };
+        const { origin, intervals } = entry;
+        const sequence = intervals[0] as number;
+        return { type, origin, sequence, id: 'k', bytes: this.#number(2 ** 22) };
+      }
       case 'room':
       case 'ask':
       case 'gone':

@@ -47,6 +47,8 @@ export function cloneMessage(message: Message): Message {
       return { ...message, dots: dotsOf(message.dots), context: dotsOf(message.context) };
     case 'feedback':
       return { ...message, known: dotsOf(message.known), news: dotsOf(message.news) };
+    case 'withheld':
+      return { ...message, origin: originOf(message.origin) };
     case 'ack':
     case 'pull':
       return { ...message };

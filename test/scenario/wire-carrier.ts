@@ -34,8 +34,7 @@ export function wireCarrier(): Required<NetworkOptions>['carry'] {
       ways.set(key, way);
     }
     const frame = encoder.encode(CHANNEL, message);
-    const origins = way.told.missing(frame);
-    if (origins !== undefined) way.decoder.decode(origins);
+    for (const origins of way.told.missing(frame)) way.decoder.decode(origins);
     const incoming = way.decoder.decode(frame.bytes);
     if (incoming?.type !== 'gossip') throw new Error(`A ${message.type} did not come out as it went in.`);
     return incoming.message;

@@ -30,6 +30,18 @@ describe.each([1, 2])('with %d that can be dialled among nodes that only dial', 
   });
 });
 
+describe('with nodes of unequal frames', () => {
+  test.each([
+    ['rumor', 19],
+    ['entropy', 58],
+    ['hybrid', 58],
+  ] as const)('%s keeps its promises in the history of seed %d, and withholds what does not fit', (protocol, seed) => {
+    const { violation, messages } = runHistory({ seed, nodes: 5, minutes: 0.5, protocol });
+    expect(violation).toBeNull();
+    expect(messages['withheld']).toBeGreaterThan(0);
+  });
+});
+
 test('a larger world with everything in it comes to rest', () => {
   const { violation, cyclesToEqual } = runHistory({ seed: 7, nodes: 12, minutes: 1, protocol: 'hybrid' });
   expect(violation).toBeNull();

@@ -10,6 +10,7 @@
 
 import type { Buckets, Dots } from './context.ts';
 import type { Sum } from './hash.ts';
+import type { Origin } from './origin.ts';
 import type { Update } from './update.ts';
 
 /** Which way an exchange goes, as seen by who begins it. */
@@ -108,6 +109,20 @@ export interface Room {
   readonly dots: Dots;
 }
 
+/**
+ * In place of an update that does not fit into a frame of the receiver: it is refused there as one that came and is too large.
+ * Sent in the place in which the update would have been, so the order of a transfer holds.
+ */
+export interface Withheld {
+  readonly type: 'withheld';
+  readonly origin: Origin;
+  readonly sequence: number;
+  /** For people: its first 80 characters at most. */
+  readonly id: string;
+  /** What the update takes, as `maxUpdateBytes` counts. */
+  readonly bytes: number;
+}
+
 /** Updates with their values. */
 export interface Updates {
   readonly type: 'updates';
@@ -160,7 +175,18 @@ export interface Custom {
   readonly body: unknown;
 }
 
-export type ExchangeMessage = Hashes | BucketSums | Contexts | Chunk | End | Ack | LiveSums | LiveDots | Refused | Room;
+export type ExchangeMessage =
+  | Hashes
+  | BucketSums
+  | Contexts
+  | Chunk
+  | End
+  | Ack
+  | LiveSums
+  | LiveDots
+  | Refused
+  | Room
+  | Withheld;
 
 export type RumorMessage = Updates | Announce | Feedback | Ask | Gone | Pull;
 

@@ -28,6 +28,8 @@ export interface Peer {
    * @default false
    */
   readonly dialsOnly?: boolean;
+  /** The largest frame that may be sent to it, in bytes. @default Infinity */
+  readonly maxFrameBytes?: number;
 }
 
 /** A message and who sent it. */

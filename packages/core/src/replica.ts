@@ -16,6 +16,7 @@ import { Context, type Dots, type OriginDots, type Seen } from './context.ts';
 import { GossipError } from './errors.ts';
 import { Clock, type Stamp, stampAt, wallOf } from './hlc.ts';
 import { hasNumber } from './intervals.ts';
+import type { Withheld } from './messages.ts';
 import { epochAt, Origin } from './origin.ts';
 import { below, type Random } from './random.ts';
 import { dotsOf } from './protocols/dots.ts';
@@ -87,6 +88,8 @@ export class Replica {
   readonly refused: Refusals = new Refusals();
   /** How many updates of others were refused so far; one that comes again while it is refused counts once. */
   refusals: number = 0;
+  /** How often an update was not sent to a peer since it fits into no frame of the peer's. */
+  withheld: number = 0;
   /** Whether it has been reported that updates of others are refused for lack of room, since the last was lifted. */
   isSaidFull: boolean = false;
   /** How many origins of claims were not taken up for lack of room. */
@@ -295,8 +298,8 @@ export class Replica {
       } else if (bytesOf(update) > this.maxUpdateBytes) {
         tooLarge ??= new Context();
         tooLarge.add(update.origin, sequence);
-        this.#refuse(update, 'size');
-        this.#sayTooLarge(update, report);
+        this.#refuse(update, 'size', bytesOf(update));
+        this.#sayTooLarge(update, bytesOf(update), report);
       } else if (update.stamp > limit) {
         if (!this.#heldBack.hold(update, report)) {
           left ??= new Context();
@@ -361,7 +364,7 @@ export class Replica {
           ? this.#room.lackOfValue(update, nowMs)
           : this.#room.lackFor(update, seen, nowMs);
       if (lack !== null) {
-        this.#refuse(update, this.#room.isHopeless(update) ? 'size' : lack);
+        this.#refuse(update, this.#room.isHopeless(update) ? 'size' : lack, bytesOf(update));
         refuse(update);
         continue;
       }
@@ -381,18 +384,30 @@ export class Replica {
     return kept;
   }
 
-  #refuse(update: Update, lack: Lack): void {
+  /**
+   * Refuses an update for its size that a peer has not sent for its size.
+   * @returns whether it is refused; it is not where it is over here, or has come by another peer and is held back
+   */
+  refuseWithheld(update: Withheld, report: (error: GossipError) => void): boolean {
     const { origin, sequence } = update;
+    if (this.context.has(origin, sequence)) return false;
+    if (this.#heldBack.hasAny([{ origin, intervals: [sequence, sequence], newest: 0 }])) return false;
+    this.#refuse(update, 'size', update.bytes);
+    this.#sayTooLarge(update, update.bytes, report);
+    return true;
+  }
+
+  #refuse({ origin, sequence }: Pick<Update, 'origin' | 'sequence'>, lack: Lack, bytes: number): void {
     if (!this.refused.has(origin, sequence)) this.refusals++;
-    this.refused.add(origin, sequence, lack, bytesOf(update));
+    this.refused.add(origin, sequence, lack, bytes);
   }
 
   /** Says of an origin once that an update of it is too large, and of a few origins. */
-  #sayTooLarge(update: Update, report: (error: GossipError) => void): void {
+  #sayTooLarge(update: Pick<Update, 'id' | 'origin'>, bytes: number, report: (error: GossipError) => void): void {
     const { name } = update.origin;
     if (this.#saidTooLarge.has(name) || this.#saidTooLarge.size >= SAID_TOO_LARGE) return;
     this.#saidTooLarge.add(name);
-    const [id, bytes, maxUpdateBytes] = [update.id.slice(0, 80), bytesOf(update), this.maxUpdateBytes];
+    const [id, maxUpdateBytes] = [update.id.slice(0, 80), this.maxUpdateBytes];
     report(
       new GossipError(
         'UPDATE_TOO_LARGE',

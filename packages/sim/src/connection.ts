@@ -43,7 +43,7 @@ export interface Host extends WatchedNode {
   readonly reserved: Set<End>;
   /** The name of its membership module; `null`: whom it is connected with is written down. */
   readonly membershipName: string | null;
-  readonly nature: { readonly dialsOnly: boolean };
+  readonly nature: { readonly dialsOnly: boolean; readonly maxFrameBytes: number };
   whenRunning(act: () => void): void;
   newestEpochOf(name: string): number;
   peerArrived(peer: Peer): void;
@@ -303,8 +303,8 @@ export class End {
   /** Sends a frame, and before it the numbers of origins that it needs. */
   send(frame: EncodedFrame): void {
     if (!this.isOpen) return;
-    const origins = this.#told.missing(frame);
-    if (origins !== undefined) this.#send(origins, false);
+    const { maxFrameBytes } = this.peer.node.nature;
+    for (const origins of this.#told.missing(frame, maxFrameBytes)) this.#send(origins, false);
     this.#send(frame.bytes, frame.droppable);
   }
 
@@ -323,6 +323,13 @@ export class End {
     const world = this.#world;
     const { nowMs } = world;
     this.carriedBytes += bytes.length;
+    const { maxFrameBytes } = this.peer.node.nature;
+    if (bytes.length > maxFrameBytes)
+      world.observer.broken(
+        this.node,
+        0,
+        `it sends a frame of ${bytes.length} bytes to ${this.peer.node.name}, which takes ${maxFrameBytes}`,
+      );
     if (droppable && link.nature.drops > 0 && link.random() < link.nature.drops) {
       world.trace.note(nowMs, 7, this.node.index, this.peer.node.index);
       return;
@@ -409,7 +416,9 @@ export class End {
       } else if (incoming.type === 'gossip') batch.push({ from: from.name, message: incoming.message });
       else {
         const { dialsOnly } = from.nature;
-        node.peerArrived({ name: from.name, session: this.session, epochOfUs: incoming.newestEpochOfYou, dialsOnly });
+        const maxFrameBytes = Math.min(from.nature.maxFrameBytes, node.nature.maxFrameBytes);
+        const epochOfUs = incoming.newestEpochOfYou;
+        node.peerArrived({ name: from.name, session: this.session, epochOfUs, dialsOnly, maxFrameBytes });
       }
       if (trace.isPrinted)
         trace.line(world.nowMs, `${node.name} ← ${from.name}  ${described(incoming)}  ${frame.length} B`);
@@ -491,6 +500,8 @@ export function summary(message: Message): string {
     case 'refused':
     case 'room':
       return `${message.type} ${dots(message.dots)}`;
+    case 'withheld':
+      return `withheld ${message.id}=${message.sequence}.${message.origin.key} of ${message.bytes} bytes`;
     case 'feedback':
       return `feedback known ${dots(message.known)} news ${dots(message.news)}`;
     case 'live-dots':

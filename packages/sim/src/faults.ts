@@ -43,6 +43,8 @@ export interface Faults {
   readonly sleeps: Range;
   /** Share of nodes that take small updates only, where there are large ones. @default [0, 0.5] */
   readonly refusals: Range;
+  /** Share of nodes that take small frames only, and no update that fits into none of them. @default [0, 0.5] */
+  readonly frames: Range;
 }
 
 export type FaultName = keyof Faults;
@@ -65,6 +67,7 @@ export const allFaults: Faults = {
   slowLinks: [0, 4],
   sleeps: [0, 1],
   refusals: [0, 0.5],
+  frames: [0, 0.5],
 };
 
 /** A quiet network: a little delay, and nothing else. */
@@ -85,6 +88,7 @@ export const noFaults: Faults = {
   slowLinks: [0, 0],
   sleeps: [0, 0],
   refusals: [0, 0],
+  frames: [0, 0],
 };
 
 /** All faults but the named ones. */

@@ -115,7 +115,12 @@ class History {
     // Whoever refuses what is large passes nothing of it on: where not everybody is connected to everybody, others might
     // never get it, and rightly so. And it forgets an origin of which others still hold what it refused: then they differ.
     const isFull = this.#membership?.isMesh ?? edges.length === (nodes * (nodes - 1)) / 2;
-    const faults = large > 0 && isFull && !forgets ? chosen : faultsWithout(['refusals'], chosen);
+    const mayRefuse = large > 0 && isFull && !forgets;
+    // Small frames alone make nobody refuse anything: they must only be kept.
+    const faults = faultsWithout(
+      [...(mayRefuse ? [] : ['refusals' as const]), ...(large > 0 && !mayRefuse ? ['frames' as const] : [])],
+      chosen,
+    );
     this.#plan = { seed, nodes, faults, ids, large, maxDriftMs, forgetAfterMs: forgets ? forgetAfterMs : null };
     this.#trace = new Trace(print ?? null);
     this.#oracles = new StepOracles({

@@ -44,6 +44,8 @@ export interface NodeNature {
   readonly gatherMs: number;
   /** More than so many bytes of an update it does not take. */
   readonly maxUpdateBytes: number;
+  /** The largest frame that it takes, which it tells its peers. */
+  readonly maxFrameBytes: number;
   /** How its handler judges; `null`: it has none. */
   readonly habit: Habit | null;
   /** Whether nobody can dial it. */

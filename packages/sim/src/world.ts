@@ -8,7 +8,7 @@
  */
 
 import type { Membership, Protocol, ReplicaOptions } from '@grapevine/core';
-import { shareWithin, stream, within } from './chance.ts';
+import { pick, shareWithin, stream, within } from './chance.ts';
 import { Link } from './connection.ts';
 import { type Act, EventQueue } from './event-queue.ts';
 import type { Faults } from './faults.ts';
@@ -21,6 +21,12 @@ import type { Trace } from './trace.ts';
 
 /** What a narrow node takes of an update at most, in bytes. */
 const NARROW_BYTES = 1000;
+
+/** What a node takes of a frame at most where all are alike, in bytes, and what nodes with small frames take. */
+const USUAL_FRAME_BYTES = 2 ** 21;
+const SMALL_FRAME_BYTES = [16_384, 20_000, 65_536] as const;
+/** What a frame holds beside an update, as the options of a node have it. */
+const FRAME_RESERVE_BYTES = 4096;
 
 /** Who dials whom. */
 export type Edges = readonly (readonly [number, number])[];
@@ -76,13 +82,18 @@ export class World implements Surroundings, Places {
     const skewed = natures() < 0.5;
     const narrowness = stream(seed, 8);
     const narrow = narrowness() < 0.4 ? 0 : shareWithin(narrowness, faults.refusals);
+    const framing = stream(seed, 13);
+    const small = framing() < 0.6 ? 0 : shareWithin(framing, faults.frames);
     this.nodes = Array.from({ length: options.nodes }, (_, index) => {
       const random = stream(seed, 2, index);
       const drawn = within(random, faults.skewMs);
       const skewMs = skewed ? drawn : 0;
       const gatherMs = random() < 0.6 ? 0 : within(random, faults.gatherMs);
       const habit = random() < judging ? { delayMs: within(random, [0, 400]), refusals: 0.5 * random() } : null;
-      const maxUpdateBytes = narrowness() < narrow ? NARROW_BYTES : options.replica.maxUpdateBytes;
+      const mostBytes = narrowness() < narrow ? NARROW_BYTES : options.replica.maxUpdateBytes;
+      const isSmall = framing() < small;
+      const maxFrameBytes = isSmall ? pick(framing, SMALL_FRAME_BYTES) : USUAL_FRAME_BYTES;
+      const maxUpdateBytes = Math.min(mostBytes, maxFrameBytes - FRAME_RESERVE_BYTES);
       const residing = membership && {
         ...membership,
         nature: natureOf(membership, index),
@@ -90,7 +101,7 @@ export class World implements Surroundings, Places {
       };
       const view = hubs < options.nodes ? namesBeside(index, options.nodes) : null;
       const epochs = stream(seed, 12, index);
-      const nature = { skewMs, gatherMs, maxUpdateBytes, habit, dialsOnly: index >= hubs, view, epochs };
+      const nature = { skewMs, gatherMs, maxUpdateBytes, maxFrameBytes, habit, dialsOnly: index >= hubs, view, epochs };
       return new SimNode(this, index, nature, random, residing);
     });
     this.links = edges.map(([a, b], index) => {

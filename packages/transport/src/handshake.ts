@@ -159,7 +159,7 @@ export class Handshake implements SocketEvents {
       return;
     }
     const { ours } = this.#details;
-    const { cluster, versions, name, epoch, url, capabilities, nonce } = decoded.hello;
+    const { cluster, versions, name, epoch, url, capabilities, nonce, maxFrameBytes } = decoded.hello;
     if (cluster !== ours.cluster) {
       this.refuse(
         closeCodes.WRONG_CLUSTER,
@@ -178,7 +178,8 @@ export class Handshake implements SocketEvents {
       );
       return;
     }
-    const peer: Peer = { name, epoch, url, capabilities, version };
+    const said = maxFrameBytes === undefined ? {} : { maxFrameBytes };
+    const peer: Peer = { name, epoch, url, capabilities, version, ...said };
     if (this.nonce === null && nonce === undefined) this.#welcome(peer, this.hello);
     else if (this.nonce === null) this.#refuseKeyless(name, ours.name);
     else if (nonce === undefined) this.#refuseKeyless(ours.name, name);

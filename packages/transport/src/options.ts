@@ -14,7 +14,7 @@ import {
   type Violation,
   wholeNumber,
 } from '@grapevine/core';
-import { type Hello, helloProblems, protocolVersions, type VersionRange } from '@grapevine/wire';
+import { type Hello, helloProblems, leastFrameBytes, protocolVersions, type VersionRange } from '@grapevine/wire';
 import { readSecurity, type ResolvedSecurity, type SecurityOptions } from './security.ts';
 
 export interface ListenOptions {
@@ -48,7 +48,7 @@ export interface TransportOptions {
   readonly advertise?: string | null;
   /** Who may speak: keys, certificates. @default nobody is asked, and no other machine spoken with */
   readonly security?: SecurityOptions;
-  /** The largest frame that is sent or accepted, in bytes. All nodes of a cluster should have the same. @default 2 MiB */
+  /** The largest frame that is accepted, in bytes. It is told to peers, and no larger one is sent either. @default 2 MiB */
   readonly maxFrameBytes?: number;
   /** Above so many waiting bytes a session is not `writable`. @default 1 MiB */
   readonly softQueueBytes?: number;
@@ -116,8 +116,7 @@ export type ResolvedOptions = Required<Omit<TransportOptions, 'listen' | 'advert
 
 /** The longest that a Node.js timer can wait. */
 const longestMs = 2 ** 31 - 1;
-const kibi = 1024;
-const mebi = 1024 * kibi;
+const mebi = 1024 * 1024;
 
 const milliseconds = wholeNumber('milliseconds', 1, longestMs);
 /** Checked with the hello, of which they are parts, or, of secrets, where no value is shown. */
@@ -140,7 +139,7 @@ const rules: OptionRules<ResolvedOptions> = {
   listen: { check: isObject, default: null },
   advertise: { check: elsewhere, default: null },
   security: { check: elsewhere, default: readSecurity(undefined, []) },
-  maxFrameBytes: { check: wholeNumber('bytes', 16 * kibi, 1024 * mebi), default: 2 * mebi },
+  maxFrameBytes: { check: wholeNumber('bytes', leastFrameBytes, 1024 * mebi), default: 2 * mebi },
   softQueueBytes: { check: wholeNumber('bytes', 1), default: mebi },
   hardQueueBytes: { check: wholeNumber('bytes', 1), default: 16 * mebi },
   hardQueueFrames: { check: wholeNumber('frames', 1), default: 32_768 },
@@ -167,7 +166,7 @@ const rules: OptionRules<ResolvedOptions> = {
 export function resolveOptions(given: TransportOptions): ResolvedOptions {
   const violations: Violation[] = [];
   const options = fillOptions<ResolvedOptions>('', given, rules, violations);
-  for (const { path, right } of helloProblems(helloOf(options, options.advertise))) {
+  for (const { path, right } of helloProblems({ ...helloOf(options, options.advertise), maxFrameBytes: undefined })) {
     violations.push({ path: path === 'url' ? 'advertise' : path, problem: `must be ${right}` });
   }
   const security = readSecurity(given.security, violations);
@@ -195,8 +194,11 @@ export function resolveOptions(given: TransportOptions): ResolvedOptions {
 }
 
 /** What this node says of itself. */
-export function helloOf({ versions, cluster, name, epoch, capabilities }: ResolvedOptions, url: string | null): Hello {
-  return { versions, cluster, name, epoch, url, capabilities };
+export function helloOf(
+  { versions, cluster, name, epoch, capabilities, maxFrameBytes }: ResolvedOptions,
+  url: string | null,
+): Hello {
+  return { versions, cluster, name, epoch, url, capabilities, maxFrameBytes };
 }
 
 // As they were when this module was loaded: fake timers of a test replace the globals, and would stop every connection.

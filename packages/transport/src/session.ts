@@ -27,6 +27,8 @@ export interface Peer {
   readonly capabilities: readonly string[];
   /** The version of the protocol that both speak in this session. */
   readonly version: number;
+  /** The largest frame that it takes, in bytes; left out by older nodes. */
+  readonly maxFrameBytes?: number;
 }
 
 export interface SessionCounters {
@@ -46,6 +48,8 @@ export interface Session {
   readonly dialled: boolean;
   /** Whether frames are sealed by the keys of both: with keys, where no TLS connection is bound to the proofs. */
   readonly isSealed: boolean;
+  /** The largest frame that may be sent, in bytes: what the peer takes, and no more than this node takes itself. */
+  readonly maxFrameBytes: number;
   /** The network address of the peer; null where the medium has none. Of an IPv6 address, its network of 64 bits. */
   readonly address: string | null;
   /**
@@ -71,7 +75,7 @@ export interface Session {
    * so one buffer may be sent to many sessions.
    * @returns whether it was taken: false when the session is closed or closing, or for a rumor that finds no room.
    *   A reply that finds none closes the session as TOO_SLOW, and `closed` is told before this returns.
-   * @throws GossipError FRAME_TOO_LARGE, state unchanged, when it has more than `maxFrameBytes`
+   * @throws GossipError FRAME_TOO_LARGE, state unchanged, when it has more than `maxFrameBytes` of this session
    */
   send(frame: Uint8Array, priority: Priority): boolean;
   /** Hands over nothing more until `resume`, and stops reading, so that the peer feels it. */
@@ -121,6 +125,7 @@ export class Link implements Session, SocketEvents {
   readonly peer: Peer;
   readonly dialled: boolean;
   readonly isSealed: boolean;
+  readonly maxFrameBytes: number;
   readonly counters: SessionCounters = { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0, dropped: 0 };
   onControls: ((count: number) => void) | null = null;
   onWritable: (() => void) | null = null;
@@ -163,6 +168,7 @@ export class Link implements Session, SocketEvents {
     this.peer = details.peer;
     this.dialled = details.dialled;
     this.isSealed = details.isSealed;
+    this.maxFrameBytes = Math.min(details.limits.maxFrameBytes, details.peer.maxFrameBytes ?? Infinity);
     this.#limits = details.limits;
     this.#setTimer = details.setTimer;
     this.#closed = details.closed;
@@ -204,11 +210,11 @@ export class Link implements Session, SocketEvents {
   // ── out ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   send(frame: Uint8Array, priority: Priority): boolean {
-    const { maxFrameBytes } = this.#limits;
+    const { maxFrameBytes } = this;
     if (frame.length > maxFrameBytes) {
       throw new GossipError(
         'FRAME_TOO_LARGE',
-        `a frame of ${frame.length} bytes is over maxFrameBytes (${maxFrameBytes}): send less at once`,
+        `a frame of ${frame.length} bytes for '${this.peer.name}' is over maxFrameBytes (${maxFrameBytes}), the lower of both nodes: send less at once, or raise maxFrameBytes (--max-frame-bytes) on both`,
         {
           fault: 'caller',
           context: { peer: this.peer.name, frameBytes: frame.length, maxFrameBytes },

@@ -21,7 +21,7 @@ import type { ChannelDeclaration } from './channel.ts';
 import { readBuckets, readDots, readSums } from './dots.ts';
 import { FrameFields } from './frame-fields.ts';
 import { causes, directions, kinds } from './kinds.ts';
-import { maxChannel, maxChannels, maxNameBytes, maxNodeNameBytes, maxReasonLength } from './limits.ts';
+import { maxChannel, maxChannels, maxNameBytes, maxNodeNameBytes, maxReasonLength, maxShownIdBytes } from './limits.ts';
 import { malformed } from './malformed.ts';
 import { OriginTable } from './origin-numbers.ts';
 import { readUpdates } from './update-columns.ts';
@@ -152,6 +152,14 @@ export class Decoder {
         const isTooLarge = fields.left > 0 && fields.flag('too large');
         return isTooLarge ? { type, dots, tooLarge: true } : { type, dots };
       }
+      case 'withheld':
+        return {
+          type,
+          origin: this.#origins.use(fields.integer('origin number', 1)).origin,
+          sequence: fields.integer('sequence number', 1),
+          id: fields.text('id', 1, maxShownIdBytes),
+          bytes: fields.integer('bytes'),
+        };
       case 'room':
       case 'ask':
       case 'gone':

@@ -146,6 +146,10 @@ export class Encoder {
         ];
       case 'refused':
         return [kind, channel, writeDots(a, message.dots, 'bare', numbers), message.tooLarge === true];
+      case 'withheld': {
+        const { origin, sequence, id, bytes } = message;
+        return [kind, channel, numbers.use(origin).number, sequence, id, bytes];
+      }
       case 'room':
       case 'ask':
       case 'gone':

@@ -39,9 +39,21 @@ describe('the hello', () => {
   });
 
   test('may have more fields than we know', () => {
-    expect(decodeHello(pack([...fields, null, { zone: 1 }, 'more']))).toMatchObject({
+    expect(decodeHello(pack([...fields, null, null, { zone: 1 }, 'more']))).toMatchObject({
       hello: { name: 'node-ä', epoch: 7, url: null },
     });
+  });
+
+  test('says the largest frame that the node takes, or nothing', () => {
+    const said = { ...hello, maxFrameBytes: 65_536 };
+    expect(decodeHello(encodeHello(said))).toEqual({ hello: said });
+    const nonce = new Uint8Array(nonceBytes);
+    expect(decodeHello(encodeHello({ ...said, nonce }))).toEqual({ hello: { ...said, nonce } });
+    expect(decodeHello(encodeHello(hello))).not.toHaveProperty('hello.maxFrameBytes');
+    for (const wrong of [0, 16_383, 1.5, '65536', true])
+      expect(decodeHello(pack([...fields, null, wrong]))).toEqual({
+        problem: 'maxFrameBytes must be a whole number of bytes from 16384, or nothing',
+      });
   });
 
   test('of a node with keys bears a nonce, in memory of its own', () => {

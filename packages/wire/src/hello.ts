@@ -2,8 +2,7 @@
  * The hello: what two nodes tell each other before anything else, as the first frame each way.
  *
  * On the wire it is one MessagePack array:
- * `[0, lowest version, highest version, cluster, name, epoch, url or nil, [capability, …]]`, and behind these, from a node
- * that has keys, a nonce.
+ * `[0, lowest version, highest version, cluster, name, epoch, url or nil, [capability, …], nonce or nil, largest frame]`.
  *
  * Invariants
  *  1. Nothing of a peer's hello is believed before it was checked by hand; what does not fit is a sentence, never a throw.
@@ -35,6 +34,8 @@ export interface Hello {
   readonly capabilities: readonly string[];
   /** Fresh random bytes, `nonceBytes` of them, from a node that proves itself by a key and wants as much; absent from others. */
   readonly nonce?: Uint8Array;
+  /** The largest frame that the node takes, in bytes; absent from older nodes, which do not say. */
+  readonly maxFrameBytes?: number;
 }
 
 export type DecodedHello = { readonly hello: Hello } | { readonly problem: string };
@@ -47,6 +48,9 @@ export const sealingVersion = 2;
 
 /** A hello longer than this, in bytes, is not even decoded. */
 export const maxHelloBytes = 8192;
+
+/** Every node takes frames of so many bytes: a hello that says less is malformed. */
+export const leastFrameBytes: number = 16 * 1024;
 
 /** The length of a nonce: long enough that none ever comes twice. */
 export const nonceBytes = 32;
@@ -61,9 +65,11 @@ const packr = new Packr({ useRecords: false, variableMapSize: true, int64AsType:
 
 /** The bytes of a hello, in memory of their own. The caller has checked the fields with `helloProblems`. */
 export function encodeHello(hello: Hello): Uint8Array {
-  const { versions, cluster, name, epoch, url, capabilities, nonce } = hello;
+  const { versions, cluster, name, epoch, url, capabilities, nonce, maxFrameBytes } = hello;
   const fields: unknown[] = [helloKind, versions.min, versions.max, cluster, name, epoch, url, capabilities];
   if (nonce !== undefined) fields.push(Buffer.from(nonce));
+  else if (maxFrameBytes !== undefined) fields.push(null);
+  if (maxFrameBytes !== undefined) fields.push(maxFrameBytes);
   // `pack` answers a view of a buffer that the next call overwrites, hence the copy.
   return Uint8Array.from(packr.pack(fields));
 }
@@ -75,13 +81,26 @@ export function decodeHello(frame: Uint8Array): DecodedHello {
   const fields = unpack(frame);
   if (!Array.isArray(fields) || fields[0] !== helloKind)
     return { problem: 'the first frame is no hello, or has a text that is not UTF-8' };
-  const [, min, max, cluster, name, epoch, url, capabilities, last] = fields as readonly unknown[];
-  const nonce = last ?? undefined;
-  const problems = helloProblems({ versions: { min, max }, cluster, name, epoch, url, capabilities, nonce });
+  const [, min, max, cluster, name, epoch, url, capabilities] = fields as readonly unknown[];
+  const [nonce, maxFrameBytes] = fields.slice(8, 10).map((field: unknown) => field ?? undefined);
+  const problems = helloProblems({
+    versions: { min, max },
+    cluster,
+    name,
+    epoch,
+    url,
+    capabilities,
+    nonce,
+    maxFrameBytes,
+  });
   if (problems.length > 0) return { problem: problems.map(({ path, right }) => `${path} must be ${right}`).join('; ') };
-  const hello = { versions: { min, max }, cluster, name, epoch, url, capabilities } as Hello;
-  // A copy: what came is a view of the frame.
-  return { hello: nonce === undefined ? hello : { ...hello, nonce: Uint8Array.from(nonce as Uint8Array) } };
+  const hello = {
+    ...({ versions: { min, max }, cluster, name, epoch, url, capabilities } as Hello),
+    // A copy: what came is a view of the frame.
+    ...(nonce === undefined ? {} : { nonce: Uint8Array.from(nonce as Uint8Array) }),
+    ...(maxFrameBytes === undefined ? {} : { maxFrameBytes: maxFrameBytes as number }),
+  };
+  return { hello };
 }
 
 export interface HelloProblem {
@@ -93,7 +112,7 @@ export interface HelloProblem {
 
 /** Checks every field; empty when all is well. Serves the peer's hello and our own options alike. */
 export function helloProblems(hello: { readonly [field in keyof Hello]: unknown }): HelloProblem[] {
-  const { cluster, name, epoch, url, capabilities, nonce } = hello;
+  const { cluster, name, epoch, url, capabilities, nonce, maxFrameBytes } = hello;
   const { min, max } = (hello.versions ?? {}) as { readonly min?: unknown; readonly max?: unknown };
   const problems: HelloProblem[] = [];
   const check = (fits: boolean, path: string, value: unknown, right: string): void => {
@@ -127,6 +146,12 @@ export function helloProblems(hello: { readonly [field in keyof Hello]: unknown 
     'nonce',
     nonce,
     `${nonceBytes} bytes of binary, or nothing`,
+  );
+  check(
+    maxFrameBytes === undefined || (isCount(maxFrameBytes) && maxFrameBytes >= leastFrameBytes),
+    'maxFrameBytes',
+    maxFrameBytes,
+    `a whole number of bytes from ${leastFrameBytes}, or nothing`,
   );
   return problems;
 }

@@ -22,6 +22,7 @@ export const kinds = {
   'live-dots': 23,
   refused: 24,
   room: 25,
+  withheld: 26,
   updates: 32,
   announce: 33,
   feedback: 34,

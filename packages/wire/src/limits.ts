@@ -9,6 +9,8 @@
 export const maxDepth = 64;
 /** Characters (UTF-16 code units) of an id. */
 export const maxIdLength = 4096;
+/** Bytes in UTF-8 of as much of an id as is told for people: 80 characters. */
+export const maxShownIdBytes = 320;
 /** Bytes of a node's name in UTF-8. */
 export const maxNodeNameBytes = 128;
 /** Bytes of the name of an instance or of a protocol in UTF-8. */

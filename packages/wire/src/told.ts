@@ -10,19 +10,34 @@ import type { EncodedFrame } from './encoder.ts';
 import { kinds } from './kinds.ts';
 import { packFrame } from './packer.ts';
 
+/** What the header of a frame takes, and an origin at the worst: its number, a name of 128 bytes and an epoch. */
+const HEADER_BYTES = 8;
+const ORIGIN_BYTES = 152;
+
+const none: readonly Uint8Array[] = [];
+
 export class Told {
   readonly #numbers = new Set<number>();
 
-  /** The frame to send first, if `frame` uses numbers that were not told on this connection; they count as told now. */
-  missing(frame: EncodedFrame): Uint8Array | undefined {
+  /**
+   * The frames to send first, if `frame` uses numbers that were not told on this connection; they count as told now.
+   * @param frameBytes the largest frame that the peer takes
+   */
+  missing(frame: EncodedFrame, frameBytes: number = Infinity): readonly Uint8Array[] {
+    const mostFields = 3 * Math.floor((frameBytes - HEADER_BYTES) / ORIGIN_BYTES);
+    let frames: Uint8Array[] | undefined;
     let fields: unknown[] | undefined;
     for (const { number, origin } of frame.origins) {
       if (this.#numbers.has(number)) continue;
       this.#numbers.add(number);
       fields ??= [kinds.origins];
       fields.push(number, origin.name, origin.epoch);
+      if (fields.length <= mostFields) continue;
+      (frames ??= []).push(packFrame(fields));
+      fields = undefined;
     }
-    return fields === undefined ? undefined : packFrame(fields);
+    if (fields !== undefined) (frames ??= []).push(packFrame(fields));
+    return frames ?? none;
   }
 
   /** The frame that lets the peer forget a number, if it was told. */

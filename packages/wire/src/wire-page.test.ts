@@ -90,6 +90,7 @@ const messages: Readonly<Record<string, Message>> = {
     answer: false,
   },
   refused: { type: 'refused', dots: [{ origin: a, intervals: [8, 8], newest: 0 }] },
+  withheld: { type: 'withheld', origin: a, sequence: 12, id: 'k4', bytes: 200_010 },
   room: { type: 'room', dots: [{ origin: a, intervals: [8, 8], newest: 0 }] },
   updates: { type: 'updates', cause: 'mail', updates: [new Update('k1', encodeValue(true), stamp, b, 3, undefined)] },
   announce: { type: 'announce', dots: [{ origin: b, intervals: [3, 1002], newest: 0 }], pulled: false },
@@ -128,7 +129,7 @@ const frames: Readonly<Record<string, () => Uint8Array | undefined>> = {
   hello: () => encodeHello(hello),
   channel: () => encodeChannel(declaration),
   'refuse-channel': () => encodeRefuseChannel(1, 'rumor here'),
-  origins: () => new Told().missing(anEncoder().encode(1, messages['contexts'] as Message)),
+  origins: () => new Told().missing(anEncoder().encode(1, messages['contexts'] as Message))[0],
   'forget-origins': () => {
     const [encoder, told] = [anEncoder(), new Told()];
     told.missing(encoder.encode(1, messages['contexts'] as Message));

@@ -71,8 +71,8 @@ const DISCOVER_MS = 60_000;
 /** The first pause between two questions to the sources; it doubles while one is alone. */
 const DISCOVER_FIRST_MS = 500;
 const DAY_MS = 86_400_000;
-/** Of the largest that can be, so many take 1.4 MB. */
-const RECORDS_PER_SYNC = 500;
+/** So much of the records of one message as JSON, of which MessagePack takes no more bytes where it is ASCII: every node takes it. */
+const CHARACTERS_PER_MESSAGE = 8192;
 /**
  * Whoever is known by its hello alone is published when it has told of itself, and after so long in any case, in
  * milliseconds. That takes a round trip, and spares subscribers a member of which nothing is known and then a change of it.
@@ -348,10 +348,8 @@ class SwimMachine implements MembershipMachine {
   /** In messages that fit a frame, whatever members say of themselves; the last asks for the answer. */
   #tellAll(to: string, answer: boolean): void {
     const records = this.#knowledge.all();
-    for (let from = 0; from < records.length; from += RECORDS_PER_SYNC) {
-      const isLast = from + RECORDS_PER_SYNC >= records.length;
-      this.#send(to, [SYNC, records.slice(from, from + RECORDS_PER_SYNC), answer && isLast]);
-    }
+    const parts = partsOf(records);
+    for (const [index, part] of parts.entries()) this.#send(to, [SYNC, part, answer && index === parts.length - 1]);
   }
 
   #compare(name: string): void {
@@ -444,8 +442,7 @@ class SwimMachine implements MembershipMachine {
     const tied = [...this.#connections.tied()];
     const dependents = tied.filter((name) => this.#connections.isDependent(name));
     const servings = this.#knowledge.servings();
-    for (let from = 0; from < servings.length; from += RECORDS_PER_SYNC)
-      this.#send(dependents, [GOSSIP, servings.slice(from, from + RECORDS_PER_SYNC)]);
+    for (const part of partsOf(servings)) this.#send(dependents, [GOSSIP, part]);
     const others = dependents.length === 0 ? tied : tied.filter((name) => !dependents.includes(name));
     if (others.length === 0) return this.#knowledge.broadcasts.clear();
     const to = sample(this.#environment.random, others, this.#options.gossipNodes);
@@ -499,4 +496,17 @@ function complete(
   nowMs: number,
 ): Status {
   return { name, epoch, url, meta, state, incarnation, sinceMs: sinceMs ?? nowMs };
+}
+
+/** Records, cut for the wire. */
+function partsOf(records: readonly SwimRecord[]): (readonly SwimRecord[])[] {
+  const parts: (readonly SwimRecord[])[] = [];
+  for (let from = 0; from < records.length;) {
+    let end = from;
+    for (let room = CHARACTERS_PER_MESSAGE; room > 0 && end < records.length; end++)
+      room -= JSON.stringify(records[end]).length;
+    parts.push(records.slice(from, end));
+    from = end;
+  }
+  return parts;
 }

@@ -54,11 +54,12 @@ export function firstDots(dots: Dots, count: number): OriginDots[] {
   return result;
 }
 
-/** Cuts a set of dots for the wire. */
-export function dotFrames(dots: Dots): Dots[] {
+/** Cuts a set of dots for the wire. @param most intervals of one frame, where its receiver takes fewer than usual */
+export function dotFrames(dots: Dots, most: number = FRAME_INTERVALS): Dots[] {
   const frames: OriginDots[][] = [];
+  const intervalsOfFrame = Math.min(FRAME_INTERVALS, most);
   let frame: OriginDots[] = [];
-  let room = FRAME_INTERVALS;
+  let room = intervalsOfFrame;
   for (const { origin, intervals, newest } of dots) {
     for (let from = 0; from < intervals.length;) {
       const to = Math.min(intervals.length, from + 2 * room);
@@ -68,7 +69,7 @@ export function dotFrames(dots: Dots): Dots[] {
       if (room > 0) continue;
       frames.push(frame);
       frame = [];
-      room = FRAME_INTERVALS;
+      room = intervalsOfFrame;
     }
   }
   if (frame.length > 0) frames.push(frame);

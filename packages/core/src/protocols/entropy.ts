@@ -28,6 +28,7 @@ import type { Update } from '../update.ts';
 import { Deliveries } from './deliveries.ts';
 import { Exchange } from './exchange.ts';
 import { Expiry } from './expiry.ts';
+import { fitted } from './fitting.ts';
 import { CYCLE, Pace } from './pace.ts';
 import { Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
@@ -113,6 +114,7 @@ const exchangeTypes: ReadonlySet<string> = new Set<ExchangeMessage['type']>([
   'live-dots',
   'refused',
   'room',
+  'withheld',
 ]);
 
 export function isExchangeMessage(message: Message): message is ExchangeMessage {
@@ -135,7 +137,10 @@ class EntropyMachine implements Machine {
   readonly #sessions: Sessions;
   readonly #turn: Turn;
 
-  constructor(environment: Environment, options: EntropyOptions) {
+  constructor(given: Environment, options: EntropyOptions) {
+    this.#sessions = new Sessions(given);
+    const frameBytesOf = (name: string): number => this.#sessions.frameBytesOf(name);
+    const environment = fitted(given, frameBytesOf);
     this.#environment = environment;
     this.#options = options;
     this.#intake = new Intake(environment);
@@ -144,12 +149,12 @@ class EntropyMachine implements Machine {
       direction: options.direction,
       patienceMs: patienceMs(options.delta),
       inView: (name) => this.#sessions.inView(name),
+      frameBytesOf,
       deliveries: this.#deliveries,
       unsettled: () => this.#pace.wake(),
     });
     this.#expiry = new Expiry(environment);
     this.#pace = new Pace(environment, options.delta);
-    this.#sessions = new Sessions(environment);
     this.#turn = new Turn(environment, {
       intake: this.#intake,
       exchange: this.#exchange,

@@ -219,6 +219,12 @@ export class Epidemic {
     this.#cycle(nowMs);
   }
 
+  /** A peer has withheld these, and they are refused here: its answer, if they were asked for. */
+  withheld(from: string, dots: Dots, nowMs: number): void {
+    this.#asks.answered(from, dots, nowMs);
+    this.#asks.proceed(nowMs);
+  }
+
   /** Does what has become due. To be called after the intake was given a verdict. */
   proceed(nowMs: number): void {
     this.#asks.proceed(nowMs);

@@ -23,6 +23,7 @@ import { sample } from '../random.ts';
 import { Agreements } from './agreements.ts';
 import { Deliveries } from './deliveries.ts';
 import { without } from './dots.ts';
+import type { FrameBytesOf } from './fitting.ts';
 import { Effort } from './exchange/effort.ts';
 import { horizonOf, liveWithout } from './exchange/held.ts';
 import { IncomingTransfer, type IncomingOptions } from './exchange/incoming.ts';
@@ -42,6 +43,10 @@ export interface ExchangeOptions extends IncomingOptions {
   readonly direction: Direction;
   /** Hears what peers say that they have. @default nobody else asks for it */
   readonly deliveries?: Deliveries;
+  /** @default any peer takes any frame */
+  readonly frameBytesOf?: FrameBytesOf;
+  /** Hears which update a peer has withheld, and this replica refuses. @default nobody asks for it */
+  readonly withheld?: (from: string, dots: Dots, nowMs: number) => void;
   /** A peer that was equal to us may differ from now on: it takes more or less of what is here. */
   readonly unsettled?: () => void;
 }
@@ -73,7 +78,7 @@ export class Exchange {
     this.#options = options;
     this.#agreements = new Agreements(() => environment.replica.version);
     this.#deliveries = options.deliveries ?? new Deliveries(environment.replica);
-    this.#outgoing = new OutgoingTransfers(environment, recent);
+    this.#outgoing = new OutgoingTransfers(environment, recent, options.frameBytesOf);
     this.#sweep = new Sweep(environment, options.patienceMs);
     this.#incoming = new IncomingTransfer(environment, intake, options, this.#sweep, () => {
       this.#isSynced = true;
@@ -209,6 +214,10 @@ export class Exchange {
       case 'room':
         this.#outgoing.onRoom(from, message);
         return this.#unsettle(from);
+      case 'withheld': {
+        const refused = this.#incoming.onWithheld(from, message);
+        return this.#options.withheld?.(from, refused, nowMs);
+      }
       default:
         return message satisfies never;
     }

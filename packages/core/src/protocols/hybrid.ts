@@ -20,6 +20,7 @@ import { Deliveries } from './deliveries.ts';
 import { Epidemic, type EpidemicStatus } from './epidemic.ts';
 import { Exchange } from './exchange.ts';
 import { Expiry } from './expiry.ts';
+import { fitted } from './fitting.ts';
 import { type HybridOptions, type ResolvedHybrid, resolveHybrid } from './hybrid-options.ts';
 import { Mail } from './mail.ts';
 import { CYCLE, Pace } from './pace.ts';
@@ -66,12 +67,14 @@ class HybridMachine implements Machine {
   /** There is no time left for another way: what is young is sent too. */
   #isLeaving = false;
 
-  constructor(environment: Environment, options: ResolvedHybrid) {
+  constructor(given: Environment, options: ResolvedHybrid) {
     const { mail, rumor, entropy } = options;
+    this.#sessions = new Sessions(given);
+    const frameBytesOf = (name: string): number => this.#sessions.frameBytesOf(name);
+    const environment = fitted(given, frameBytesOf);
     this.#environment = environment;
     this.#options = options;
     this.#intake = new Intake(environment);
-    this.#sessions = new Sessions(environment);
     this.#expiry = new Expiry(environment);
     this.#pace = new Pace(environment, entropy.delta);
     this.#deliveries = new Deliveries(environment.replica);
@@ -102,6 +105,8 @@ class HybridMachine implements Machine {
         direction: entropy.direction,
         patienceMs: patienceMs(entropy.delta),
         inView: (name) => this.#sessions.inView(name),
+        frameBytesOf,
+        withheld: (from, dots, nowMs) => this.#epidemic.withheld(from, dots, nowMs),
         deliveries: this.#deliveries,
         unsettled: () => this.#pace.wake(),
       },

@@ -17,7 +17,7 @@
 
 import { Context, type Dots } from '../context.ts';
 import { Intake } from '../intake.ts';
-import type { Message, RumorMessage } from '../messages.ts';
+import type { Message, RumorMessage, Withheld } from '../messages.ts';
 import { throwViolations, type Violation } from '../options.ts';
 import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
 import type { Verdict } from '../replica/verdict.ts';
@@ -25,8 +25,9 @@ import type { Update } from '../update.ts';
 import { Ahead } from './ahead.ts';
 import { Deliveries } from './deliveries.ts';
 import { Epidemic, type EpidemicStatus } from './epidemic.ts';
-import { sayRefused, TooLargeThere } from './exchange/refusing.ts';
+import { refuseWithheld, sayRefused, TooLargeThere } from './exchange/refusing.ts';
 import { Expiry } from './expiry.ts';
+import { fitted } from './fitting.ts';
 import { Gaps } from './gaps.ts';
 import { resolveRumor, type RumorOptions } from './rumor-options.ts';
 import { Sessions } from './sessions.ts';
@@ -42,7 +43,7 @@ export function rumor(options: Partial<RumorOptions> = {}): Protocol {
   return {
     name: 'rumor',
     gcMs: resolved.gc,
-    accepts: (message) => isRumorMessage(message) || message.type === 'refused',
+    accepts: (message) => isRumorMessage(message) || message.type === 'refused' || message.type === 'withheld',
     create: (environment) => new RumorMachine(environment, resolved),
   };
 }
@@ -81,7 +82,10 @@ class RumorMachine implements Machine {
   /** Stored, and no rumor: they were hidden, have expired, or are from before a restart. Retired with the next garbage. */
   #stale = new Context();
 
-  constructor(environment: Environment, options: RumorOptions) {
+  constructor(given: Environment, options: RumorOptions) {
+    this.#sessions = new Sessions(given);
+    const frameBytesOf = (name: string): number => this.#sessions.frameBytesOf(name);
+    const environment = fitted(given, frameBytesOf);
     this.#environment = environment;
     this.#ahead = new Ahead(environment);
     this.#intake = new Intake(environment);
@@ -89,9 +93,8 @@ class RumorMachine implements Machine {
     this.#epidemic = new Epidemic(environment, this.#intake, options, this.#deliveries, (from, { tooLarge }) =>
       sayRefused(environment.effects, from, tooLarge, []),
     );
-    this.#tooLargeThere = new TooLargeThere(environment);
+    this.#tooLargeThere = new TooLargeThere(environment, frameBytesOf);
     this.#expiry = new Expiry(environment);
-    this.#sessions = new Sessions(environment);
     this.#gaps = new Gaps(environment.replica, options.ttl);
     if (options.blind) return;
     this.undelivered = (nowMs) => this.#deliveries.undelivered(nowMs);
@@ -126,8 +129,16 @@ class RumorMachine implements Machine {
 
   receive(batch: readonly Received[], nowMs: number): void {
     this.#epidemic.receive(batch, nowMs);
-    for (const { from, message } of batch) if (message.type === 'refused') this.#tooLargeThere.heard(from, message);
+    for (const { from, message } of batch)
+      if (message.type === 'refused') this.#tooLargeThere.heard(from, message);
+      else if (message.type === 'withheld') this.#withheld(from, message, nowMs);
     this.#expiry.schedule(nowMs);
+  }
+
+  #withheld(from: string, message: Withheld, nowMs: number): void {
+    const refused = refuseWithheld(this.#environment, this.#intake, message);
+    sayRefused(this.#environment.effects, from, refused, []);
+    this.#epidemic.withheld(from, refused, nowMs);
   }
 
   judged(offer: number, verdict: Verdict, nowMs: number): void {

@@ -19,6 +19,8 @@ export class Sessions {
   #names: readonly string[] = [];
   #dependents: readonly string[] = [];
   #others: readonly string[] = [];
+  /** Of the peers that are in `#sessions`. */
+  #frameBytes = new Map<string, number>();
   #view: ReadonlySet<string> = new Set();
   #beyond = 0;
 
@@ -54,6 +56,11 @@ export class Sessions {
     return this.#beyond === 0;
   }
 
+  /** The largest frame that a peer takes, in bytes; `Infinity` where it is not known. */
+  frameBytesOf(name: string): number {
+    return this.#frameBytes.get(name) ?? Infinity;
+  }
+
   view(names: ReadonlySet<string>, beyond: number): void {
     this.#view = names;
     this.#beyond = beyond;
@@ -64,6 +71,7 @@ export class Sessions {
     const former = this.#sessions;
     this.#sessions = new Map(peers.map(({ name, session }) => [name, session]));
     this.#names = peers.map(({ name }) => name);
+    this.#frameBytes = new Map(peers.map(({ name, maxFrameBytes = Infinity }) => [name, maxFrameBytes]));
     this.#dependents = peers.filter(({ dialsOnly = false }) => dialsOnly).map(({ name }) => name);
     this.#others =
       this.#dependents.length === 0

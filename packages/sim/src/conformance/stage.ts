@@ -207,7 +207,7 @@ export class Stage {
     this.trace.push(`${from.name} ${to} ${Buffer.from(frame.bytes).toString('hex')}`);
     this.#queue.put(this.#nowMs + LATENCY_MS, () => {
       if (receiver.links.get(from.name)?.session !== link.session) return;
-      if (origins !== undefined) link.decoder.decode(origins);
+      for (const told of origins) link.decoder.decode(told);
       const incoming = link.decoder.decode(frame.bytes);
       if (incoming?.type === 'gossip') this.#deliver(receiver, { from: from.name, message: incoming.message });
     });

@@ -55,6 +55,6 @@ class Meter {
       told = new Told();
       this.#told.set(connection, told);
     }
-    return frame.bytes.length + (told.missing(frame)?.length ?? 0);
+    return told.missing(frame).reduce((sum, { length }) => sum + length, frame.bytes.length);
   }
 }

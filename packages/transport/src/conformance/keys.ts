@@ -18,8 +18,22 @@ export function keysScenes(scene: RegisterScene, expect: Runner['expect']): void
     const a = await stage.node('a', { ...keyed(current), epoch: 5, capabilities: ['x'] });
     const b = await stage.node('b', { ...keyed(current), epoch: 7 });
     await connect(a, b);
-    expect(a.session().peer).toEqual({ name: 'b', epoch: 7, url: b.url, capabilities: [], version: 2 });
-    expect(b.session().peer).toEqual({ name: 'a', epoch: 5, url: a.url, capabilities: ['x'], version: 2 });
+    expect(a.session().peer).toEqual({
+      name: 'b',
+      epoch: 7,
+      url: b.url,
+      capabilities: [],
+      version: 2,
+      maxFrameBytes: 2_097_152,
+    });
+    expect(b.session().peer).toEqual({
+      name: 'a',
+      epoch: 5,
+      url: a.url,
+      capabilities: ['x'],
+      version: 2,
+      maxFrameBytes: 2_097_152,
+    });
     expect(await stays(a, b)).toBe(true);
   });
 

@@ -8,8 +8,22 @@ export function meetingScenes(scene: RegisterScene, expect: Runner['expect']): v
     const a = await stage.node('a', { epoch: 5, capabilities: ['x', 'y'] });
     const b = await stage.node('b', { epoch: 7 });
     await connect(a, b);
-    expect(a.session().peer).toEqual({ name: 'b', epoch: 7, url: b.url, capabilities: [], version: 2 });
-    expect(b.session().peer).toEqual({ name: 'a', epoch: 5, url: a.url, capabilities: ['x', 'y'], version: 2 });
+    expect(a.session().peer).toEqual({
+      name: 'b',
+      epoch: 7,
+      url: b.url,
+      capabilities: [],
+      version: 2,
+      maxFrameBytes: 2_097_152,
+    });
+    expect(b.session().peer).toEqual({
+      name: 'a',
+      epoch: 5,
+      url: a.url,
+      capabilities: ['x', 'y'],
+      version: 2,
+      maxFrameBytes: 2_097_152,
+    });
     expect([a.session().dialled, b.session().dialled]).toEqual([true, false]);
   });
 

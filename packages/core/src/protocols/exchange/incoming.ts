@@ -11,12 +11,12 @@
 import { Context, type Dots, sumOf } from '../../context.ts';
 import { addTerm, LANES, sameSum } from '../../hash.ts';
 import type { Arrival, Intake } from '../../intake.ts';
-import type { Chunk, End } from '../../messages.ts';
+import type { Chunk, End, Withheld } from '../../messages.ts';
 import type { Environment } from '../../protocol.ts';
 import { dotFrames, dotsOf } from '../dots.ts';
 import { horizonOf } from './held.ts';
 import { PutOff } from './put-off.ts';
-import { sayRefused } from './refusing.ts';
+import { refuseWithheld, sayRefused } from './refusing.ts';
 import type { Sweep } from './sweep.ts';
 
 /** Where more was not taken in a transfer, as `Context.room` counts it, its claim is not taken up. */
@@ -124,6 +124,16 @@ export class IncomingTransfer {
     if (tooLarge.length === 0 && turnedAway.length === 0) return;
     this.#toldRefused.add(to);
     sayRefused(this.#environment.effects, to, tooLarge, turnedAway);
+  }
+
+  /** A peer has withheld an update that is too large: it is refused as if it had come. @returns its dot, if it is refused */
+  onWithheld(from: string, message: Withheld): Dots {
+    const refused = refuseWithheld(this.#environment, this.#intake, message);
+    if (refused.length === 0) return refused;
+    if (this.#incoming?.peer === from) this.#incoming.untaken.addAll(refused);
+    this.#toldRefused.add(from);
+    sayRefused(this.#environment.effects, from, refused, []);
+    return refused;
   }
 
   /** Opens an invitation, if none is open. @returns its number, or 0 */

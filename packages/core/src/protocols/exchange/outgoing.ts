@@ -17,6 +17,7 @@ import type { Environment } from '../../protocol.ts';
 import { isExpired, type Update, updateBytes } from '../../update.ts';
 import { BATCH_BYTES, BATCH_UPDATES } from '../batches.ts';
 import { without } from '../dots.ts';
+import { type FrameBytesOf, fits, isAmple, roomIn, wireBytes, withhold } from '../fitting.ts';
 import { heldAmong, horizonOf, liveWithout } from './held.ts';
 import { TooLargeThere } from './refusing.ts';
 
@@ -54,10 +55,17 @@ export class OutgoingTransfers {
   readonly #doubted = new Map<string, Context>();
   readonly #tooLargeThere: TooLargeThere;
 
-  constructor(environment: Environment, recent: (() => readonly Journal[]) | null) {
+  readonly #frameBytesOf: FrameBytesOf;
+
+  constructor(
+    environment: Environment,
+    recent: (() => readonly Journal[]) | null,
+    frameBytesOf: FrameBytesOf = () => Infinity,
+  ) {
     this.#environment = environment;
     this.#recent = recent;
-    this.#tooLargeThere = new TooLargeThere(environment);
+    this.#frameBytesOf = frameBytesOf;
+    this.#tooLargeThere = new TooLargeThere(environment, frameBytesOf);
   }
 
   /** The peer is gone, or came back on another connection. */
@@ -110,7 +118,7 @@ export class OutgoingTransfers {
     for (;;) {
       while (outgoing.next < outgoing.queue.length) {
         if (outgoing.index - outgoing.acknowledged >= WINDOW) return;
-        const updates = this.#nextChunk(outgoing);
+        const updates = this.#nextChunk(to, outgoing);
         if (updates.length > 0) effects.send(to, { type: 'chunk', invitation, index: outgoing.index++, updates });
       }
       const missing = outgoing.theirs.lacking(replica.context.dots(outgoing.buckets));
@@ -156,15 +164,24 @@ export class OutgoingTransfers {
     return updates.filter((update) => !isExpired(update) && (update.value !== undefined || update.stamp >= oldest));
   }
 
-  #nextChunk(outgoing: Outgoing): Update[] {
+  /** The next updates that fit into one frame. What fits into none is withheld, in its place. */
+  #nextChunk(to: string, outgoing: Outgoing): Update[] {
+    const { replica, effects } = this.#environment;
+    const frameBytes = this.#frameBytesOf(to);
+    const isCut = !isAmple(frameBytes);
+    const room = isCut ? Math.min(BATCH_BYTES, roomIn(frameBytes)) : BATCH_BYTES;
     const updates: Update[] = [];
     let bytes = 0;
     for (; outgoing.next < outgoing.queue.length && updates.length < BATCH_UPDATES; outgoing.next++) {
       const update = outgoing.queue[outgoing.next] as Update;
       // Superseded since the queue was made: what superseded it is in the next queue.
       if (update.arrival === 0) continue;
-      bytes += updateBytes(update);
-      if (bytes > BATCH_BYTES && updates.length > 0) break;
+      if (!fits(update, frameBytes)) {
+        effects.send(to, withhold(replica, update));
+        continue;
+      }
+      bytes += isCut ? wireBytes(update) : updateBytes(update);
+      if (bytes > room && updates.length > 0) break;
       updates.push(update);
     }
     return updates;

@@ -2,9 +2,11 @@
 
 import type { Dots } from '../../context.ts';
 import { GossipError } from '../../errors.ts';
-import type { Refused } from '../../messages.ts';
+import type { Intake } from '../../intake.ts';
+import type { Refused, Withheld } from '../../messages.ts';
 import type { Effects, Environment } from '../../protocol.ts';
 import { dotFrames } from '../dots.ts';
+import { type FrameBytesOf, fits } from '../fitting.ts';
 import { heldAmong } from './held.ts';
 
 /** Of so many peers it is said that they refuse an update for its size. */
@@ -16,13 +18,27 @@ export function sayRefused(effects: Effects, to: string, tooLarge: Dots, turnedA
   for (const dots of dotFrames(turnedAway)) effects.send(to, { type: 'refused', dots });
 }
 
+/**
+ * Refuses what a peer has withheld, as if it had come.
+ * @returns its dot; none, where it is here or over, or under judgement
+ */
+export function refuseWithheld({ replica, effects }: Environment, intake: Intake, message: Withheld): Dots {
+  const { origin, sequence } = message;
+  if (intake.pending.has(origin, sequence)) return [];
+  if (!replica.refuseWithheld(message, (error) => effects.report(error))) return [];
+  return [{ origin, intervals: [sequence, sequence], newest: 0 }];
+}
+
 /** Reports, once of each peer, that a peer stays without an update because it is too large there. */
 export class TooLargeThere {
   readonly #environment: Environment;
   readonly #said = new Set<string>();
 
-  constructor(environment: Environment) {
+  readonly #frameBytesOf: FrameBytesOf;
+
+  constructor(environment: Environment, frameBytesOf: FrameBytesOf = () => Infinity) {
     this.#environment = environment;
+    this.#frameBytesOf = frameBytesOf;
   }
 
   heard(from: string, { dots, tooLarge }: Refused): void {
@@ -33,11 +49,19 @@ export class TooLargeThere {
     this.#said.add(from);
     const id = update.id.slice(0, 80);
     const bytes = update.id.length + (update.value?.length ?? 0);
+    const { maxUpdateBytes } = replica;
+    const maxFrameBytes = this.#frameBytesOf(from);
+    if (!fits(update, maxFrameBytes)) {
+      const problem = `The update of '${id}' takes ${bytes} bytes, more than a frame of '${from}' holds (its maxFrameBytes is ${maxFrameBytes}). It is not sent there, and '${from}' stays without it; others get it. Raise maxFrameBytes (--max-frame-bytes) and maxUpdateBytes (--max-update-bytes) on '${from}' to those of this node, or gossip a reference.`;
+      const context = { peer: from, id, bytes, maxFrameBytes, maxUpdateBytes };
+      effects.report(new GossipError('UPDATE_TOO_LARGE', problem, { fault: 'peer', context }));
+      return;
+    }
     effects.report(
       new GossipError(
         'UPDATE_TOO_LARGE',
-        `'${from}' refuses the update of '${id}', which takes ${bytes} bytes: that is more than its maxUpdateBytes. It stays without it. Raise maxUpdateBytes on '${from}' to that of this node (${replica.maxUpdateBytes}), or gossip a reference.`,
-        { fault: 'peer', context: { peer: from, id, bytes, maxUpdateBytes: replica.maxUpdateBytes } },
+        `'${from}' refuses the update of '${id}', which takes ${bytes} bytes: that is more than its maxUpdateBytes. It stays without it. Raise maxUpdateBytes on '${from}' to that of this node (${maxUpdateBytes}), or gossip a reference.`,
+        { fault: 'peer', context: { peer: from, id, bytes, maxUpdateBytes } },
       ),
     );
   }
