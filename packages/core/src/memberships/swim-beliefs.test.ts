@@ -94,6 +94,16 @@ describe('what members believe', () => {
     expect(scene.pass(400).told('m')).toBeUndefined();
   });
 
+  test('news waits for somebody to be told, where all connections end before it is', () => {
+    const scene = connectedTo('p', 'q').pass(10_000).forgetSent();
+    scene.machine.describe?.({ zone: 'b' }, scene.nowMs);
+    scene.listening.clear();
+    scene.disconnect('p').disconnect('q').pass(900);
+    expect(scene.told('m')).toBeUndefined();
+    scene.connect('p').pass(300);
+    expect(scene.sentOf(GOSSIP, 'p').flatMap(([, records]) => records.map(([name]) => name))).toContain('m');
+  });
+
   test('what it says next is newer than all that is known of it, whoever said that', () => {
     const scene = connectedTo('b').hearOf(aRecord('m', ALIVE, 7, { epoch: 5 }));
     scene.machine.describe?.({ zone: 'a' }, scene.nowMs);

@@ -138,7 +138,10 @@ class SwimMachine implements MembershipMachine {
     this.#options = options;
     this.#awareness = new Awareness(options.awarenessMax);
     this.#knowledge = new Knowledge(self, options, {
-      appeared: (status, former) => this.#connections.appeared(status, former),
+      appeared: (status, former) => {
+        this.#connections.appeared(status, former);
+        if (former !== undefined && former.url !== null) this.#detector.doubt(this.#clocks);
+      },
       vanished: (status) => this.#vanished(status),
       accused: (by, wasSuspected) => this.#refute(by, wasSuspected),
       outlived: (epoch) => effects.outlive(epoch),
@@ -188,6 +191,7 @@ class SwimMachine implements MembershipMachine {
       for (const { status } of this.#knowledge.roster.entries())
         if (isThere(status)) this.#detector.join(status.name);
         else this.#vanished(status);
+      if (inherited.length > 0) this.#detector.doubt(this.#clocks);
       this.#connections.seed(
         seeds.filter((seed) => typeof seed === 'string'),
         'seed',
@@ -365,6 +369,7 @@ class SwimMachine implements MembershipMachine {
   #vanished(status: Status): void {
     const { awakeMs } = this.#clocks;
     this.#connections.vanished(status, this.#clocks);
+    if (status.url !== null) this.#detector.doubt(this.#clocks);
     // Whoever is alone now is in a hurry.
     if (this.#connections.isAlone) this.#discoverMs = Math.min(this.#discoverMs, awakeMs + DISCOVER_FIRST_MS);
   }
@@ -432,6 +437,7 @@ class SwimMachine implements MembershipMachine {
     }
     this.#connections.tend(clocks);
     this.#detector.next(this.#connections.isMesh, clocks);
+    this.#detector.nextDoubted(clocks);
     // Nobody else can ask a dependent, so nobody else may find that it answers after all.
     for (const name of this.#knowledge.roster.suspects)
       if (this.#connections.isDependent(name)) this.#detector.probe(name, clocks);
@@ -440,6 +446,8 @@ class SwimMachine implements MembershipMachine {
   #gossip(): void {
     this.#gossipMs = Infinity;
     const tied = [...this.#connections.tied()];
+    // News waits for somebody to be told.
+    if (tied.length === 0) return;
     const dependents = tied.filter((name) => this.#connections.isDependent(name));
     const servings = this.#knowledge.servings();
     for (const part of partsOf(servings)) this.#send(dependents, [GOSSIP, part]);

@@ -82,8 +82,11 @@ export class Connections {
     return this.neighbours.isMesh(this.#details.knowledge.roster.there);
   }
 
+  /** Whether nobody is there who is connected or can be dialled. */
   get isAlone(): boolean {
-    return this.#details.knowledge.roster.there === 0;
+    if (this.neighbours.ties.size > 0) return false;
+    const { roster } = this.#details.knowledge;
+    return roster.there === 0 || roster.statuses().every((status) => status.url === null || !isThere(status));
   }
 
   isTied(name: string): boolean {

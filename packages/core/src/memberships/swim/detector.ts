@@ -51,12 +51,18 @@ export interface DetectorDetails {
 
 /** After which share of the timeout a helper says that it has heard nothing: before its asker has given up. */
 const NACK_SHARE = 0.8;
+/** How long those that only dial may take to dial another node, or the same again, in milliseconds: twice their longest pause. */
+const REDIAL_MS = 10_000;
 
 export class Detector {
   readonly #details: DetectorDetails;
   readonly #open = new Probes();
   /** The members of this round that are still to be asked, last first. */
   #round: string[] = [];
+  /** Those that only dial and that perhaps nobody can ask any more, by name, as they were when that came to be possible. */
+  readonly #doubted = new Map<string, Status>();
+  /** When there are more of those, on the clock that stands still while this process does. */
+  #doubtMs = Infinity;
 
   constructor(details: DetectorDetails) {
     this.#details = details;
@@ -73,7 +79,8 @@ export class Detector {
   }
 
   /**
-   * Probes the next of the round. Whoever only dials, and has not dialled this node, is asked by those whom it has dialled.
+   * Probes the next of the round. Whoever only dials, and has not dialled this node, is asked by those whom it has dialled, and
+   * by others only where it is doubted.
    * @param everybody whether those without a connection are asked too, where they can be dialled
    */
   next(everybody: boolean, clocks: Clocks): void {
@@ -85,6 +92,33 @@ export class Detector {
         if (knowledge.roster.isThere(name) && canAsk(name) && !this.#open.isOpen(name)) return this.probe(name, clocks);
       const names = everybody ? knowledge.roster.statuses().map((status) => status.name) : [...tied()];
       this.#round = sample(random, names, names.length);
+    }
+  }
+
+  /**
+   * A node that can be dialled has gone, or is back. Whoever only dials may have gone with it, or meanwhile, and nobody would
+   * have noticed. Those that live have time to dial another node; then others are asked about each that this node cannot ask.
+   */
+  doubt({ awakeMs }: Clocks): void {
+    this.#doubtMs = awakeMs + REDIAL_MS;
+  }
+
+  /** Has others asked about one of those, unless it has said something since. */
+  nextDoubted(clocks: Clocks): void {
+    const { knowledge, isTied, tied, random } = this.#details;
+    const { roster } = knowledge;
+    if (clocks.awakeMs >= this.#doubtMs) {
+      this.#doubtMs = Infinity;
+      for (const status of roster.statuses()) if (status.url === null) this.#doubted.set(status.name, status);
+    }
+    // Of a node that is cut off others think as it does of them.
+    if (this.#doubted.size === 0 || [...tied()].length === 0) return;
+    for (const name of sample(random, [...this.#doubted.keys()], this.#doubted.size)) {
+      const { epoch, incarnation } = this.#doubted.get(name) as Status;
+      const status = roster.get(name)?.status;
+      this.#doubted.delete(name);
+      const isTheSame = status?.epoch === epoch && status.incarnation === incarnation;
+      if (isTheSame && roster.isThere(name) && !isTied(name)) return this.probe(name, clocks);
     }
   }
 

@@ -412,13 +412,50 @@ describe.each([
   });
 });
 
-test('the nodes that dialled a hub which crashes go on by another', () => {
+test('the nodes that dialled a hub which crashes go on by another, and nobody takes them for dead', () => {
   const crowd = aStar({ hubs: 3, leaves: 30 });
   crowd.passUntilAgreed(2000);
   crowd.crash(crowd.nodes[0] as Node);
   crowd.passUntilAgreed(20_000);
+  crowd.pass(60_000);
+  expect(new Set(downs(crowd.nodes).map((one) => one.split(' ')[2]))).toEqual(new Set(['hub0']));
   const leaf = crowd.nodes[10] as Node;
   expect([...leaf.ties.keys()].toSorted()).toEqual(['hub1', 'hub2']);
+});
+
+test.each([
+  { leaves: 10, awayMs: 20_000 },
+  { leaves: 30, awayMs: 2000 },
+  { leaves: 30, awayMs: 600_000 },
+])('of $leaves that dial one hub, which is away for $awayMs ms, one that dies meanwhile is down for all', (shape) => {
+  const { leaves, awayMs } = shape;
+  const crowd = aStar({ hubs: 1, leaves });
+  crowd.passUntilAgreed(5000);
+  crowd.pass(30_000);
+  const [hub, , , gone] = crowd.nodes as [Node, Node, Node, Node];
+  crowd.crash(hub);
+  crowd.pass(awayMs / 2);
+  crowd.crash(gone);
+  crowd.pass(awayMs / 2);
+  const again = crowd.join(hub.self.name, []);
+  // They are alone without it, whatever they believe of each other, and so in a hurry.
+  crowd.pass(6000);
+  expect(again.ties.size).toBe(leaves - 1);
+  crowd.passUntilAgreed(60_000);
+  crowd.pass(60_000);
+  const others = downs(crowd.nodes).filter((one) => !one.endsWith(hub.self.name));
+  expect(new Set(others.map((one) => one.split(' ')[2]))).toEqual(new Set([gone.self.name]));
+});
+
+test('of those that only dial in a large cluster, none outlives all whom it had dialled', () => {
+  const crowd = new Crowd(1, { neighbours: 3 });
+  const names = Array.from({ length: 20 }, (_, i) => `hub${i}`);
+  for (const name of names) crowd.join(name, names.slice(0, 2));
+  for (let i = 0; i < 20; i++) crowd.join(nameOf(i), names.slice(0, 2), null);
+  crowd.passUntilAgreed(20_000);
+  crowd.pass(60_000);
+  for (const [i, node] of crowd.nodes.entries()) if (i % 2 === 1) crowd.crash(node);
+  expect(crowd.passUntilAgreed(60_000)).toBeLessThan(60_000);
 });
 
 test('what a hub says grows with those who have dialled it, not with their square', () => {
