@@ -137,11 +137,33 @@ describe('dns', () => {
     expect(await dns({ name: 'grapevine.default.svc', port: 7001 }).find()).toEqual(['ws://10.0.0.9:7001']);
   });
 
-  test('does not ask the system when the name server is out of order', async () => {
-    const failed = Object.assign(new Error('queryA ESERVFAIL'), { code: 'ESERVFAIL' });
-    jest.spyOn(Resolver.prototype, 'resolve4').mockRejectedValue(failed);
+  const refused = (code: string): Error => Object.assign(new Error(`queryA ${code}`), { code });
+
+  test.each(['ESERVFAIL', 'EREFUSED', 'ENOTIMP', 'EFORMERR', 'EBADRESP', 'ECONNREFUSED'])(
+    'asks the system, which knows the hosts file, when the name server answers %s',
+    async (code) => {
+      jest.spyOn(Resolver.prototype, 'resolve4').mockRejectedValue(refused(code));
+      jest.spyOn(dnsPromises, 'lookup').mockResolvedValue([{ address: '10.0.0.9', family: 4 }] as never);
+      expect(await dns({ name: service, port: 7001 }).find()).toEqual(['ws://10.0.0.9:7001']);
+    },
+  );
+
+  test.each(['ENOTFOUND', 'EAI_AGAIN'])(
+    'rejects as the name server failed when the system does not know the name either (%s)',
+    async (code) => {
+      jest.spyOn(Resolver.prototype, 'resolve4').mockRejectedValue(refused('ESERVFAIL'));
+      jest.spyOn(dnsPromises, 'lookup').mockRejectedValue(refused(code));
+      await expect(dns({ name: service, port: 7001 }).find()).rejects.toMatchObject({
+        code: 'DISCOVERY_FAILED',
+        message: expect.stringContaining('SERVFAIL'),
+      });
+    },
+  );
+
+  test('asks nobody but the name server that was named, whatever it answers', async () => {
+    server.zone.set(service, 'REFUSED');
     const lookup = jest.spyOn(dnsPromises, 'lookup');
-    await expect(dns({ name: service, port: 7001 }).find()).rejects.toMatchObject({ code: 'DISCOVERY_FAILED' });
+    await expect(find({ port: 7001 })).rejects.toMatchObject({ code: 'DISCOVERY_FAILED' });
     expect(lookup).not.toHaveBeenCalled();
   });
 

@@ -9,9 +9,9 @@
  *
  * Names with a dot are asked of the name server directly: its answer says whether the name is absent or the server is
  * out of order, which the system's `getaddrinfo` does not tell apart reliably, and it takes no thread of the pool that
- * files share. Only what the name server does not know is looked up by the system, which knows /etc/hosts and the search
- * domains (`grapevine.default.svc`); names without a dot, such as localhost, can only be known there, and are looked up
- * at once. With `server` given, that server alone is asked.
+ * files share. A name that the name server does not know, or for which it fails or refuses, is looked up by the system,
+ * which knows /etc/hosts and the search domains (`grapevine.default.svc`); names without a dot, such as localhost, can only
+ * be known there, and are looked up at once. With `server` given, that server alone is asked.
  *
  * Source: RFC 1035; RFC 2782 for SRV; Kubernetes, "DNS for Services and Pods".
  */
@@ -184,9 +184,11 @@ class Find {
     try {
       return await asked;
     } catch (error) {
-      // No name server at all is no reason why /etc/hosts should not know.
-      if (!isAbsent(error) && codeOf(error) !== 'ECONNREFUSED') throw error;
-      return lookUp(name, family);
+      if (isAbsent(error)) return lookUp(name, family);
+      // The hosts file may know the name although no name server answers for it.
+      const known = await lookUp(name, family).catch(() => []);
+      if (known.length === 0) throw error;
+      return known;
     }
   }
 

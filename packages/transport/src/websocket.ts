@@ -469,11 +469,18 @@ function makeServer(timeouts: ServerOptions, handshakeTimeout: number, tls: Tran
   }
 }
 
-/** For the wildcard addresses, which lead everyone to himself, the first address of this machine that others may reach. */
+/**
+ * For the wildcard addresses, which lead everybody back to itself, the first address of this machine that others may reach: of
+ * IPv4, which `::` serves as well, else of IPv6 where that is listened on. A link-local address leads nowhere without its zone,
+ * which a URL cannot carry.
+ */
 function reachable(address: string): string {
   if (address !== '0.0.0.0' && address !== '::') return address;
-  const addresses = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
-  return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '127.0.0.1';
+  const found = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const others = found.filter(({ internal }) => !internal);
+  const four = others.find(({ family }) => family === 'IPv4');
+  const six = others.find((other) => other.family === 'IPv6' && !/^fe[89ab]/i.test(other.address));
+  return four?.address ?? (address === '::' ? six?.address : undefined) ?? '127.0.0.1';
 }
 
 /** @throws GossipError PORT_IN_USE, ADDRESS_UNAVAILABLE */

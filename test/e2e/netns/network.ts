@@ -133,6 +133,30 @@ export class Network {
     await writeFile(`${folder}/resolv.conf`, `nameserver ${address}\n`);
   }
 
+  /** Hosts that processes of a namespace find without a name server, by name, that start from now on. */
+  async setHosts(name: string, hosts: Readonly<Record<string, string>>): Promise<void> {
+    const folder = `/etc/netns/${this.#placeOf(name).namespace}`;
+    await mkdir(folder, { recursive: true });
+    const lines = Object.entries(hosts).map(([host, address]) => `${address} ${host}\n`);
+    await writeFile(`${folder}/hosts`, lines.join(''));
+  }
+
+  /** Takes two namespaces off this network, and connects them by a link that knows IPv6 alone. */
+  async onlyIPv6(name: string, other: string): Promise<void> {
+    const [here, there] = [this.#placeOf(name), this.#placeOf(other)].map(({ namespace }) => namespace) as [
+      string,
+      string,
+    ];
+    const ip = async (words: string): Promise<unknown> => promisify(execFile)('ip', words.split(' '));
+    await ip(`-n ${here} link add six type veth peer name six netns ${there}`);
+    for (const [index, namespace] of [here, there].entries()) {
+      await ip(`-n ${namespace} address flush dev wire`);
+      await ip(`-n ${namespace} link set wire down`);
+      await ip(`-n ${namespace} link set six up`);
+      await ip(`-n ${namespace} -6 address add fd00::${index + 1}/64 dev six nodad`);
+    }
+  }
+
   /** Removes everything. */
   async close(): Promise<void> {
     this.#child.stdin.end();
