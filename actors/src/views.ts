@@ -222,7 +222,7 @@ class HoldingView implements GossipView {
   hidden({ limit = 100 }: HiddenOptions = {}): HiddenUpdate[] {
     const { replica, errors } = this.#live;
     const listed: HiddenUpdate[] = [];
-    for (const update of replica.store.hidden) {
+    for (const update of replica.store.hidden()) {
       if (listed.length >= limit) break;
       listed.push(hiddenUpdateOf(update, errors.of(update)));
     }
@@ -249,7 +249,7 @@ class HoldingView implements GossipView {
       synced: holding.isSynced,
       refusals: holding.refusals.list,
       ids: replica.store.liveCount,
-      hidden: replica.store.hidden.size,
+      hidden: replica.store.hiddenCount,
       handler: holding.handlerState,
       tombstones: replica.store.size - replica.store.liveCount,
       bytes: replica.store.liveBytes,

@@ -148,7 +148,7 @@ describe('the higher version wins', () => {
     const replica = aReplica();
     receive(replica, [anUpdate({ atMs: NOW + 50000 })]);
     const own = replica.write('x', 'own', undefined, NOW);
-    expect(replica.store.get('x')).toBe(own);
+    expect(replica.store.get('x')).toEqual(own);
     expect(own.stamp).toBeGreaterThan(stampAt(NOW + 50000));
   });
 });

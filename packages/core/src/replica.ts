@@ -28,6 +28,7 @@ import { Snapshots, type StoredView } from './replica/snapshots.ts';
 import { isChangedValue, newestById, type Verdict, viewOf } from './replica/verdict.ts';
 import { Vouching } from './replica/vouching.ts';
 import { Store } from './store.ts';
+import type { TableKey } from './store/keyed-hash.ts';
 import { type Bytes, hiddenView, isNewer, Update, visible } from './update.ts';
 
 /** Of so many origins it is said that an update is too large. */
@@ -58,6 +59,8 @@ export interface ReplicaOptions {
   readonly maxBytes?: number;
   /** The most origins that enter the context by what others send. @default Infinity */
   readonly maxOrigins?: number;
+  /** Secret key of the store's hash tables, so that peers cannot choose ids that collide. @default zeros */
+  readonly tableKey?: TableKey;
 }
 
 /** What a batch turned out to be, judged against the state before it. */
@@ -80,7 +83,7 @@ export class Replica {
   readonly maxBytes: number;
   readonly maxOrigins: number;
   readonly #random: Random;
-  readonly store: Store = new Store();
+  readonly store: Store;
   readonly context: Context = new Context();
   readonly clock: Clock = new Clock();
   readonly #room: Room;
@@ -120,7 +123,7 @@ export class Replica {
   #leftMs = -Infinity;
   /** Whose updates were said to be too large. */
   readonly #saidTooLarge = new Set<string>();
-  readonly #snapshots = new Snapshots(this.store);
+  readonly #snapshots: Snapshots;
 
   constructor(options: ReplicaOptions) {
     this.name = options.name;
@@ -131,6 +134,8 @@ export class Replica {
     this.maxBytes = options.maxBytes ?? Infinity;
     this.maxOrigins = options.maxOrigins ?? Infinity;
     this.#random = options.random ?? ((): number => 0);
+    this.store = new Store(options.tableKey);
+    this.#snapshots = new Snapshots(this.store);
     this.#room = new Room(this.store, this.context, this);
     this.#heldBack = new HeldBack(options.maxDriftMs);
     this.#origin = new Origin(options.name, options.epoch);
@@ -154,8 +159,7 @@ export class Replica {
 
   /** What readers see under an id: its bytes, or `undefined`. */
   get(id: string): Bytes | undefined {
-    const update = this.store.get(id);
-    return update === undefined ? undefined : visible(update);
+    return this.store.read(id);
   }
 
   /** All that readers see, in order of arrival. */

@@ -1,74 +1,88 @@
 /**
  * The store of a replica: the newest update of every id, in order of arrival, found by id and by dot.
  *
+ * Updates are kept as rows of pages, a column for each field. An `Update` that is given out is a view of a row, made when it is
+ * asked for: what travels never changes, and `holds` says whether it is still here.
+ *
  * Invariants
  *  1. Iteration is in order of arrival: what supersedes an update comes after it.
  *  2. `live` is the sum of h(dot) over all updates that have a value and no expiry; expiring ones are summed per second
  *     of their expiry, so that the sum beyond any horizon is at hand (docs/algorithm.md, rules 3 and 5).
- *  3. An update is in the index of its dot exactly as long as it is in the store.
+ *  3. An update is found by its id and by its dot exactly as long as it is in the store, wherever its row has moved.
  *  4. What it counts (ids, bytes, tombstones) is counted in O(1) with every change.
+ *  5. No step moves more rows than two pages have: neither growth nor compaction stops the process, however many ids there are.
+ *
+ * Rule of the design: what outlasts a step is known by the number of its arrival, which never changes, and not by its row.
  */
 
 import { AgedMap } from './aged-map.ts';
 import type { Dots } from './context.ts';
 import { addTerm, emptySum, hashDot, hashText, LANES, type Sum } from './hash.ts';
 import type { Origin } from './origin.ts';
-import { isHidden, type Update, type View, visible } from './update.ts';
+import { DotIndex, type Numbered } from './store/dot-index.ts';
+import { KeyedHash, type TableKey } from './store/keyed-hash.ts';
+import { Page, PAGE_ROWS, SLOT_BITS } from './store/page.ts';
+import { RowTable } from './store/row-table.ts';
+import { type Bytes, isHidden, Update, type View, visible } from './update.ts';
 
 export const LIVE_BUCKETS = 1024;
-const PAGE = 32;
+
+const SLOTS: number = PAGE_ROWS - 1;
+/** Two neighbours that have no more rows than this together become one page. */
+const MERGED_ROWS = 0.75 * PAGE_ROWS;
+/** A page looks for such a neighbour each time it has lost so many rows. */
+const LOOK_ROWS = 64;
 
 /** Bucket of an id in the live sums: the top ten bits of its hash. */
 export function liveBucketOf(id: string): number {
   return hashText(id, 0x811c9dc5) >>> 22;
 }
 
-/** Updates that expire within one second. */
+/** Updates that expire within one second, by the numbers of their arrivals. */
 interface ExpirySlot {
   readonly sum: Sum;
-  readonly updates: Set<Update>;
+  readonly arrivals: Set<number>;
 }
 
-/** An origin's updates by sequence number, in pages that go when they are empty. */
-class DotIndex {
-  readonly pages = new Map<number, (Update | undefined)[]>();
-
-  get(sequence: number): Update | undefined {
-    return this.pages.get(Math.floor(sequence / PAGE))?.[sequence % PAGE];
-  }
-
-  set(update: Update): void {
-    const number = Math.floor(update.sequence / PAGE);
-    let page = this.pages.get(number);
-    if (page === undefined) {
-      page = Array<Update | undefined>(PAGE).fill(undefined);
-      this.pages.set(number, page);
-    }
-    page[update.sequence % PAGE] = update;
-  }
-
-  delete(update: Update): void {
-    const number = Math.floor(update.sequence / PAGE);
-    const page = this.pages.get(number);
-    if (page === undefined) return;
-    page[update.sequence % PAGE] = undefined;
-    if (page.every((slot) => slot === undefined)) this.pages.delete(number);
-  }
+/** An origin of rows. */
+interface Writer extends Numbered {
+  readonly origin: Origin;
+  /** Rows by it. */
+  rows: number;
 }
 
 export class Store {
-  readonly #byId = new Map<string, Update>();
-  readonly #byOrigin = new Map<string, DotIndex>();
-  #indexOrigin: Origin | null = null;
-  #index: DotIndex = new DotIndex();
+  readonly #hash: KeyedHash;
+  readonly #byId = new RowTable();
+  readonly #byDot = new DotIndex();
+  /** By their numbers, and those that are in use in order of arrival. */
+  readonly #pages: (Page | undefined)[] = [];
+  readonly #order: Page[] = [];
+  #tail: Page;
+  /** Grows whenever rows move. */
+  #moves = 0;
+  #size = 0;
+  readonly #writers: (Writer | undefined)[] = [];
+  /** Numbers of writers that were forgotten. */
+  readonly #freeNumbers: number[] = [];
+  readonly #byKey = new Map<string, Writer>();
+  /** The writer that was asked for last, by its object. */
+  #lastOrigin: Origin | null = null;
+  #lastWriter: Writer | null = null;
+  /** The id that was hashed last. */
+  #lastId = '';
+  #lastHash = 0;
   readonly #live: Sum = emptySum();
   readonly #liveBuckets = new Int32Array(LANES * LIVE_BUCKETS);
   readonly #expiring = new Map<number, ExpirySlot>();
   /** `undefined`: to be found anew, where something expires at all. */
   #nextExpiryMs: number | undefined;
-  readonly #tombstones = new AgedMap<Update, number>();
+  /** When each tombstone arrived, by the number of its arrival. */
+  readonly #tombstones = new AgedMap<number, number>();
+  /** What readers here see instead of what was written, by the numbers of arrivals. */
+  readonly #views = new Map<number, View>();
   /** Updates that a verdict hides from readers here, in the order in which they were hidden. */
-  readonly #hidden = new Set<Update>();
+  readonly #hidden = new Set<number>();
   /** Updates that have a value and of whose ids readers here see nothing. */
   #unseen = 0;
   #liveBytes = 0;
@@ -77,14 +91,22 @@ export class Store {
   /** Grows with every change of what is live. */
   version: number = 0;
 
+  /** @param key of the hash tables: secret where peers choose ids. @default zeros */
+  constructor(key: TableKey = [0, 0]) {
+    this.#hash = new KeyedHash(key);
+    this.#lastHash = this.#hash.text('');
+    this.#tail = this.#newPage();
+    this.#order.push(this.#tail);
+  }
+
   /** Ids held, tombstones among them. */
   get size(): number {
-    return this.#byId.size;
+    return this.#size;
   }
 
   /** Ids that have a value. */
   get liveCount(): number {
-    return this.#byId.size - this.#tombstones.size;
+    return this.#size - this.#tombstones.size;
   }
 
   /** Ids of which readers here see a value. */
@@ -92,9 +114,14 @@ export class Store {
     return this.liveCount - this.#unseen;
   }
 
-  /** Updates with a value that a verdict hides from readers here, in the order in which they were hidden. */
-  get hidden(): ReadonlySet<Update> {
-    return this.#hidden;
+  /** How many updates with a value a verdict hides from readers here. */
+  get hiddenCount(): number {
+    return this.#hidden.size;
+  }
+
+  /** Those updates, in the order in which they were hidden. */
+  *hidden(): IterableIterator<Update> {
+    for (const arrival of this.#hidden) yield this.#at(this.#rowOfArrival(arrival));
   }
 
   /** Bytes of the ids and values of what has a value, as `maxUpdateBytes` counts them. */
@@ -113,7 +140,8 @@ export class Store {
 
   /** The tombstone that arrived first. */
   get oldestTombstone(): Update | undefined {
-    return this.#tombstones.oldest;
+    const { oldest } = this.#tombstones;
+    return oldest === undefined ? undefined : this.#at(this.#rowOfArrival(oldest));
   }
 
   /** The number that the latest arrival got. */
@@ -121,36 +149,100 @@ export class Store {
     return this.#arrivals;
   }
 
+  /** Rows that take memory, those of updates that are gone among them. */
+  get rowCount(): number {
+    return this.#order.reduce((sum, page) => sum + page.used, 0);
+  }
+
+  /** The newest update of an id. */
   get(id: string): Update | undefined {
-    return this.#byId.get(id);
+    const row = this.#rowOfId(id);
+    return row === -1 ? undefined : this.#at(row);
+  }
+
+  /** What readers here see under an id; `undefined`: nothing. */
+  read(id: string): Bytes | undefined {
+    const row = this.#rowOfId(id);
+    return row === -1 ? undefined : this.#seen(row);
+  }
+
+  /** Bytes of the id and the value that are held under an id; 0: no value is. */
+  liveBytesOf(id: string): number {
+    const row = this.#rowOfId(id);
+    if (row === -1) return 0;
+    const page = this.#pageOf(row);
+    return page.isTombstone(row & SLOTS) ? 0 : id.length + page.valueLength(row & SLOTS);
   }
 
   /** The update of a dot, if it is still the newest of its id. */
   byDot(origin: Origin, sequence: number): Update | undefined {
-    return this.#byOrigin.get(origin.key)?.get(sequence);
+    const writer = this.#find(origin);
+    const row = writer === undefined ? -1 : this.#byDot.get(writer, sequence);
+    return row === -1 ? undefined : this.#at(row);
   }
 
   /** Those of these dots that are still the newest of their ids, in the order of the dots. */
   byDots(dots: Dots): Update[] {
     const updates: Update[] = [];
-    for (const { origin, intervals } of dots)
+    for (const { origin, intervals } of dots) {
+      const writer = this.#find(origin);
+      if (writer === undefined) continue;
       for (let i = 0; i < intervals.length; i += 2)
         for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
-          const update = this.byDot(origin, sequence);
-          if (update !== undefined) updates.push(update);
+          const row = this.#byDot.get(writer, sequence);
+          if (row !== -1) updates.push(this.#at(row));
         }
+    }
     return updates;
   }
 
   /** Whether any update of this origin is held, tombstones among them. */
   holdsAnyOf(origin: Origin): boolean {
-    const index = this.#byOrigin.get(origin.key);
-    return index !== undefined && index.pages.size > 0;
+    return (this.#find(origin)?.rows ?? 0) > 0;
   }
 
-  /** All updates in order of arrival. */
+  /** Whether an update is here still, as it was when it was stored or given out: neither superseded, nor expired or dropped. */
+  holds(update: Update): boolean {
+    return this.#rowOf(update) !== -1;
+  }
+
+  /** Whether an update is here still, and no verdict hides it from readers here. */
+  shows(update: Update): boolean {
+    return this.#rowOf(update) !== -1 && !(this.#hidden.size > 0 && this.#hidden.has(update.arrival));
+  }
+
+  /** All updates in order of arrival, also while the store changes: what arrives meanwhile comes last. */
   [Symbol.iterator](): IterableIterator<Update> {
-    return this.#byId.values();
+    return this.after(0);
+  }
+
+  /** All that arrived after the arrival of this number, as iteration gives them. */
+  *after(arrival: number): IterableIterator<Update> {
+    let last = arrival;
+    let moves = -1;
+    let place = 0;
+    let slot = 0;
+    for (;;) {
+      if (moves !== this.#moves) {
+        // Pages have been put together, or this is the beginning: go on behind what was last.
+        place = this.#placeOf(last + 1);
+        const page = this.#order[place] as Page;
+        slot = slotBehind(page, last);
+        moves = this.#moves;
+      }
+      const page = this.#order[place];
+      if (page === undefined) return;
+      while (slot < page.used && page.ids[slot] === undefined) slot++;
+      if (slot >= page.used) {
+        if (page === this.#tail) return;
+        place++;
+        slot = 0;
+        continue;
+      }
+      last = page.arrivals[slot] as number;
+      yield this.#at(rowAt(page, slot));
+      slot++;
+    }
   }
 
   /**
@@ -159,55 +251,80 @@ export class Store {
    */
   set(update: Update, former: Update | undefined, nowMs: number): void {
     if (former !== undefined) this.drop(former);
-    this.#byId.set(update.id, update);
-    update.arrival = ++this.#arrivals;
-    this.#indexOf(update.origin).set(update);
-    if (update.value === undefined) {
-      this.#tombstones.set(update, nowMs);
-      this.#tombstoneBytes += update.id.length;
+    const { id, value, origin, sequence, view } = update;
+    const writer = this.#writerOf(origin);
+    const arrival = ++this.#arrivals;
+    const page = this.#roomyTail();
+    const row = rowAt(page, page.append(update, writer.number, arrival));
+    update.arrival = arrival;
+    update.row = row;
+    this.#byId.add(this.#hashOf(id), row);
+    this.#byDot.add(writer, sequence, row);
+    writer.rows++;
+    this.#size++;
+    if (value === undefined) {
+      this.#tombstones.set(arrival, nowMs);
+      this.#tombstoneBytes += id.length;
     } else {
-      this.#liveBytes += update.id.length + update.value.length;
-      if (update.view !== undefined) this.#enterView(update);
+      this.#liveBytes += id.length + value.length;
+      if (view !== undefined) this.#enterView(update, view);
       this.#sumUp(update, 1);
     }
   }
 
   /** Changes what readers here see of an update that has a value. */
   show(update: Update, view: View): void {
+    if (!this.holds(update)) return;
+    const former = this.#views.get(update.arrival);
+    update.view = former;
     this.#leaveView(update);
     update.view = view;
-    this.#enterView(update);
+    this.#enterView(update, view);
   }
 
-  #enterView(update: Update): void {
-    if (isHidden(update)) this.#hidden.add(update);
+  #enterView(update: Update, view: View): void {
+    this.#views.set(update.arrival, view);
+    if (isHidden(update)) this.#hidden.add(update.arrival);
     if (visible(update) === undefined) this.#unseen++;
   }
 
   #leaveView(update: Update): void {
-    this.#hidden.delete(update);
+    this.#views.delete(update.arrival);
+    this.#hidden.delete(update.arrival);
     if (visible(update) === undefined) this.#unseen--;
   }
 
-  /** Takes an update out, without a trace. */
+  /** Takes an update out, without a trace. One that is not here any more is left alone. */
   drop(update: Update): void {
-    update.arrival = 0;
-    this.#byId.delete(update.id);
-    this.#indexOf(update.origin).delete(update);
-    if (update.value === undefined) {
-      this.#tombstones.delete(update);
-      this.#tombstoneBytes -= update.id.length;
+    const row = this.#rowOf(update);
+    if (row === -1) return;
+    const { id, value, origin, sequence, arrival } = update;
+    const writer = this.#writerOf(origin);
+    this.#byId.delete(this.#hashOf(id), row);
+    this.#byDot.delete(writer, sequence);
+    writer.rows--;
+    this.#size--;
+    if (value === undefined) {
+      this.#tombstones.delete(arrival);
+      this.#tombstoneBytes -= id.length;
     } else {
-      this.#liveBytes -= update.id.length + update.value.length;
-      if (update.view !== undefined) this.#leaveView(update);
+      this.#liveBytes -= id.length + value.length;
+      const view = this.#views.get(arrival);
+      if (view !== undefined) {
+        update.view = view;
+        this.#leaveView(update);
+      }
       this.#sumUp(update, -1);
     }
+    const page = this.#pageOf(row);
+    page.remove(row & SLOTS);
+    if (page !== this.#tail) this.#thin(page);
   }
 
   /** Tombstones that arrived at `before` or earlier (wall-clock milliseconds), oldest first. */
   tombstonesUpTo(before: number): Update[] {
     const result: Update[] = [];
-    for (const [update, at] of this.#tombstones) if (at <= before) result.push(update);
+    for (const [arrival, at] of this.#tombstones) if (at <= before) result.push(this.#at(this.#rowOfArrival(arrival)));
     return result;
   }
 
@@ -216,7 +333,10 @@ export class Store {
     const result: Update[] = [];
     for (const [second, slot] of this.#expiring) {
       if (second * 1000 > nowMs) continue;
-      for (const update of slot.updates) if ((update.expiresAt as number) <= nowMs) result.push(update);
+      for (const arrival of slot.arrivals) {
+        const update = this.#at(this.#rowOfArrival(arrival));
+        if ((update.expiresAt as number) <= nowMs) result.push(update);
+      }
     }
     return result;
   }
@@ -227,8 +347,10 @@ export class Store {
       let second = Infinity;
       for (const key of this.#expiring.keys()) second = Math.min(second, key);
       let next = Infinity;
-      for (const update of (this.#expiring.get(second) as ExpirySlot).updates)
-        next = Math.min(next, update.expiresAt as number);
+      for (const arrival of (this.#expiring.get(second) as ExpirySlot).arrivals) {
+        const row = this.#rowOfArrival(arrival);
+        next = Math.min(next, this.#pageOf(row).expiresAt(row & SLOTS) as number);
+      }
       this.#nextExpiryMs = next;
     }
     return this.#nextExpiryMs;
@@ -251,55 +373,231 @@ export class Store {
     const sums = this.#liveBuckets.slice();
     for (const [second, slot] of this.#expiring) {
       if (second * 1000 <= horizonMs) continue;
-      for (const { id, origin, sequence } of slot.updates)
+      for (const arrival of slot.arrivals) {
+        const { id, origin, sequence } = this.#at(this.#rowOfArrival(arrival));
         addTerm(sums, liveBucketOf(id), hashDot(origin.seeds, sequence), 1);
+      }
     }
     return sums;
   }
 
-  #indexOf(origin: Origin): DotIndex {
-    if (origin === this.#indexOrigin) return this.#index;
-    let index = this.#byOrigin.get(origin.key);
-    if (index === undefined) {
-      index = new DotIndex();
-      this.#byOrigin.set(origin.key, index);
-    }
-    this.#indexOrigin = origin;
-    this.#index = index;
-    return index;
-  }
-
-  /** Drops the empty index of an origin that left the context. */
+  /** Drops the number of an origin that left the context, of which nothing is held. */
   forget(origin: Origin): void {
-    this.#byOrigin.delete(origin.key);
-    this.#indexOrigin = null;
+    const writer = this.#byKey.get(origin.key);
+    if (writer === undefined || writer.rows > 0) return;
+    this.#byKey.delete(origin.key);
+    this.#writers[writer.number] = undefined;
+    this.#freeNumbers.push(writer.number);
+    this.#lastOrigin = null;
   }
 
-  #sumUp(update: Update, sign: 1 | -1): void {
+  #sumUp({ id, origin, sequence, expiresAt, arrival }: Update, sign: 1 | -1): void {
     this.version++;
-    const { origin, sequence, expiresAt } = update;
     const term = hashDot(origin.seeds, sequence);
     if (expiresAt === undefined) {
       addTerm(this.#live, 0, term, sign);
-      addTerm(this.#liveBuckets, liveBucketOf(update.id), term, sign);
+      addTerm(this.#liveBuckets, liveBucketOf(id), term, sign);
       return;
     }
     const second = Math.floor(expiresAt / 1000);
     let slot = this.#expiring.get(second);
     if (slot === undefined) {
-      slot = { sum: emptySum(), updates: new Set() };
+      slot = { sum: emptySum(), arrivals: new Set() };
       this.#expiring.set(second, slot);
     }
     addTerm(slot.sum, 0, term, sign);
     if (sign > 0) {
-      slot.updates.add(update);
+      slot.arrivals.add(arrival);
       if (this.#nextExpiryMs !== undefined && expiresAt < this.#nextExpiryMs) this.#nextExpiryMs = expiresAt;
       return;
     }
-    slot.updates.delete(update);
-    if (slot.updates.size === 0) this.#expiring.delete(second);
+    slot.arrivals.delete(arrival);
+    if (slot.arrivals.size === 0) this.#expiring.delete(second);
     if (expiresAt === this.#nextExpiryMs) this.#nextExpiryMs = undefined;
   }
+
+  // Rows
+
+  #at(row: number): Update {
+    const page = this.#pageOf(row);
+    const slot = row & SLOTS;
+    const arrival = page.arrivals[slot] as number;
+    const { origin } = this.#writers[page.origins[slot] as number] as Writer;
+    const update = new Update(
+      page.ids[slot] as string,
+      page.value(slot),
+      page.stamps[slot] as number,
+      origin,
+      page.sequences[slot] as number,
+      page.expiresAt(slot),
+    );
+    update.arrival = arrival;
+    update.row = row;
+    if (this.#views.size > 0) update.view = this.#views.get(arrival);
+    return update;
+  }
+
+  #seen(row: number): Bytes | undefined {
+    const page = this.#pageOf(row);
+    const view = this.#views.size === 0 ? undefined : this.#views.get(page.arrivals[row & SLOTS] as number);
+    return view === undefined ? page.value(row & SLOTS) : view.value;
+  }
+
+  #pageOf(row: number): Page {
+    return this.#pages[row >>> SLOT_BITS] as Page;
+  }
+
+  /** The row of an update that is here still; -1: it is not. */
+  #rowOf(update: Update): number {
+    const { row, arrival } = update;
+    if (arrival === 0) return -1;
+    // Where it was when it was stored or read; else its row has moved, or it is here no more.
+    const page = this.#pages[row >>> SLOT_BITS];
+    if (page !== undefined && isRow(page, row & SLOTS, arrival)) return row;
+    const writer = this.#find(update.origin);
+    const found = writer === undefined ? -1 : this.#byDot.get(writer, update.sequence);
+    // A tombstone that an expiry has left has the same dot, and arrived later.
+    return found !== -1 && this.#pageOf(found).arrivals[found & SLOTS] === arrival ? found : -1;
+  }
+
+  #rowOfId(id: string): number {
+    const table = this.#byId;
+    const hash = this.#hashOf(id);
+    let row = table.first(hash);
+    while (row !== -1 && this.#pageOf(row).ids[row & SLOTS] !== id) row = table.next(hash);
+    return row;
+  }
+
+  /** The row of the update with this arrival, which must be here. */
+  #rowOfArrival(arrival: number): number {
+    const page = this.#order[this.#placeOf(arrival)] as Page;
+    return rowAt(page, slotBehind(page, arrival - 1));
+  }
+
+  /** Where the page stands that has the row of an arrival, if it is here: the last one that begins with it or earlier. */
+  #placeOf(arrival: number): number {
+    const order = this.#order;
+    let low = 0;
+    let high = order.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      const page = order[middle] as Page;
+      // Nothing has arrived in an empty tail yet.
+      if (page.used > 0 && (page.arrivals[0] as number) <= arrival) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  #hashOf(id: string): number {
+    if (id === this.#lastId) return this.#lastHash;
+    this.#lastId = id;
+    return (this.#lastHash = this.#hash.text(id));
+  }
+
+  #find(origin: Origin): Writer | undefined {
+    return origin === this.#lastOrigin ? (this.#lastWriter as Writer) : this.#byKey.get(origin.key);
+  }
+
+  #writerOf(origin: Origin): Writer {
+    if (origin === this.#lastOrigin) return this.#lastWriter as Writer;
+    let writer = this.#byKey.get(origin.key);
+    if (writer === undefined) {
+      const number = this.#freeNumbers.pop() ?? this.#writers.length;
+      const [key0, key1] = this.#hash.keyOf(number);
+      writer = { origin, number, key0, key1, rows: 0 };
+      this.#writers[number] = writer;
+      this.#byKey.set(origin.key, writer);
+    }
+    this.#lastOrigin = origin;
+    this.#lastWriter = writer;
+    return writer;
+  }
+
+  // Pages
+
+  #newPage(rows?: number): Page {
+    const free = this.#order.length < this.#pages.length ? this.#pages.indexOf(undefined) : -1;
+    const number = free === -1 ? this.#pages.length : free;
+    const page = new Page(number, rows);
+    this.#pages[number] = page;
+    return page;
+  }
+
+  /** The last page, with memory for one row more: where half of its rows are gone it is made anew, else larger. */
+  #roomyTail(): Page {
+    const tail = this.#tail;
+    if (tail.used < tail.places) return tail;
+    if (2 * tail.live <= tail.used) {
+      this.#merge(this.#order.length - 1, 1, tail.places);
+    } else if (tail.places < PAGE_ROWS) {
+      tail.grow();
+    } else {
+      tail.trim();
+      this.#tail = this.#newPage(PAGE_ROWS);
+      this.#order.push(this.#tail);
+    }
+    return this.#tail;
+  }
+
+  /** A page that is not the last has lost a row: it goes when it was its last one, and joins a neighbour when both have few. */
+  #thin(page: Page): void {
+    if (page.live % LOOK_ROWS !== 0) return;
+    const place = this.#placeOf(page.arrivals[0] as number);
+    if (page.live === 0) {
+      this.#order.splice(place, 1);
+      this.#pages[page.number] = undefined;
+      this.#moves++;
+      return;
+    }
+    const before = this.#order[place - 1];
+    if (before !== undefined && before.live + page.live <= MERGED_ROWS) return this.#merge(place - 1, 2);
+    const after = this.#order[place + 1] as Page;
+    if (after !== this.#tail && after.live + page.live <= MERGED_ROWS) this.#merge(place, 2);
+  }
+
+  /** Puts the rows of neighbours into one new page, in their order. @param places memory for so many rows */
+  #merge(place: number, count: number, places?: number): void {
+    const former = this.#order.slice(place, place + count);
+    const live = former.reduce((sum, page) => sum + page.live, 0);
+    const merged = this.#newPage(places ?? live);
+    for (const page of former) {
+      for (let slot = 0; slot < page.used; slot++) {
+        const id = page.ids[slot];
+        if (id === undefined) continue;
+        const row = rowAt(merged, merged.take(page, slot));
+        this.#byId.renumber(this.#hash.text(id), rowAt(page, slot), row);
+        const writer = this.#writers[page.origins[slot] as number] as Writer;
+        this.#byDot.renumber(writer, page.sequences[slot] as number, row);
+      }
+      this.#pages[page.number] = undefined;
+    }
+    this.#order.splice(place, count, merged);
+    if (former.includes(this.#tail)) this.#tail = merged;
+    else merged.trim();
+    this.#moves++;
+  }
+}
+
+function rowAt(page: Page, slot: number): number {
+  return (page.number << SLOT_BITS) | slot;
+}
+
+/** Whether the row of an arrival is in this slot. */
+function isRow(page: Page, slot: number, arrival: number): boolean {
+  return slot < page.used && page.arrivals[slot] === arrival && page.ids[slot] !== undefined;
+}
+
+/** The first slot whose row arrived after the arrival of this number. */
+function slotBehind(page: Page, arrival: number): number {
+  let low = 0;
+  let high = page.used;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((page.arrivals[middle] as number) <= arrival) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Whether an update is beyond the horizon of a live sum: it has a value and outlives that second. */

@@ -2,8 +2,8 @@
  * One write: what it says, when, and who wrote it.
  *
  * Invariants
- *  1. What travels (id, value, stamp, origin, sequence, expiry) never changes once made, so a message may hold the
- *     very object that a store holds.
+ *  1. What travels (id, value, stamp, origin, sequence, expiry) never changes once made, so a message may hold an object
+ *     that was stored, or that a store has given out: it stays what it is, whatever becomes of its row.
  *  2. Versions are a total order (docs/algorithm.md, rule 1): no two updates are equal.
  *  3. A value is its MessagePack bytes as a string with one character a byte: the densest copy that V8 keeps, and a
  *     copy, never a view that pins its frame.
@@ -52,9 +52,11 @@ export class Update {
   readonly sequence: number;
   /** Wall-clock milliseconds at which every replica turns it into a tombstone by itself. */
   readonly expiresAt: number | undefined;
-  /** Where it stands in the order of arrival, from 1; 0: it is in no store, or no more. The store's. */
+  /** Where it stood in the order of arrival when it was stored, from 1; 0: it never was. The store's. */
   arrival = 0;
-  /** What readers see instead; `undefined`: the update itself. The replica's. */
+  /** Where its store had it last. The store's, which looks whether it is there still. */
+  row = 0;
+  /** What readers see instead, as of when this was stored or given out; `undefined`: the update itself. The replica's. */
   view: View | undefined = undefined;
 
   constructor(

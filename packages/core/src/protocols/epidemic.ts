@@ -24,7 +24,7 @@ import type { Announce, Feedback, Updates } from '../messages.ts';
 import type { Environment, Received } from '../protocol.ts';
 import { sample } from '../random.ts';
 import type { Origin } from '../origin.ts';
-import { isHidden, type Update } from '../update.ts';
+import type { Update } from '../update.ts';
 import { answer, Asks } from './asks.ts';
 import type { Deliveries } from './deliveries.ts';
 import { inBatches } from './batches.ts';
@@ -303,7 +303,8 @@ export class Epidemic {
    * handler has hidden since.
    */
   #current(updates: readonly Update[]): Dots {
-    return dotsOf(updates, (update) => update.arrival > 0 && !isHidden(update));
+    const { store } = this.#environment.replica;
+    return dotsOf(updates, (update) => store.shows(update));
   }
 
   #infect(dots: Dots, how: Infection, nowMs: number): void {

@@ -49,7 +49,8 @@ export class Mail {
   /** The millisecond is over. */
   tick(peers: Addressees, nowMs: number): void {
     // What was superseded while it waited need not go: what superseded it waits behind it.
-    const updates = this.#waiting.filter((update) => update.arrival > 0);
+    const { store } = this.#environment.replica;
+    const updates = this.#waiting.filter((update) => store.holds(update));
     this.#waiting = [];
     if (updates.length > 0) this.#post(updates, peers, nowMs);
   }

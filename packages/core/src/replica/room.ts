@@ -68,7 +68,7 @@ export class Room {
     let total = store.liveBytes;
     const held = new Map<string, number>();
     for (const { id, bytes } of writes) {
-      const before = held.get(id) ?? liveBytesOf(store.get(id));
+      const before = held.get(id) ?? store.liveBytesOf(id);
       const now = bytes === undefined ? 0 : id.length + bytes.length;
       ids += Math.sign(now) - Math.sign(before);
       total += now - before;
@@ -108,7 +108,7 @@ export class Room {
   hasRoomFor(id: string, bytes: number): boolean {
     const store = this.#store;
     if (store.liveCount < this.#maxIds && store.liveBytes + bytes <= this.#maxBytes) return true;
-    const former = liveBytesOf(store.get(id));
+    const former = store.liveBytesOf(id);
     if (former === 0 && store.liveCount >= this.#maxIds) return false;
     return store.liveBytes + bytes - former <= this.#maxBytes;
   }
@@ -173,11 +173,6 @@ export class Room {
       return fits;
     });
   }
-}
-
-/** Bytes of a value that is held, its id included; 0: none is. */
-function liveBytesOf(update: Update | undefined): number {
-  return update?.value === undefined ? 0 : update.id.length + update.value.length;
 }
 
 function countIntervals(dots: Dots): number {

@@ -32,7 +32,7 @@ export class Snapshots {
     this.#overlays.add(overlay);
     return {
       arrival: store.lastArrival,
-      get: (id) => (overlay.has(id) ? overlay.get(id) : visibleOf(store.get(id))),
+      get: (id) => (overlay.has(id) ? overlay.get(id) : store.read(id)),
       entries: () => snapshotEntries(store, overlay),
       release: () => {
         this.#overlays.delete(overlay);

@@ -123,7 +123,7 @@ export function inspect(node: SimNode, object: Objection): void {
     if (outlives(update, horizonMs)) {
       addTerm(live, 0, hashDot(update.origin.seeds, update.sequence), 1);
     }
-    if (replica.store.byDot(update.origin, update.sequence) !== update)
+    if (replica.store.byDot(update.origin, update.sequence)?.arrival !== update.arrival)
       object(2, 'index', `${node.name}: ${update.id} is not found by its dot`);
     if (!replica.context.has(update.origin, update.sequence))
       object(2, 'stored-unclaimed', `${node.name} holds ${update.id}, which is not in its context`);
@@ -166,8 +166,9 @@ export function inspectAll(nodes: readonly SimNode[], ledger: Ledger, object: Ob
     if (machine.backlog > 0) object(9, 'backlog', `${name} still has ${machine.backlog} updates under judgement`);
     const { store } = replica;
     const hidden = [...store].filter(isHidden);
-    if (store.hidden.size !== hidden.length || hidden.some((update) => !store.hidden.has(update)))
-      object(6, 'hidden-count', `${name} counts ${store.hidden.size} hidden updates, and hides ${hidden.length}`);
+    const listed = new Set(Array.from(store.hidden(), ({ arrival }) => arrival));
+    if (store.hiddenCount !== hidden.length || hidden.some(({ arrival }) => !listed.has(arrival)))
+      object(6, 'hidden-count', `${name} counts ${store.hiddenCount} hidden updates, and hides ${hidden.length}`);
     const seen = [...replica.visible()].length;
     if (store.visibleCount !== seen)
       object(6, 'visible-count', `${name} counts ${store.visibleCount} ids that readers see, and they see ${seen}`);

@@ -98,6 +98,7 @@ export class StepOracles implements Observer {
     const storeDrop = store.drop.bind(store);
     store.drop = (update): void => {
       watched.touched.add(update.id);
+      watched.arrivals.delete(update.arrival);
       if (update.value === undefined && !watched.isRejoining) this.#onCollect(update);
       storeDrop(update);
     };
@@ -342,7 +343,8 @@ export class StepOracles implements Observer {
           `${node.name} stores ${name(update)}, stamped ${wallOf(update.stamp) - nowMs} ms ahead`,
         );
     }
-    if (!this.#options.repairs) watched.arrivals.set(update, { atMs: node.world.nowMs, movedMs: watched.movedMs });
+    if (!this.#options.repairs)
+      watched.arrivals.set(replica.store.lastArrival + 1, { atMs: node.world.nowMs, movedMs: watched.movedMs });
     if (
       former?.value !== undefined &&
       this.ledger.find(former.origin, former.sequence)?.replica === replica &&
@@ -370,7 +372,7 @@ export class StepOracles implements Observer {
     if (update.value === undefined) return;
     if (!this.#options.repairs) {
       const { arrivals, movedMs } = this.#of(node);
-      const arrival = arrivals.get(update) ?? { atMs: 0, movedMs: 0 };
+      const arrival = arrivals.get(update.arrival) ?? { atMs: 0, movedMs: 0 };
       const ageMs = node.world.nowMs - arrival.atMs;
       // It counts by its own clock, and two may have moved that at once.
       if (ageMs < this.#options.rumorTtlMs - (movedMs - arrival.movedMs))

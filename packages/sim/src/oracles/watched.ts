@@ -22,8 +22,11 @@ export class Watched {
   claims: Dots = new Dots();
   /** Own live writes that a former life beat in this step, by id: they must be written again. */
   readonly beaten: Map<string, Bytes> = new Map();
-  /** When each update arrived, in virtual milliseconds, and what `movedMs` was then, where the protocol forgets. */
-  readonly arrivals: WeakMap<Update, { readonly atMs: number; readonly movedMs: number }> = new WeakMap();
+  /**
+   * When each update that is held arrived, by the number of its arrival: in virtual milliseconds, and what `movedMs` was then,
+   * where the protocol forgets.
+   */
+  readonly arrivals: Map<number, { readonly atMs: number; readonly movedMs: number }> = new Map();
   /** How far its clock is ahead of virtual time, and how far it has been moved altogether, in either direction. */
   aheadMs: number | undefined;
   movedMs: number = 0;

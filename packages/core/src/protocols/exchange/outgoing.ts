@@ -175,7 +175,7 @@ export class OutgoingTransfers {
     for (; outgoing.next < outgoing.queue.length && updates.length < BATCH_UPDATES; outgoing.next++) {
       const update = outgoing.queue[outgoing.next] as Update;
       // Superseded since the queue was made: what superseded it is in the next queue.
-      if (update.arrival === 0) continue;
+      if (!replica.store.holds(update)) continue;
       if (!fits(update, frameBytes)) {
         effects.send(to, withhold(replica, update));
         continue;

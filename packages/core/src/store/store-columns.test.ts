@@ -1,0 +1,262 @@
+/** The store against a plain model, through what its columns do: growth, gaps, new pages, merged pages, compacted slabs. */
+
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Context } from '../context.ts';
+import { addTerm, emptySum, hashDot, type Sum } from '../hash.ts';
+import { Origin } from '../origin.ts';
+import { outlives, Store } from '../store.ts';
+import { hiddenView, isHidden, Update, visible } from '../update.ts';
+import { KeyedHash } from './keyed-hash.ts';
+
+const origins = Array.from({ length: 3 }, (_, i) => new Origin(`node-${i}`, 1000));
+const HOUR = 3_600_000;
+
+/** Pairs of ids that have one hash under the key of zeros. */
+const twins = ((): string[] => {
+  const hash = new KeyedHash([0, 0]);
+  const seen = new Map<number, string>();
+  const found: string[] = [];
+  for (let i = 0; found.length < 8; i++) {
+    const id = `t${i}`;
+    const other = seen.get(hash.text(id));
+    if (other !== undefined) found.push(other, id);
+    seen.set(hash.text(id), id);
+  }
+  return found;
+})();
+
+function idOf(number: number): string {
+  return twins[number] ?? `id${number}`;
+}
+
+function valueOf(number: number, length: number): string {
+  return String.fromCharCode(...Array.from({ length }, (_, i) => (number * 31 + i * 7) % 256));
+}
+
+class Twin {
+  readonly store: Store = new Store();
+  readonly model: Map<string, Update> = new Map();
+  readonly arrivedMs: Map<string, number> = new Map();
+  readonly gone: Update[] = [];
+  #sequence = 0;
+  #nowMs = 0;
+
+  write(number: number, what: 'value' | 'removal' | 'expiring', length: number): void {
+    const id = idOf(number);
+    const former = this.model.get(id);
+    const sequence = ++this.#sequence;
+    const update = new Update(
+      id,
+      what === 'removal' ? undefined : valueOf(sequence, length),
+      sequence,
+      origins[sequence % 3] as Origin,
+      // Neighbours, numbers of a block alone, and very large ones.
+      sequence % 5 === 0 ? sequence * 1000 : sequence % 7 === 0 ? 2 ** 40 + sequence : sequence,
+      what === 'expiring' ? HOUR + (sequence % 5000) : undefined,
+    );
+    this.#nowMs++;
+    this.store.set(update, number % 2 === 0 ? former : this.store.get(id), this.#nowMs);
+    this.#forget(former);
+    this.model.set(id, update);
+    this.arrivedMs.set(id, this.#nowMs);
+  }
+
+  drop(number: number): void {
+    const former = this.model.get(idOf(number));
+    if (former === undefined) return;
+    this.store.drop(number % 2 === 0 ? former : (this.store.get(former.id) as Update));
+    this.#forget(former);
+  }
+
+  hide(number: number, keepsOther: boolean): void {
+    const update = this.model.get(idOf(number));
+    if (update?.value === undefined) return;
+    const view = keepsOther ? { value: 'other', why: undefined } : hiddenView('reset');
+    update.view = view;
+    this.store.show(this.store.get(update.id) as Update, view);
+  }
+
+  expire(nowMs: number): void {
+    for (const update of this.store.expired(nowMs)) {
+      const { id, stamp, origin, sequence, expiresAt } = update;
+      const tombstone = new Update(id, undefined, stamp, origin, sequence, expiresAt);
+      const former = this.model.get(id) as Update;
+      expect([former.sequence, former.expiresAt]).toEqual([sequence, expiresAt]);
+      this.#nowMs++;
+      this.store.set(tombstone, update, this.#nowMs);
+      this.model.delete(id);
+      this.model.set(id, tombstone);
+      this.arrivedMs.set(id, this.#nowMs);
+    }
+  }
+
+  collect(before: number): void {
+    for (const update of this.store.tombstonesUpTo(before)) {
+      expect(this.arrivedMs.get(update.id)).toBeLessThanOrEqual(before);
+      this.store.drop(update);
+      this.model.delete(update.id);
+    }
+  }
+
+  #forget(former: Update | undefined): void {
+    if (former === undefined) return;
+    this.model.delete(former.id);
+    if (this.gone.length < 2000) this.gone.push(former);
+  }
+
+  /** Compares everything that the store tells. */
+  compare(): void {
+    const { store, model } = this;
+    const updates = [...model.values()];
+    const held = [...store];
+    // One comparison for all, which costs a fraction of one each.
+    expect(held.map(shown)).toEqual(updates.map(shown));
+    expect(held.map(({ arrival }) => arrival)).toEqual(held.map(({ arrival }) => arrival).toSorted((a, b) => a - b));
+    let wrong = 0;
+    for (const update of updates) {
+      const found = store.get(update.id);
+      const byDot = store.byDot(new Origin(update.origin.name, 1000), update.sequence);
+      if (found?.arrival !== update.arrival || byDot?.arrival !== update.arrival) wrong++;
+      if (store.read(update.id) !== visible(update) || !store.holds(update)) wrong++;
+      if (store.shows(update) === isHidden(update)) wrong++;
+    }
+    for (const update of this.gone) if (store.holds(update) || store.shows(update)) wrong++;
+    expect(wrong).toBe(0);
+    const live = updates.filter(({ value }) => value !== undefined);
+    expect([store.size, store.liveCount, store.tombstoneCount]).toEqual([
+      updates.length,
+      live.length,
+      updates.length - live.length,
+    ]);
+    expect(store.liveBytes).toBe(live.reduce((sum, { id, value }) => sum + id.length + (value?.length ?? 0), 0));
+    const dead = updates.filter(({ value }) => value === undefined);
+    expect(store.tombstoneBytes).toBe(dead.reduce((sum, { id }) => sum + id.length, 0));
+    expect(store.oldestTombstone?.arrival).toBe(dead[0]?.arrival);
+    expect(store.hiddenCount).toBe(updates.filter(isHidden).length);
+    expect(new Set(Array.from(store.hidden(), ({ id }) => id))).toEqual(
+      new Set(updates.filter(isHidden).map(({ id }) => id)),
+    );
+    expect(store.visibleCount).toBe(updates.filter((update) => visible(update) !== undefined).length);
+    expect(store.liveSum(HOUR)).toEqual(sumOf(live.filter((update) => outlives(update, HOUR))));
+    const times = live.flatMap(({ expiresAt }) => expiresAt ?? []);
+    expect(store.nextExpiryMs).toBe(times.length === 0 ? undefined : Math.min(...times));
+    for (const origin of origins)
+      expect(store.holdsAnyOf(origin)).toBe(updates.some((update) => update.origin === origin));
+  }
+}
+
+function shown({ id, value, stamp, origin, sequence, expiresAt, view }: Update): unknown {
+  return [id, value, stamp, origin.key, sequence, expiresAt, view?.value, view?.why];
+}
+
+function sumOf(updates: Iterable<Update>): Sum {
+  const sum = emptySum();
+  for (const { origin, sequence } of updates) addTerm(sum, 0, hashDot(origin.seeds, sequence), 1);
+  return sum;
+}
+
+/** Steps over many ids at once, so that a few dozen make many pages. */
+const bulk = fc.record({
+  step: fc.constantFrom('value', 'value', 'value', 'value', 'removal', 'expiring', 'drop', 'hide', 'expire', 'collect'),
+  from: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 9000 })),
+  count: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1000, max: 6000 })),
+  stride: fc.integer({ min: 1, max: 3 }),
+  length: fc.oneof(fc.integer({ min: 0, max: 24 }), fc.integer({ min: 60, max: 70 })),
+});
+
+function take(twin: Twin, { step, from, count, stride, length }: (typeof bulk) extends fc.Arbitrary<infer T> ? T : never): void {
+  if (step === 'expire') return twin.expire(HOUR + count);
+  if (step === 'collect') return twin.collect(count * 2);
+  for (let i = 0; i < count; i++) {
+    const number = from + i * stride;
+    if (step === 'drop') twin.drop(number);
+    else if (step === 'hide') twin.hide(number, i % 3 === 0);
+    else twin.write(number, step as 'value', length);
+  }
+}
+
+describe('a store in columns', () => {
+  test('is what a plain model is, through growth, gaps, merged pages and compacted slabs', () => {
+    fc.assert(
+      fc.property(fc.array(bulk, { minLength: 3, maxLength: 16 }), (steps) => {
+        const twin = new Twin();
+        for (const step of steps) take(twin, step);
+        twin.compare();
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('is so after each of a few small steps, too, with ids that share a hash', () => {
+    const small = fc.record({
+      step: fc.constantFrom('value', 'value', 'value', 'removal', 'expiring', 'drop', 'hide', 'expire', 'collect'),
+      from: fc.integer({ min: 0, max: 12 }),
+      count: fc.integer({ min: 1, max: 6 }),
+      stride: fc.integer({ min: 1, max: 2 }),
+      length: fc.integer({ min: 0, max: 70 }),
+    });
+    fc.assert(
+      fc.property(fc.array(small, { minLength: 1, maxLength: 30 }), (steps) => {
+        const twin = new Twin();
+        for (const step of steps) {
+          take(twin, step as never);
+          twin.compare();
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('goes on iterating where it was when rows move, are dropped and arrive meanwhile', () => {
+    const store = new Store();
+    const [origin] = origins as [Origin];
+    const write = (number: number): void =>
+      store.set(new Update(`id${number}`, `v${number}`, number, origin, number, undefined), store.get(`id${number}`), 0);
+    for (let number = 1; number <= 20_000; number++) write(number);
+    const seen: number[] = [];
+    for (const { sequence } of store) {
+      seen.push(sequence);
+      // Drops what was seen, and of what comes three of four: pages are merged under the iteration, and go.
+      for (const number of [sequence, sequence + 1, sequence + 2, sequence + 3]) {
+        const update = store.get(`id${number}`);
+        if (update !== undefined) store.drop(update);
+      }
+      if (sequence === 8001) write(30_000);
+    }
+    expect(seen).toEqual([...Array.from({ length: 5000 }, (_, i) => 4 * i + 1), 30_000]);
+    expect(store.size).toBe(0);
+  });
+
+  test('serves from any arrival on, whether its update is still here or not', () => {
+    const store = new Store();
+    const [origin] = origins as [Origin];
+    for (let number = 1; number <= 10_000; number++)
+      store.set(new Update(`id${number}`, 'v', number, origin, number, undefined), undefined, 0);
+    for (let number = 1; number <= 10_000; number++)
+      if (number % 8 !== 0) store.drop(store.get(`id${number}`) as Update);
+    for (const arrival of [0, 1, 7, 8, 4095, 4096, 4097, 9999, 10_000])
+      expect(Array.from(store.after(arrival), ({ sequence }) => sequence)).toEqual(
+        Array.from({ length: 1250 }, (_, i) => 8 * (i + 1)).filter((number) => number > arrival),
+      );
+  });
+
+  test('takes memory for what it holds, and not for what it held', () => {
+    const store = new Store();
+    const [origin] = origins as [Origin];
+    let sequence = 0;
+    // One id of four is written once, the others again and again: blocks, pages and slabs thin out everywhere.
+    for (let round = 0; round < 40; round++)
+      for (let number = 0; number < 4000; number++) {
+        const id = number % 4 === 0 ? `once${round}-${number}` : `often${number}`;
+        store.set(new Update(id, `value ${round}`, ++sequence, origin, sequence, undefined), store.get(id), 0);
+      }
+    expect(store.size).toBe(40_000 + 3000);
+    expect(store.rowCount).toBeLessThan(2.7 * store.size);
+    const dots = new Context();
+    dots.add(origin, 1, sequence);
+    expect(store.byDots(dots.dots())).toHaveLength(store.size);
+    for (const update of store) store.drop(update);
+    expect(store.rowCount).toBeLessThanOrEqual(4096);
+  });
+});
