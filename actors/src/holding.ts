@@ -9,6 +9,8 @@
  * Source: docs/architecture.md.
  */
 
+import { randomInt } from 'node:crypto';
+
 import { type Message, type Origin, type Peer, Replica } from '@grapevine/core';
 import type { Encoder } from '@grapevine/wire';
 
@@ -120,7 +122,9 @@ export class Holding implements Party {
     const { maxUpdateBytes, maxIds, maxBytes, maxOrigins } = options;
     const limits = { maxUpdateBytes, maxIds, maxBytes, maxOrigins };
     const { random } = this;
-    this.replica = new Replica({ name: node, epoch, random, maxDriftMs, forgetAfterMs, ...limits });
+    // Secret, and of this process alone: nobody can choose ids that collide in the tables of the store.
+    const tableKey = [randomInt(2 ** 32), randomInt(2 ** 32)] as const;
+    this.replica = new Replica({ name: node, epoch, random, maxDriftMs, forgetAfterMs, ...limits, tableKey });
     this.clock = watched(details.clock, this.replica);
     this.subscriptions = new Subscriptions(this.replica, options.name);
     this.outbox = new Outbox(details, (name) => this.peers.get(name)?.session);

@@ -16,8 +16,9 @@
  */
 
 import { AgedMap } from './aged-map.ts';
-import type { Dots } from './context.ts';
+import type { Context, Dots, OriginDots } from './context.ts';
 import { addTerm, emptySum, hashDot, hashText, LANES, type Sum } from './hash.ts';
+import { hasNumber, type ReadonlyIntervals } from './intervals.ts';
 import type { Origin } from './origin.ts';
 import { DotIndex, type Numbered } from './store/dot-index.ts';
 import { KeyedHash, type TableKey } from './store/keyed-hash.ts';
@@ -49,6 +50,25 @@ interface Writer extends Numbered {
   readonly origin: Origin;
   /** Rows by it. */
   rows: number;
+}
+
+/** Where a walk through a store is. */
+export class Walk {
+  /** The arrival that it has come to. */
+  last: number;
+  readonly among: Context | undefined;
+  /** Of the store, when place and slot were right. */
+  moves = -1;
+  place = 0;
+  slot = 0;
+  /** Whose intervals of `among` these are. */
+  writer: Writer | null = null;
+  intervals: ReadonlyIntervals = [];
+
+  constructor(last: number, among: Context | undefined) {
+    this.last = last;
+    this.among = among;
+  }
 }
 
 export class Store {
@@ -196,6 +216,32 @@ export class Store {
     return updates;
   }
 
+  /** Those of these dots whose updates may be spread: they are here, no verdict hides them, and their time is not up. */
+  spreadable(dots: Dots): OriginDots[] {
+    const result: OriginDots[] = [];
+    for (const { origin, intervals, newest } of dots) {
+      const writer = this.#find(origin);
+      if (writer === undefined) continue;
+      const left: number[] = [];
+      for (let i = 0; i < intervals.length; i += 2)
+        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
+          const row = this.#byDot.get(writer, sequence);
+          if (row === -1 || !this.#isSpreadable(row)) continue;
+          if (left[left.length - 1] === sequence - 1) left[left.length - 1] = sequence;
+          else left.push(sequence, sequence);
+        }
+      if (left.length > 0) result.push({ origin, intervals: left, newest });
+    }
+    return result;
+  }
+
+  #isSpreadable(row: number): boolean {
+    const page = this.#pageOf(row);
+    const slot = row & SLOTS;
+    if (page.isTombstone(slot)) return page.expiresAt(slot) === undefined;
+    return this.#hidden.size === 0 || !this.#hidden.has(page.arrivals[slot] as number);
+  }
+
   /** Whether any update of this origin is held, tombstones among them. */
   holdsAnyOf(origin: Origin): boolean {
     return (this.#find(origin)?.rows ?? 0) > 0;
@@ -212,37 +258,52 @@ export class Store {
   }
 
   /** All updates in order of arrival, also while the store changes: what arrives meanwhile comes last. */
-  [Symbol.iterator](): IterableIterator<Update> {
-    return this.after(0);
+  *[Symbol.iterator](): IterableIterator<Update> {
+    const walk = new Walk(0, undefined);
+    for (let update = this.next(walk); update !== undefined; update = this.next(walk)) yield update;
   }
 
-  /** All that arrived after the arrival of this number, as iteration gives them. */
-  *after(arrival: number): IterableIterator<Update> {
-    let last = arrival;
-    let moves = -1;
-    let place = 0;
-    let slot = 0;
-    for (;;) {
-      if (moves !== this.#moves) {
-        // Pages have been put together, or this is the beginning: go on behind what was last.
-        place = this.#placeOf(last + 1);
-        const page = this.#order[place] as Page;
-        slot = slotBehind(page, last);
-        moves = this.#moves;
-      }
-      const page = this.#order[place];
-      if (page === undefined) return;
-      while (slot < page.used && page.ids[slot] === undefined) slot++;
-      if (slot >= page.used) {
-        if (page === this.#tail) return;
-        place++;
-        slot = 0;
-        continue;
-      }
-      last = page.arrivals[slot] as number;
-      yield this.#at(rowAt(page, slot));
-      slot++;
+  /**
+   * Begins a walk in order of arrival, for `next`. It goes on rightly however the store changes meanwhile.
+   * @param after what arrived after the arrival of this number. @default all
+   * @param among only what has one of these dots. @default any
+   */
+  walk(after: number = 0, among?: Context): Walk {
+    return new Walk(after, among);
+  }
+
+  /** The next update of a walk; `undefined`: there is none, for now. */
+  next(walk: Walk): Update | undefined {
+    if (walk.moves !== this.#moves) {
+      // Rows have moved, or this is the beginning: go on behind what was last.
+      walk.place = this.#placeOf(walk.last + 1);
+      walk.slot = slotBehind(this.#order[walk.place] as Page, walk.last);
+      walk.moves = this.#moves;
     }
+    for (;;) {
+      const page = this.#order[walk.place] as Page;
+      const { ids, used } = page;
+      while (walk.slot < used && ids[walk.slot] === undefined) walk.slot++;
+      const { slot } = walk;
+      if (slot < used) {
+        walk.slot++;
+        walk.last = page.arrivals[slot] as number;
+        if (walk.among === undefined || this.#isAmong(walk, page, slot)) return this.#at(rowAt(page, slot));
+      } else {
+        if (page === this.#tail) return undefined;
+        walk.place++;
+        walk.slot = 0;
+      }
+    }
+  }
+
+  #isAmong(walk: Walk, page: Page, slot: number): boolean {
+    const writer = this.#writers[page.origins[slot] as number] as Writer;
+    if (writer !== walk.writer) {
+      walk.writer = writer;
+      walk.intervals = walk.among?.find(writer.origin)?.intervals ?? [];
+    }
+    return hasNumber(walk.intervals, page.sequences[slot] as number);
   }
 
   /**

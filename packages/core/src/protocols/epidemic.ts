@@ -84,8 +84,8 @@ export class Epidemic {
   readonly #removed: Removed;
   /** Own writes that nobody has been sent yet. */
   readonly #unsent = new Context();
-  /** What becomes infective with the next cycle, as it came: nothing needs to know its dots before. */
-  #later: (readonly Update[])[] = [];
+  /** What becomes infective with the next cycle. Only by its dots, so that nothing keeps the updates until then. */
+  #later: Dots[] = [];
   /** Due at once: for the first time, and once more because somebody found it news. */
   #first = new Context();
   #again = new Context();
@@ -287,14 +287,15 @@ export class Epidemic {
       this.#infective.add(this.#current(updates));
       return;
     }
-    this.#later.push(updates);
+    this.#later.push(dotsOf(updates));
     this.#cycle(nowMs);
   }
 
   /** Makes infective what has waited, and is still there to be seen. */
   #promote(): void {
     if (this.#later.length === 0) return;
-    for (const updates of this.#later) this.#infective.add(this.#current(updates));
+    const { store } = this.#environment.replica;
+    for (const dots of this.#later) this.#infective.add(store.spreadable(dots));
     this.#later = [];
   }
 

@@ -106,7 +106,7 @@ export class Page {
     const expiry = from.#expiries === null ? NEVER : (from.#expiries[slot] as number);
     if (expiry !== NEVER) this.#expire(to, expiry);
     const start = from.#starts[slot] as number;
-    if (start === LONG) (this.#long ??= new Map()).set(to, from.#long?.get(slot) as Bytes);
+    if (start === LONG) (this.#long ??= new Map()).set(to, from.#long?.get(slot) ?? '');
     if (start < 0) {
       this.#starts[to] = start;
       return to;
@@ -146,7 +146,7 @@ export class Page {
   valueLength(slot: number): number {
     const start = this.#starts[slot] as number;
     if (start >= 0) return this.#lengths[slot] as number;
-    return start === LONG ? (this.#long?.get(slot) as Bytes).length : 0;
+    return start === LONG ? (this.#long?.get(slot)?.length ?? 0) : 0;
   }
 
   expiresAt(slot: number): number | undefined {

@@ -157,13 +157,13 @@ export class RowTable {
     }
     const span = 1 << (this.#bits - bits);
     const from = this.#firstOf(hash, bits);
-    this.#segments.fill(low, from, from + span / 2);
-    this.#segments.fill(high, from + span / 2, from + span);
+    for (let i = 0; i < span; i++) this.#segments[from + i] = i < span / 2 ? low : high;
   }
 
   #replace({ bits }: Segment, hash: number, by: Segment): void {
     const from = this.#firstOf(hash, bits);
-    this.#segments.fill(by, from, from + (1 << (this.#bits - bits)));
+    const span = 1 << (this.#bits - bits);
+    for (let i = 0; i < span; i++) this.#segments[from + i] = by;
   }
 
   /** The first place of a segment with so many bits among all segments. */

@@ -20,6 +20,20 @@ export function heldAmong(store: Store, dots: Dots): Update[] {
   return updates;
 }
 
+/** Where a peer lacks more than one in so many, the store is walked in its order; else what it lacks is looked up and sorted. */
+const WALKED = 8;
+
+/** The updates still held among these dots, in order of arrival, one with each call. What is superseded meanwhile may be left out. */
+export function inOrder(store: Store, dots: Dots): () => Update | undefined {
+  if (WALKED * countDots(dots) > store.size) {
+    const walk = store.walk(0, Context.of(dots));
+    return () => store.next(walk);
+  }
+  const updates = store.byDots(dots).sort((a, b) => a.arrival - b.arrival);
+  let at = 0;
+  return () => updates[at++];
+}
+
 /** The sum over what is live here, but for these dots. */
 export function liveWithout(store: Store, dots: Dots, horizonMs: number): Sum {
   const sum = store.liveSum(horizonMs);

@@ -18,7 +18,7 @@ import { isExpired, type Update, updateBytes } from '../../update.ts';
 import { BATCH_BYTES, BATCH_UPDATES } from '../batches.ts';
 import { without } from '../dots.ts';
 import { type FrameBytesOf, fits, isAmple, roomIn, wireBytes, withhold } from '../fitting.ts';
-import { heldAmong, horizonOf, liveWithout } from './held.ts';
+import { heldAmong, horizonOf, inOrder, liveWithout } from './held.ts';
 import { TooLargeThere } from './refusing.ts';
 
 /** Chunks under way without an acknowledgement. */
@@ -35,11 +35,14 @@ interface Outgoing {
   readonly buckets: Buckets;
   /** What the peer has, as far as it said or was sent. */
   readonly theirs: Context;
-  queue: readonly Update[];
-  next: number;
+  /** What of it is being sent, in order of arrival, and the first of that. */
+  queue: () => Update | undefined;
+  first: Update | undefined;
   index: number;
   acknowledged: number;
 }
+
+const nothing = (): undefined => undefined;
 
 export class OutgoingTransfers {
   readonly #environment: Environment;
@@ -97,7 +100,15 @@ export class OutgoingTransfers {
       return;
     }
     theirs.addAll(this.refusedBy(from));
-    const outgoing: Outgoing = { invitation, buckets, theirs, queue: [], next: 0, index: 0, acknowledged: 0 };
+    const outgoing: Outgoing = {
+      invitation,
+      buckets,
+      theirs,
+      queue: nothing,
+      first: undefined,
+      index: 0,
+      acknowledged: 0,
+    };
     this.#outgoing.set(from, outgoing);
     this.#produce(from, outgoing, nowMs);
   }
@@ -116,7 +127,7 @@ export class OutgoingTransfers {
     replica.expire(nowMs);
     const { invitation } = outgoing;
     for (;;) {
-      while (outgoing.next < outgoing.queue.length) {
+      while (outgoing.first !== undefined) {
         if (outgoing.index - outgoing.acknowledged >= WINDOW) return;
         const updates = this.#nextChunk(to, outgoing);
         if (updates.length > 0) effects.send(to, { type: 'chunk', invitation, index: outgoing.index++, updates });
@@ -124,7 +135,7 @@ export class OutgoingTransfers {
       const missing = outgoing.theirs.lacking(replica.context.dots(outgoing.buckets));
       if (missing.length === 0) break;
       outgoing.queue = this.#updatesOf(missing, nowMs);
-      outgoing.next = 0;
+      outgoing.first = outgoing.queue();
       outgoing.theirs.addAll(missing);
     }
     this.#outgoing.delete(to);
@@ -155,13 +166,22 @@ export class OutgoingTransfers {
     return { type: 'end', ...part, context, live: liveWithout(replica.store, unclaimed, horizonMs), horizonMs };
   }
 
-  /** The updates still held among these dots, in order of arrival; what expired by itself is never sent on. */
-  #updatesOf(dots: Dots, nowMs: number): Update[] {
+  /**
+   * The updates still held among these dots, in order of arrival, one with each call; what expired by itself is never sent
+   * on.
+   */
+  #updatesOf(dots: Dots, nowMs: number): () => Update | undefined {
     const { replica } = this.#environment;
-    const updates = heldAmong(replica.store, dots).sort((a, b) => a.arrival - b.arrival);
     // Nor is a removal that is older than anybody remembers: replicas would give it to each other for ever.
     const oldest = stampAt(nowMs - replica.forgetAfterMs);
-    return updates.filter((update) => !isExpired(update) && (update.value !== undefined || update.stamp >= oldest));
+    const next = inOrder(replica.store, dots);
+    return () => {
+      for (;;) {
+        const update = next();
+        if (update === undefined || update.value !== undefined) return update;
+        if (update.stamp >= oldest && !isExpired(update)) return update;
+      }
+    };
   }
 
   /** The next updates that fit into one frame. What fits into none is withheld, in its place. */
@@ -172,8 +192,8 @@ export class OutgoingTransfers {
     const room = isCut ? Math.min(BATCH_BYTES, roomIn(frameBytes)) : BATCH_BYTES;
     const updates: Update[] = [];
     let bytes = 0;
-    for (; outgoing.next < outgoing.queue.length && updates.length < BATCH_UPDATES; outgoing.next++) {
-      const update = outgoing.queue[outgoing.next] as Update;
+    for (; outgoing.first !== undefined && updates.length < BATCH_UPDATES; outgoing.first = outgoing.queue()) {
+      const update = outgoing.first;
       // Superseded since the queue was made: what superseded it is in the next queue.
       if (!replica.store.holds(update)) continue;
       if (!fits(update, frameBytes)) {
