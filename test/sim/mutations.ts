@@ -159,7 +159,7 @@ export const mutations: readonly Mutation[] = [
     'end the transfer before all is sent, claiming all',
     outgoing,
     'if (missing.length === 0) break;',
-    'if (missing.length === 0 || outgoing.queue.length > 0) break;',
+    'if (missing.length === 0 || outgoing.queue !== nothing) break;',
     'A hole of time, not of the oracles: it takes a transfer of more than eight chunks during which something is written, which an earlier run met after 58 histories.',
   ),
   {
@@ -332,13 +332,7 @@ export const mutations: readonly Mutation[] = [
   one('3', 'forget the live sum of what is dropped', store, 'this.#sumUp(update, -1);', ''),
 
   // Rule 4: removing is a write.
-  one(
-    '4',
-    'drop a removal',
-    outgoing,
-    '!isExpired(update) && (update.value !== undefined || update.stamp >= oldest)',
-    'update.value !== undefined',
-  ),
+  one('4', 'drop a removal', outgoing, 'if (update.stamp >= oldest && !isExpired(update)) return update;', ''),
   one(
     '4',
     'keep tombstones for ever',
@@ -353,8 +347,8 @@ export const mutations: readonly Mutation[] = [
     '5',
     'send on what has expired',
     outgoing,
-    '!isExpired(update) && (update.value !== undefined || update.stamp >= oldest)',
-    'update.value !== undefined || update.stamp >= oldest',
+    'if (update.stamp >= oldest && !isExpired(update)) return update;',
+    'if (update.stamp >= oldest) return update;',
   ),
   one(
     '5',
