@@ -87,6 +87,21 @@ describe('a judgement', () => {
     expect(run(['d', 'e', 'f'], () => false, { portions }).tries).toEqual(['def']);
   });
 
+  test('tries each update alone as often as the others, whatever became of those before it', () => {
+    const portions = new Portions();
+    const failsOnce = new Set(['b', 'e']);
+    const fails = (ids: string[]): boolean => ids.includes('a') || ids.length > 1 || failsOnce.delete(ids[0] as string);
+    expect(run(['a', 'b', 'c'], fails, { portions }).letters.map(({ id }) => id)).toEqual(['a']);
+    const unfinished = new Judgement({
+      offer: { number: 1, updates: updates('d'), isRest: false, stored },
+      portions,
+      retries: 2,
+    });
+    unfinished.next();
+    unfinished.failed(new Error('its instance crashes before the second try'), { isLate: false });
+    expect(run(['e'], fails, { portions }).tries).toEqual(['e', 'e']);
+  });
+
   test('gives a handler that was late no more than half of that, and more again bit by bit', () => {
     const portions = new Portions();
     const slow = (ids: string[]): boolean => ids.length > 3;

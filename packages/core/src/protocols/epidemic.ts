@@ -101,6 +101,8 @@ export class Epidemic {
   #peers: readonly string[] = [];
   #others: readonly string[] = [];
   #dependents: readonly string[] = [];
+  /** Of the dependents, those to whom rumors are not pushed. */
+  #served: ReadonlySet<string> = nobody;
   /** What the dependents have not been told yet, and what others have not been told that is carried. */
   #unserved = new Context();
   #carried = new Context();
@@ -249,6 +251,7 @@ export class Epidemic {
     this.#dependents = this.#pushes ? dependents : [];
     this.#others = this.#pushes ? others : names;
     this.#peers = this.#others.length === 0 ? names : this.#others;
+    this.#served = this.#others.length === 0 ? nobody : new Set(this.#dependents);
     if (names.length === 0) this.#promote();
     for (const name of gone) {
       this.#deliveries.forget(name);
@@ -349,8 +352,10 @@ export class Epidemic {
     // Of what was announced, `news` says that it is lacked, and will be asked for.
     this.#deliveries.told(from, without(known, untaken));
     const pulled = this.#pulled.get(from);
-    const pulledKnown = this.#options.direction === 'pull' ? known : (pulled?.common(known) ?? []);
-    const pulledNews = this.#options.direction === 'pull' ? news : (pulled?.common(news) ?? []);
+    // Of those to whom nothing is pushed every answer is one to what was told beside the pushes, however late it comes.
+    const isBeside = this.#options.direction === 'pull' || this.#served.has(from);
+    const pulledKnown = isBeside ? known : (pulled?.common(known) ?? []);
+    const pulledNews = isBeside ? news : (pulled?.common(news) ?? []);
     pulled?.removeAll(pulledKnown);
     pulled?.removeAll(pulledNews);
     this.#pulledKnown.addAll(pulledKnown);

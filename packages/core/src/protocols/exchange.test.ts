@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { Context, countDots, Journal } from '../context.ts';
 import { STAMP_EPOCH_MS, stampAt } from '../hlc.ts';
 import { Intake } from '../intake.ts';
-import type { Contexts, End, ExchangeMessage, LiveDots } from '../messages.ts';
+import type { Contexts, Direction, End, ExchangeMessage, LiveDots } from '../messages.ts';
 import { Origin } from '../origin.ts';
 import { seededRandom } from '../random.ts';
 import { Replica } from '../replica.ts';
@@ -20,7 +20,10 @@ interface Side {
   outbox: ExchangeMessage[];
 }
 
-function aSide(name: string, limits: { maxBytes?: number } = {}): Side {
+function aSide(
+  name: string,
+  { direction = 'push-pull', ...limits }: { maxBytes?: number; direction?: Direction } = {},
+): Side {
   const outbox: ExchangeMessage[] = [];
   const bounds = { maxDriftMs: 1000, maxUpdateBytes: 100000, forgetAfterMs: 86400000, ...limits };
   const replica = new Replica({ name, epoch: NOW, ...bounds });
@@ -36,12 +39,9 @@ function aSide(name: string, limits: { maxBytes?: number } = {}): Side {
     random: seededRandom(name.charCodeAt(0)),
     judged: false,
   };
-  const exchange: Exchange = new Exchange(
-    environment,
-    new Intake(environment),
-    { direction: 'push-pull', patienceMs: 5000 },
-    () => [side.young],
-  );
+  const exchange: Exchange = new Exchange(environment, new Intake(environment), { direction, patienceMs: 5000 }, () => [
+    side.young,
+  ]);
   const side: Side = { replica, exchange, young: new Journal(), outbox };
   return side;
 }
@@ -460,6 +460,25 @@ describe('replicas whose sums are equal although their contents are not, as an a
     blinded(a, b);
     for (let atMs = 0; atMs < COMPARE_IN_FULL_MS; atMs += 10_000) expect(cycled(a, b, NOW + atMs)).toBe(0);
     expect(b.replica.get('honest')).toBeUndefined();
+    cycled(a, b, NOW + COMPARE_IN_FULL_MS);
+    expect(b.replica.get('honest')).toBe('v');
+  });
+
+  test.each(['push', 'pull'] as const)('also where exchanges go one way (%s)', (direction) => {
+    const [a, b] = [aSide('a', { direction }), aSide('b', { direction })];
+    a.replica.write('of a', 'v', undefined, NOW);
+    b.replica.write('of b', 'v', undefined, NOW);
+    blinded(a, b);
+    for (const atMs of [0, 10_000, COMPARE_IN_FULL_MS]) cycled(a, b, NOW + atMs);
+    expect([a.replica.get('of b'), b.replica.get('of a')]).toEqual(['v', 'v']);
+  });
+
+  test('also where the clock was set back meanwhile', () => {
+    const [a, b] = [aSide('a'), aSide('b')];
+    blinded(a, b);
+    cycled(a, b, NOW + 3_600_000);
+    a.replica.write('honest', 'v', undefined, NOW);
+    cycled(a, b, NOW);
     cycled(a, b, NOW + COMPARE_IN_FULL_MS);
     expect(b.replica.get('honest')).toBe('v');
   });

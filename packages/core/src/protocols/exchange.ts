@@ -103,12 +103,15 @@ export class Exchange {
   cycle(peers: readonly string[], level: number, nowMs: number): boolean {
     this.makeRoom();
     // A change is pushed by whoever has it; where nobody pushes, everybody must go on asking.
-    const differing = this.#options.direction === 'pull' ? peers : this.#agreements.unsettled(peers);
+    const unsettled = this.#agreements.unsettled(peers);
+    const differing = this.#options.direction === 'pull' ? peers : unsettled;
     const isSettled = differing.length === 0;
     const among = isSettled ? peers : differing;
     this.begin(sample(this.#environment.random, among, level === 0 ? among.length : level), nowMs);
-    this.#comparedMs ??= nowMs;
-    if (isSettled && nowMs >= this.#comparedMs + COMPARE_IN_FULL_MS) this.#compareInFull(peers, nowMs);
+    // A clock that was set back must not put this off until it has caught up.
+    this.#comparedMs = Math.min(this.#comparedMs ?? nowMs, nowMs);
+    const isDue = nowMs >= this.#comparedMs + COMPARE_IN_FULL_MS;
+    if (isDue && unsettled.length === 0) this.#compareInFull(peers, nowMs);
     return isSettled;
   }
 

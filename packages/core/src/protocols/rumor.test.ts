@@ -355,6 +355,19 @@ describe('interest is lost', () => {
     expect(only(node.sent(), 'announce').map((message) => plain(message.dots))).toEqual([{ a: [1, 1, 4, 5] }]);
   });
 
+  test.each([false, true])('of those that only dial counts once a cycle, however late it comes (%s)', (isLate) => {
+    const node = aNode({ rounds: 3 });
+    const dependents = ['d1', 'd2', 'd3', 'd4', 'd5'];
+    const dependent = dependents.map((name) => ({ name, session: 1, epochOfUs: 0, dialsOnly: true }));
+    node.machine.peersChanged([...named('b'), ...dependent], T0);
+    node.write('x', 'v');
+    if (isLate) node.fire('rumor');
+    for (const name of dependents) node.receive([name, feedback({ known: dots(node.replica.origin, 1, 1) })]);
+    expect(node.infective()).toBe(1);
+    for (let i = 0; i < 2; i++) node.fire('rumor');
+    expect(node.infective()).toBe(1);
+  });
+
   test.each([
     { removal: 'counter', left: 0 },
     { removal: 'reset-counter', left: 1 },
