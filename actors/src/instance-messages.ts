@@ -50,6 +50,11 @@ export interface ViewMessage {
   readonly beyond: number;
 }
 
+/** Another process may write under the epoch of the replica. */
+export interface LeaveEpoch {
+  readonly type: 'leave-epoch';
+}
+
 /** Time to look whether subscribers that are behind take messages again. */
 export interface CatchUp {
   readonly type: 'catch-up';
@@ -83,6 +88,7 @@ export type InstanceMessage =
   | WriteJudged
   | Announcement
   | ViewMessage
+  | LeaveEpoch
   | CatchUp
   | GoOn
   | Confirm

@@ -140,6 +140,8 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       case 'view':
         this.#holding.view = message;
         return this.#machine.viewChanged?.(message.names, message.beyond, this.#holding.clock());
+      case 'leave-epoch':
+        return this.#holding.replica.leaveEpoch(this.#holding.clock());
       case 'tick':
         return this.#tick(message);
       case 'collect':

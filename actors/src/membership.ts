@@ -361,11 +361,12 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     if (carried !== undefined && bytesIn + bytesOut - carried < BUSY_BYTES) line.session.release();
   }
 
-  expel(name: string, reason: string): void {
+  expel(name: string, reason: string, ofEpoch?: number): void {
     const { options, lines } = this.#node;
     const line = lines.get(name);
     if (line === undefined) return;
     const { epoch, url } = line.session.peer;
+    if (ofEpoch !== undefined && epoch !== ofEpoch) return;
     const isNew = this.#isNew(`expelled ${name}`);
     const level = isNew ? 'warn' : 'debug';
     const error = new GossipError('NAME_TAKEN', reason, { context: { peer: name, url } });
@@ -387,12 +388,18 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   #renew(): void {
     const { options, transportRef } = this.#node;
     if (this.#laterEpoch === null) return;
+    const isShared = this.#laterEpoch === this.#node.epoch;
     this.#node.outlive(this.#laterEpoch);
     this.#laterEpoch = null;
     this.#node.renewedMs = time.monotonicMs();
+    // What this node shares with another, its replicas may share.
+    if (isShared) for (const { ref } of this.#node.holdings.values()) tell(ref, { type: 'leave-epoch' });
+    const why = isShared
+      ? 'another node has the name and the epoch of this one'
+      : 'others remember a later start of this node: its clock is behind';
     this.#self.logger.warn(
       { node: options.name, epoch: this.#node.epoch },
-      'others remember a later start of this node: its clock is behind; it takes a higher epoch and connects anew',
+      `${why}; it takes a higher epoch and connects anew`,
     );
     if (transportRef !== null) tell(transportRef, { type: 'renew' });
   }

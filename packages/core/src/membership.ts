@@ -91,11 +91,14 @@ export interface MembershipEffects {
   connect(url: string, source?: UrlSource): void;
   /** The connection with this node is needed no more here: closed once what waits has been sent. */
   hangUp(name: string): void;
-  /** The connection with this node is closed, for this reason, which it is told: another of its name lives. */
-  expel(name: string, reason: string): void;
   /**
-   * Others remember a later life of this node than this one, which is over: its clock is behind. It shall take a higher epoch
-   * than that, and begin anew.
+   * The connection with this node is closed, for this reason, which it is told: another of its name lives.
+   * @param epoch of the one to be closed: meanwhile the other may be connected in its place. @default whichever is connected
+   */
+  expel(name: string, reason: string, epoch?: number): void;
+  /**
+   * Others remember a later life of this node than this one, which is over: its clock is behind. Or `epoch` is that of this very
+   * node, and another node has it too. It shall take a higher epoch than that, and begin anew.
    */
   outlive(epoch: number): void;
   /** Every node that is known, and how. Published to the transport and the instances and, as differences, to subscribers. */

@@ -319,7 +319,7 @@ export class Replica {
       }
       news ??= updates.slice(0, i);
     }
-    if (isShared) this.#leaveEpoch(nowMs);
+    if (isShared) this.leaveEpoch(nowMs);
     return {
       news: news ?? updates,
       known: known?.dots() ?? [],
@@ -648,10 +648,11 @@ export class Replica {
   }
 
   /**
-   * Another process writes under the epoch of this replica. Dots that both have used mean different updates on different nodes, and
-   * nobody can tell that by dots alone; so what this one wrote gets dots that are its own.
+   * Another process may write under the epoch of this replica. Dots that both have used mean different updates on different nodes,
+   * and nobody can tell that by dots alone; so this one takes another epoch, and writes again under it what it holds of its own. Once
+   * in ten seconds at most.
    */
-  #leaveEpoch(nowMs: number): void {
+  leaveEpoch(nowMs: number): void {
     if (Math.abs(nowMs - this.#leftMs) < LEAVE_EPOCH_MS) return;
     this.#leftMs = nowMs;
     const { key } = this.#origin;

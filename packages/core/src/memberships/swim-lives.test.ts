@@ -1,8 +1,8 @@
 /** One name, several lives: restarts, namesakes, and clocks that are behind. */
 import { describe, expect, test } from '@jest/globals';
 import { EPOCH_LIMIT } from '../origin.ts';
-import { GOSSIP, HASH } from './swim/messages.ts';
-import { aMember, aRecord, ALIVE, connectedTo, crash, DOWN, LEFT, urlOf } from './testing/scene.ts';
+import { GOSSIP, HASH, SYNC } from './swim/messages.ts';
+import { aMember, aRecord, ALIVE, connectedTo, crash, DOWN, LEFT, SUSPECT, urlOf } from './testing/scene.ts';
 
 describe('what members believe', () => {
   test('a restarted node replaces its former self at once, where it was and elsewhere once nobody answers there', () => {
@@ -25,7 +25,7 @@ describe('what members believe', () => {
     scene.disconnect('b').connect('b', 2, 'ws://elsewhere:1');
     scene.hear('b', [GOSSIP, [aRecord('b', ALIVE, 1, { epoch: 2, url: 'ws://elsewhere:1' })]]);
     scene.pass(1);
-    expect(scene.expelled).toEqual([{ name: 'b', reason: expect.stringContaining(urlOf('b')) }]);
+    expect(scene.expelled).toEqual([{ name: 'b', reason: expect.stringContaining(urlOf('b')), epoch: 2 }]);
     // Said before it heard that it is sent away.
     scene.hear('b', [GOSSIP, [aRecord('b', ALIVE, 1, { epoch: 2 })]]);
     expect(scene.statusOf('b')).toMatchObject({ epoch: 1, state: 'alive' });
@@ -126,5 +126,63 @@ describe('what members believe', () => {
       .hearOf(aRecord('m', DOWN, 9, { epoch: 4 }))
       .pass(400);
     expect(scene.told('m', 'b')).toEqual(aRecord('m', ALIVE, 1, { epoch: 5 }));
+  });
+});
+
+describe('twins: two nodes of one name that began at the same time', () => {
+  const elsewhere = { epoch: 7, url: 'ws://elsewhere:7001' };
+
+  test('the lower epoch is sent away by whoever is connected with it, as soon as that hears of the higher', () => {
+    const scene = connectedTo('b', 'c').hear('c', [GOSSIP, [aRecord('b', ALIVE, 1, elsewhere)]]);
+    expect(scene.expelled).toEqual([{ name: 'b', reason: expect.stringContaining(elsewhere.url), epoch: 1 }]);
+    expect(scene.statusOf('b')).toMatchObject({ ...elsewhere, state: 'alive' });
+  });
+
+  test('of a later life that is said to be over, or is in doubt, nobody is sent away', () => {
+    for (const state of [SUSPECT, DOWN, LEFT]) {
+      const scene = connectedTo('b', 'c').hear('c', [
+        GOSSIP,
+        [aRecord('b', state, 1, { ...elsewhere, accusers: ['c'] })],
+      ]);
+      expect(scene.expelled).toEqual([]);
+    }
+  });
+
+  test('one that nobody can dial is asked for by nobody: while it is believed alive, the lower epoch is sent away', () => {
+    const later = { epoch: 9, url: null };
+    const scene = connectedTo('c').hear('c', [GOSSIP, [aRecord('b', ALIVE, 1, later)]]);
+    scene.connect('b', 5, null);
+    expect(scene.expelled).toMatchObject([{ name: 'b', epoch: 5 }]);
+    expect(scene.told('b', 'b')).toBeUndefined();
+    // In doubt, it is taken for over: the newcomer may be its next life, with a clock that is behind.
+    scene.disconnect('b').hear('c', [GOSSIP, [aRecord('b', SUSPECT, 1, { ...later, accusers: ['c'] })]]);
+    scene.connect('b', 5, null);
+    expect(scene.expelled).toHaveLength(1);
+    expect(scene.told('b', 'b')?.slice(1, 4)).toEqual([9, 1, DOWN]);
+  });
+
+  test('of the same epoch, the one that connects hears of the other, which is at another place', () => {
+    const scene = connectedTo('c')
+      .hear('c', [GOSSIP, [aRecord('b', ALIVE, 1, elsewhere)]])
+      .forgetSent();
+    scene.connect('b', elsewhere.epoch, urlOf('b'));
+    expect(scene.sentOf(SYNC, 'b').map(([, records]) => records)).toEqual([[aRecord('b', ALIVE, 1, elsewhere)]]);
+  });
+
+  test('of the same epoch, the one that is connected hears of the other', () => {
+    const scene = connectedTo('b', 'c').forgetSent();
+    scene.hear('c', [GOSSIP, [aRecord('b', ALIVE, 1, { url: elsewhere.url })]]);
+    expect(scene.sentOf(SYNC, 'b').map(([, records]) => records[0]?.[4])).toEqual([elsewhere.url]);
+    scene.forgetSent().hear('c', [GOSSIP, [aRecord('b')]]);
+    expect(scene.sentOf(SYNC, 'b')).toEqual([]);
+  });
+
+  test('a node that hears of itself at another place, under its very epoch, says so and takes a higher one, once', () => {
+    for (const state of [ALIVE, SUSPECT, DOWN]) {
+      const twin = aRecord('m', state, 1, { epoch: 5, url: 'ws://elsewhere:7001' });
+      const scene = connectedTo('b').hearOf(twin, twin);
+      expect(scene.outlived).toEqual([5]);
+      expect(scene.reports.map(({ code }) => code)).toEqual(['NAME_TAKEN']);
+    }
   });
 });

@@ -145,6 +145,7 @@ class SwimMachine implements MembershipMachine {
       vanished: (status) => this.#vanished(status),
       accused: (by, wasSuspected) => this.#refute(by, wasSuspected),
       outlived: (epoch) => effects.outlive(epoch),
+      lives: (record) => this.#connections.lives(record),
       report: (error) => effects.report(error),
     });
     const knowledge = this.#knowledge;
@@ -157,7 +158,7 @@ class SwimMachine implements MembershipMachine {
       random,
       maxConnections,
       accept: (member, late) => this.#accept(member, late),
-      outdated: (record, name) => this.#send(name, [SYNC, [record], false]),
+      tell: (name, record) => this.#send(name, [SYNC, [record], false]),
     });
     const connections = this.#connections;
     this.#detector = new Detector({

@@ -8,7 +8,15 @@
  * Source: actors/src/node.ts, actors/src/transport.ts.
  */
 
-import { below, type Member, type Membership, type MemberStatus, type Message, type Random } from '@grapevine/core';
+import {
+  below,
+  type Member,
+  type Membership,
+  type MemberStatus,
+  type Message,
+  type Random,
+  type Replica,
+} from '@grapevine/core';
 import { chance } from '../chance.ts';
 import { Dialler, type Dialling, type Places } from './dialler.ts';
 import { Tracker } from './tracker.ts';
@@ -34,6 +42,9 @@ export interface ResidenceDetails {
 
 /** The node, as its residence needs it. */
 export interface ResidentNode extends Dialling {
+  /** Its own clock: wall-clock milliseconds. */
+  readonly nowMs: number;
+  readonly replica: Replica;
   /** By its own clock, and by chance. */
   newEpoch(): number;
   say(to: readonly string[], message: Message): void;
@@ -182,6 +193,8 @@ export class Residence {
     node.note('outlives a later life of its name');
     this.end();
     for (const end of [...node.ends.values(), ...node.reserved]) end.close();
+    // What this node shares with another, its replica may share.
+    if (epoch === this.epoch) node.replica.leaveEpoch(node.nowMs);
     this.epoch = Math.max(node.newEpoch(), epoch + 1 + below(random, EPOCH_LEAP));
     this.#listen();
     this.#track();

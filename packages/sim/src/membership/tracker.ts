@@ -186,9 +186,9 @@ export class Tracker implements MembershipEffects {
       this.#later(() => end.close({ released: true }));
   }
 
-  expel(name: string): void {
+  expel(name: string, _reason: string, epoch?: number): void {
     const end = this.#details.ends.get(name);
-    if (end !== undefined) this.#later(() => end.close());
+    if (end !== undefined && (epoch === undefined || end.hello?.epoch === epoch)) this.#later(() => end.close());
   }
 
   outlive(epoch: number): void {

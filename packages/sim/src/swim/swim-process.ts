@@ -256,8 +256,8 @@ export class SwimProcess implements MembershipEffects {
     this.#close(name, true);
   }
 
-  expel(name: string): void {
-    this.#close(name, false);
+  expel(name: string, _reason: string, epoch?: number): void {
+    if (epoch === undefined || this.links.get(name)?.remote.self.epoch === epoch) this.#close(name, false);
   }
 
   #close(name: string, released: boolean): void {

@@ -8,6 +8,8 @@
  *  4. A name is taken over at once by who was started anew at the same address, or where the former does not answer. Where
  *     it does, the newcomer is sent away: two living nodes do not share a name. So it is where the newcomer's clock is behind,
  *     and its epoch the lower one: it takes another then.
+ *  5. Whoever is connected is sent away as soon as a node of its name and a higher epoch is heard to live. Of two that bear one
+ *     epoch, the connected one is told of the other.
  *
  * Source: ADR 10; design, section 8.
  */
@@ -33,8 +35,8 @@ export interface ConnectionsDetails {
   readonly maxConnections: number;
   /** The connection with this member counts from now on; `late`: it was up before. */
   readonly accept: (member: Member, late: boolean) => void;
-  /** It is to hear that a later life of it is remembered, which is over. */
-  readonly outdated: (record: SwimRecord, name: string) => void;
+  /** It is to hear this of its own name: of a later life, which is over, or of another node. */
+  readonly tell: (name: string, record: SwimRecord) => void;
 }
 
 /** Somebody under a name whose bearer may still live elsewhere. */
@@ -169,7 +171,26 @@ export class Connections {
       this.#dial(former.url);
       return;
     }
+    // Of one that nobody can dial, its last word counts until it is in doubt.
+    if (status?.state === 'alive' && status.epoch > epoch && status.url === null && !this.isTied(name))
+      return this.#expel(member, null);
     this.#succeed(member, false);
+  }
+
+  /** Somebody is heard to live: is it the one that is connected under this name? */
+  lives(record: SwimRecord): void {
+    const [name, epoch, , , url] = record;
+    const tie = this.neighbours.ties.get(name);
+    if (tie === undefined || tie.epoch > epoch) return;
+    if (tie.epoch === epoch) this.#details.tell(name, record);
+    else this.#expel({ name, epoch: tie.epoch }, url);
+  }
+
+  /** @param url where the node of its name lives; `null`: nobody knows */
+  #expel({ name, epoch }: Pick<Member, 'name' | 'epoch'>, url: string | null): void {
+    const where = url === null ? '' : `, at ${url}`;
+    const reason = `a living node is named "${name}"${where}: give each its own name (--name)`;
+    this.#details.effects.expel(name, reason, epoch);
   }
 
   /** A connection counts from now on. */
@@ -320,8 +341,8 @@ export class Connections {
 
   /** Nobody else bears its name. Whose clock is behind its former self's is told so, and comes again. */
   #succeed(member: Member, late: boolean): void {
-    const { knowledge, accept, outdated } = this.#details;
-    if ((this.#epochOf(member.name) ?? 0) > member.epoch) outdated(knowledge.lateRecord(member.name), member.name);
+    const { knowledge, accept, tell } = this.#details;
+    if ((this.#epochOf(member.name) ?? 0) > member.epoch) tell(member.name, knowledge.lateRecord(member.name));
     else accept(member, late);
   }
 
@@ -333,11 +354,7 @@ export class Connections {
     for (const [name, { member, former }] of this.#claims) {
       if (former.url !== url) continue;
       this.#claims.delete(name);
-      if (peer?.name === name && peer.epoch === former.epoch)
-        this.#details.effects.expel(
-          name,
-          `a living node is named "${name}", at ${url}: give each its own name (--name)`,
-        );
+      if (peer?.name === name && peer.epoch === former.epoch) this.#expel(member, url);
       else this.#succeed(member, true);
     }
   }

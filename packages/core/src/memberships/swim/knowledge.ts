@@ -5,6 +5,8 @@
  *  1. Only this node speaks for itself: whatever is said of it that is not so, it answers with a higher incarnation.
  *  2. Whatever changes a belief is passed on; what changes nothing is not.
  *  3. A published status is never changed, but replaced.
+ *  4. Of two nodes of one name each hears that there is the other: the lower epoch is another node's, and where both have one
+ *     epoch, neither keeps it.
  *
  * Source: SWIM, sections 4.1 and 4.2.
  */
@@ -28,8 +30,10 @@ export interface KnowledgeEvents {
   vanished(status: Status): void;
   /** Something is said of this node that is not so, by this peer: it has been refuted, and those shall hear so first. */
   accused(by: readonly string[], wasSuspected: boolean): void;
-  /** A later life of this node than this is remembered, and over. */
+  /** A later life of this node than this is remembered, and over; or another node has the epoch of this one. */
   outlived(epoch: number): void;
+  /** Somebody is alive by this record: under a later epoch than was known, or at another place than the one of this epoch. */
+  lives(record: SwimRecord): void;
   report(error: GossipError): void;
 }
 
@@ -52,6 +56,8 @@ export class Knowledge {
   /** The latest lives of this name that were taken for over, and for those of another node. */
   #outlivedEpoch: number;
   #reportedEpoch: number;
+  /** Whether another node was heard of under the epoch of this one. */
+  #hasTwin = false;
 
   constructor(self: Member, options: SwimOptions, events: KnowledgeEvents) {
     this.#self = self;
@@ -148,7 +154,11 @@ export class Knowledge {
 
   /** A connection says that somebody lives: what a hello bears, and no more. */
   meet({ name, epoch, url }: Member, clocks: Clocks): void {
-    if (this.roster.get(name)?.status.epoch === epoch) return;
+    const entry = this.roster.get(name);
+    if (entry?.status.epoch === epoch) {
+      if (entry.status.url !== url) this.#events.lives(recordOf(entry));
+      return;
+    }
     this.#take(aliveRecord({ name, epoch, url }, 0), clocks);
   }
 
@@ -208,12 +218,14 @@ export class Knowledge {
     const { roster } = this;
     const name = record[0];
     const before = roster.get(name)?.status;
+    if (before?.epoch === record[1] && before.url !== record[4]) this.#events.lives(record);
     const outcome = roster.take(record, this.#timesOf(record), clocks);
     if (outcome === 'old') return;
     this.broadcasts.add(name);
     if (outcome === 'confirmed') return;
     this.version += 1;
     const { status } = roster.get(name) as { readonly status: Status };
+    if (status.state === 'alive') this.#events.lives(record);
     const wasThere = before !== undefined && isThere(before);
     if (isThere(status) && (!wasThere || outcome === 'reborn')) this.#events.appeared(status, before);
     else if (!isThere(status) && (wasThere || before?.state !== status.state)) this.#events.vanished(status);
@@ -228,7 +240,8 @@ export class Knowledge {
       this.broadcasts.add(self.name);
       return;
     }
-    const isTrue = state === 0 && url === self.url && sameMeta(meta, this.#meta);
+    if (url !== self.url) return this.#hearOfTwin(url);
+    const isTrue = state === 0 && sameMeta(meta, this.#meta);
     if (isTrue) {
       // A former machine of this process said so. With it, all that we have said so far is old.
       if (incarnation > this.#incarnation) this.#assert(incarnation);
@@ -259,7 +272,6 @@ export class Knowledge {
   #hearOfLater(epoch: number, state: number, url: string | null): void {
     // It cannot be outlived: it is made up.
     if (epoch >= EPOCH_LIMIT) return;
-    const { name } = this.#self;
     if (state === DOWN || state === LEFT || url === this.#self.url) {
       if (epoch <= this.#outlivedEpoch) return;
       this.#outlivedEpoch = epoch;
@@ -267,10 +279,24 @@ export class Knowledge {
     }
     if (epoch <= this.#reportedEpoch) return;
     this.#reportedEpoch = epoch;
+    this.#reportOther(epoch, url, 'others have taken it for this one started anew');
+  }
+
+  /** Of a node at another place, under the name and epoch of this one. */
+  #hearOfTwin(url: string | null): void {
+    if (this.#hasTwin) return;
+    this.#hasTwin = true;
+    const { epoch } = this.#self;
+    this.#reportOther(epoch, url, 'has the same epoch, so this one takes another');
+    this.#events.outlived(epoch);
+  }
+
+  #reportOther(epoch: number, url: string | null, what: string): void {
+    const { name } = this.#self;
     this.#events.report(
       new GossipError(
         'NAME_TAKEN',
-        `Another node bears the name '${name}' (at ${url ?? 'an unknown address'}), and others have taken it for this one started anew: give each its own name.`,
+        `Another node bears the name '${name}' (at ${url ?? 'an unknown address'}), and ${what}: give each its own name.`,
         { context: { name, url, epoch } },
       ),
     );

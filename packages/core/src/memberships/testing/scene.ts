@@ -60,7 +60,7 @@ export class Scene {
   readonly views: (readonly MemberStatus[])[] = [];
   readonly dials: { readonly url: string; readonly atMs: number }[] = [];
   readonly reports: GossipError[] = [];
-  readonly expelled: { readonly name: string; readonly reason: string }[] = [];
+  readonly expelled: { readonly name: string; readonly reason: string; readonly epoch: number | undefined }[] = [];
   readonly hungUp: string[] = [];
   readonly outlived: number[] = [];
   readonly discoveries: number[] = [];
@@ -85,7 +85,7 @@ export class Scene {
         dial: () => undefined,
         connect: (url) => this.#connect(url),
         hangUp: (name) => void this.hungUp.push(name),
-        expel: (name, reason) => void this.expelled.push({ name, reason }),
+        expel: (name, reason, epoch) => void this.expelled.push({ name, reason, epoch }),
         discover: () => void this.discoveries.push(this.nowMs),
         remember: (urls) => {
           this.remembered = urls;
