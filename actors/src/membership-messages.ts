@@ -24,5 +24,7 @@ export type TrackerMessage =
   | { readonly type: 'catch-up' }
   /** Time to take a higher epoch, after one that was taken a moment ago. */
   | { readonly type: 'renew' }
+  /** Time to look whether nodes still share an address. */
+  | { readonly type: 'compare-addresses' }
   /** This node is about to go. */
   | { readonly type: 'goodbye'; readonly replyTo: Ref<true> };

@@ -19,6 +19,7 @@ import {
   type MembershipMachine,
   type MemberStatus,
   type Message,
+  printable,
   type UrlSource,
 } from '@grapevine/core';
 import { closeCodes, observerCapability, type Peer } from '@grapevine/transport';
@@ -35,6 +36,7 @@ import type { Node } from './node.ts';
 import { notSent, Outbox } from './outbox.ts';
 import { membershipParty, type Party } from './party.ts';
 import { Pressure } from './pressure.ts';
+import { sharedBy, SharedAddresses } from './shared-addresses.ts';
 import { type ViewChange, viewChanges } from './view-changes.ts';
 import { time } from './kernel/time.ts';
 
@@ -84,6 +86,16 @@ const STANDSTILL_MS = 100;
 /** How long it takes at most to read what arrived while the process stood still, in milliseconds. */
 const HEARING_MS = 200;
 
+/**
+ * How long nodes share an address before it is said, in milliseconds: longer than it takes to suspect a node whose address another
+ * has taken over.
+ */
+const SHARED_MS = 3000;
+/** How many of them are named. */
+const MOST_NAMED = 5;
+
+const quoted = (name: string): string => `"${printable(name)}"`;
+
 interface Timer {
   readonly tick: TrackerMessage;
   readonly cancel: Cancel;
@@ -112,6 +124,9 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
   #view: readonly MemberStatus[] | null = null;
   #tiesChanged = true;
   #isCatchingUp = false;
+  /** Whether it is looked again soon at addresses that are shared. */
+  #isComparing = false;
+  readonly #sharedAddresses = new SharedAddresses();
   /** The epoch of a later life of this node, while it is to be outlived. */
   #laterEpoch: number | null = null;
   /** Until when the time that this process stood still has been told. */
@@ -143,6 +158,7 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     if (message.type === 'discovered') this.#node.arrival.found(message.source, message.urls);
     if (message.type === 'catch-up') return this.#catchUp();
     if (message.type === 'renew') return this.#renew();
+    if (message.type === 'compare-addresses') return this.#compareAddresses();
     if (this.#machine === null) {
       // What opened or was said before the module began is found in the lines as it begins, or is said again.
       if (message.type === 'goodbye') tell(message.replyTo, true);
@@ -191,7 +207,10 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     this.#publish();
   }
 
-  #hear(machine: MembershipMachine, message: Exclude<TrackerMessage, { type: 'catch-up' | 'renew' }>): void {
+  #hear(
+    machine: MembershipMachine,
+    message: Exclude<TrackerMessage, { type: 'catch-up' | 'renew' | 'compare-addresses' }>,
+  ): void {
     const nowMs = time.monotonicMs();
     this.#noticeStandstill(machine, nowMs);
     switch (message.type) {
@@ -299,9 +318,30 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
       node.members = now.filter(isThere);
       if (node.members.length > 0) node.arrival.met();
       for (const change of viewChanges(before, now)) this.#tell(change);
+      this.#watchAddresses();
     } else if (!this.#tiesChanged) return;
     this.#tiesChanged = false;
     node.tellView();
+  }
+
+  /** Looks again after a while whether nodes still share an address. */
+  #watchAddresses(): void {
+    const { options, url, roster } = this.#node;
+    if (this.#isComparing || sharedBy({ name: options.name, url }, roster).size === 0) return;
+    this.#isComparing = true;
+    this.#self.schedule(SHARED_MS, { type: 'compare-addresses' });
+  }
+
+  #compareAddresses(): void {
+    const { options, url, roster } = this.#node;
+    const { name: node } = options;
+    this.#isComparing = false;
+    for (const { url: address, names } of this.#sharedAddresses.news({ name: node, url }, roster))
+      if (this.#isNew(`shared ${address}`))
+        this.#self.logger.warn(
+          { node, url: address, members: names },
+          `${names.slice(0, MOST_NAMED).map(quoted).join(', ')}${names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : ''} all advertise ${address}, where a dial reaches one of them alone: give each node a URL of its own (advertise, --advertise)`,
+        );
   }
 
   #tell({ type, member }: ViewChange): void {

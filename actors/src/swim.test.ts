@@ -83,6 +83,26 @@ function heard(node: Ref<NodeMessage>): string[] {
   return words;
 }
 
+group('nodes that advertise one address', () => {
+  const sharing = (): string[] =>
+    cluster.log.lines.filter(({ message }) => message.includes('all advertise')).map(({ message }) => message);
+
+  test('are named once by each node, with the cure', async () => {
+    const { url: seed } = await aNode('seed', []);
+    const a = await aNode('a', [seed]);
+    const b = await aNode('b', [seed], { advertise: a.url });
+    await knows(b.node, 'a', 'seed');
+    await until(() => sharing().length === 3);
+    const c = await aNode('c', [seed]);
+    await knows(c.node, 'a', 'b', 'seed');
+    await until(() => sharing().length === 4);
+    for (const message of sharing())
+      expect(message).toBe(
+        `"a", "b" all advertise ${a.url}, where a dial reaches one of them alone: give each node a URL of its own (advertise, --advertise)`,
+      );
+  }, 30_000);
+});
+
 group('swim', () => {
   test('one address is enough for all to know all, and gossip reaches them', async () => {
     const { node: one, url } = await aNode('one', []);

@@ -293,6 +293,61 @@ describe('the command', () => {
     });
   });
 
+  describe('with --exit-if-refused', () => {
+    const ifRefused = ['agent', '--json', '--exit-if-refused', '--leave-within', '1s'];
+    const here = ['--listen', '0'];
+
+    test('ends with 3 where a living node has its name, and was never ready', async () => {
+      const seed = await startAgent({ name: 'seed', seeds: [] });
+      const a = await startAgent({ name: 'a', seeds: [seed] });
+      await connected(seed, a);
+      expect(await run([...ifRefused, ...here, '--name', 'a', '--join', seed.url])).toMatchObject({
+        code: 3,
+        out: '',
+        err: expect.stringMatching(/^refused, so this node has left \(--exit-if-refused\): .*"a"/m),
+      });
+      expect(a.members).toEqual(['seed']);
+    });
+
+    test('ends with 3 although another seed does not answer', async () => {
+      const seed = await startAgent({ name: 'seed', seeds: [] });
+      const a = await startAgent({ name: 'a', seeds: [seed] });
+      await connected(seed, a);
+      const seeds = ['--join', 'ws://127.0.0.1:1', seed.url];
+      expect(await run([...ifRefused, ...here, '--name', 'a', ...seeds])).toMatchObject({ code: 3, out: '' });
+    });
+
+    test('ends with 3 where its cluster is another', async () => {
+      const seed = await startAgent({ name: 'seed', seeds: [] });
+      expect(await run([...ifRefused, '--name', 'a', '--cluster', 'other', '--join', seed.url])).toMatchObject({
+        code: 3,
+        out: '',
+        err: expect.stringContaining('--cluster'),
+      });
+    });
+
+    test('is ready where its name is free, and where it may be alone', async () => {
+      const args = ['--exit-if-refused'];
+      const seed = await startAgent({ name: 'seed', seeds: [], args });
+      const a = await startAgent({ name: 'a', seeds: [seed], args });
+      expect(a.events[0]).toMatchObject({ event: 'ready' });
+      await connected(seed, a);
+    });
+
+    test('waits for a seed that does not answer, is not ready meanwhile, and ends with 0 when it is told to', async () => {
+      const args = [...ifRefused, '--name', 'a', '--join', 'ws://127.0.0.1:1', '--log-level', 'debug'];
+      const child = spawn(process.execPath, [script, ...args]);
+      let [out, err] = ['', ''];
+      child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+      // The log says that it dials in vain.
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+      while (!err.includes('ws://127.0.0.1:1')) await once(child.stderr, 'data');
+      child.kill('SIGTERM');
+      const [code] = (await once(child, 'close')) as [number];
+      expect([code, out]).toEqual([0, '']);
+    });
+  });
+
   test('names cause and cure of a port in use, exit code 1', async () => {
     const a = await startAgent({ name: 'a' });
     const { port } = new URL(a.url);

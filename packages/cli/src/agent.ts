@@ -2,7 +2,8 @@
  * `grapevine agent`: one node as a process. Lines in, events out, until a signal or the end of input says leave.
  *
  * Invariants
- *  1. `ready` is the first line; then the members, a snapshot of each gossip, and everything that changes after it.
+ *  1. `ready` is the first line; then the members, a snapshot of each gossip, and everything that changes after it. With
+ *     `exitIfRefused` it comes once the node has met others or may be alone, and not at all where the node is refused.
  *  2. Leaving is orderly: what was read is stored and brought to another node, the node says goodbye, every event so far is
  *     printed. What no other node has is a complaint, and with `exitOnEnd` a failure.
  *  3. SIGHUP reads keys and certificates again, and ends nothing: what is wrong with them is a complaint.
@@ -32,6 +33,8 @@ export interface AgentOptions {
   readonly json: boolean;
   /** Leave when standard input ends. */
   readonly exitOnEnd: boolean;
+  /** Leave when the cluster refuses this node, or another living node has its name, and be ready only once it is not so. */
+  readonly exitIfRefused: boolean;
   /** How long leaving waits for others to have what was written here, in milliseconds. @default as `leave()` has it */
   readonly leaveWithinMs: number | undefined;
   /** The gossip into which this process writes its own vital signs once a second, if any. */
@@ -43,15 +46,20 @@ export interface AgentOptions {
 /** How often vital signs are written, and after how long without news they vanish, in milliseconds. */
 const VITALS_EVERY_MS = 1000;
 const VITALS_EXPIRE_MS = 3000;
+/** How often it is looked whether this node is refused, in milliseconds, until it has joined. */
+const LOOK_EVERY_MS = 250;
+/** A former self may hold the name for a moment: another has it once that was said so often. */
+const NAME_REFUSALS = 2;
 /** How long a reader may take for the last lines, in milliseconds, before they are given up. */
 const FLUSH_TIMEOUT_MS = 5000;
 
 /**
  * Runs until it has left.
- * @returns whether all is well: false where it was to leave at the end of its input, and something was not delivered
+ * @returns the exit code: 1 where it was to leave at the end of its input, and something was not delivered; 3 where it was
+ *   refused, and was to leave then
  * @throws GossipError OPTIONS_INVALID, PORT_IN_USE, ADDRESS_UNAVAILABLE; nothing is left running
  */
-export async function runAgent(options: AgentOptions): Promise<boolean> {
+export async function runAgent(options: AgentOptions): Promise<0 | 1 | 3> {
   const asked = stopAsked();
   // Heard from now on, as it ends a process that does not hear it; done once there is a node.
   let hungUp = false;
@@ -72,10 +80,16 @@ class Agent {
   readonly #output = new Output(process.stdout);
   readonly #show: (event: AgentEvent) => string;
   #renewed: Promise<void> = Promise.resolve();
+  /** Settles when this node is refused for good, with the reason. */
+  readonly #refused: Promise<string>;
+  #refuse: (reason: string) => void = () => undefined;
 
   constructor(grapevine: Grapevine, options: AgentOptions) {
     this.#grapevine = grapevine;
     this.#options = options;
+    this.#refused = new Promise((resolve) => {
+      this.#refuse = resolve;
+    });
     this.#show = options.json ? showJson : showText;
     const names = new Set(options.vitals === undefined ? options.gossips : [...options.gossips, options.vitals]);
     this.#gossips = new Map([...names].map((name) => [name, grapevine.gossip(name, options.gossip)]));
@@ -88,9 +102,17 @@ class Agent {
     process.stderr.on('error', () => undefined);
   }
 
-  async run(asked: Promise<void>): Promise<boolean> {
+  async run(asked: Promise<void>): Promise<0 | 1 | 3> {
     let undelivered = 0;
     let endedByInput = false;
+    let refusal: string | null = null;
+    if (this.#options.exitIfRefused) {
+      const arrived = await Promise.race([asked.then(() => 'asked' as const), this.#arrive()]);
+      if (arrived !== null) {
+        await this.#leave();
+        return arrived === 'asked' ? 0 : this.#complainOf(arrived.refusal);
+      }
+    }
     const { url } = this.#grapevine;
     this.#print({ event: 'ready', at: wallMs(), node: this.#grapevine.name, url, pid: process.pid });
     const printing = [this.#printMembers(), ...[...this.#gossips.values()].map((gossip) => this.#printChanges(gossip))];
@@ -101,7 +123,10 @@ class Agent {
     const heldOpen = setInterval(() => undefined, 2 ** 30);
     try {
       const input = this.#readInput().then(() => true);
-      endedByInput = (await Promise.race([asked, this.#output.broken, input, failed])) === true;
+      const refused = this.#refused.then((reason) => ({ reason }));
+      const ended = await Promise.race([asked, this.#output.broken, input, failed, refused]);
+      endedByInput = ended === true;
+      if (typeof ended === 'object' && 'reason' in ended) refusal = ended.reason;
     } finally {
       stopVitals();
       process.stdin.destroy();
@@ -111,8 +136,39 @@ class Agent {
     }
     await failed;
     await Promise.race([this.#output.drained(), after(FLUSH_TIMEOUT_MS)]);
+    if (refusal !== null) return this.#complainOf(refusal);
     // A service that is told to stop has done so, whatever was lost: that is said above. A pipe that has ended wants to know.
-    return !endedByInput || undelivered === 0;
+    return !endedByInput || undelivered === 0 ? 0 : 1;
+  }
+
+  /**
+   * Waits until this node has met others, or may be alone.
+   * @returns `null` then; else why it is refused: by all whom it was given to find, or by one that knows a living node of its name
+   */
+  async #arrive(): Promise<{ readonly refusal: string } | null> {
+    let look: NodeJS.Timeout | undefined;
+    const taken = new Promise<{ readonly refusal: string }>((resolve) => {
+      look = setInterval(() => {
+        const found = this.#grapevine
+          .status()
+          .refusals.find(({ code, by, times }) => code === 'NAME_TAKEN' && by === 'peer' && times >= NAME_REFUSALS);
+        if (found !== undefined) resolve({ refusal: found.message });
+      }, LOOK_EVERY_MS);
+    });
+    const joined = this.#grapevine.joined({ timeoutMs: Infinity }).then(
+      () => null,
+      (error: Error) => ({ refusal: error.message }),
+    );
+    try {
+      return await Promise.race([joined, taken]);
+    } finally {
+      clearInterval(look);
+    }
+  }
+
+  #complainOf(refusal: string): 3 {
+    process.stderr.write(`refused, so this node has left (--exit-if-refused): ${refusal}\n`);
+    return 3;
   }
 
   /** @returns how many writes were lost: none where there was nobody to bring them to */
@@ -159,7 +215,10 @@ class Agent {
     for await (const change of this.#grapevine.memberChanges()) {
       const at = wallMs();
       if (change.type === 'refused') {
-        this.#print({ event: 'refused', at, node: this.#grapevine.name, ...change.refusal });
+        const { refusal } = change;
+        this.#print({ event: 'refused', at, node: this.#grapevine.name, ...refusal });
+        if (this.#options.exitIfRefused && refusal.code === 'NAME_TAKEN' && refusal.by === 'peer')
+          this.#refuse(refusal.message);
         continue;
       }
       const up = change.type === 'members' ? change.members : [change.member];

@@ -4,6 +4,7 @@
  *
  * Invariants
  *  1. 0: done. 1: the world refused (a port in use), or nobody took what was to be delivered. 2: asked wrongly; standard error says everything that was wrong.
+ *     3: an agent was refused by its cluster, and was to end then (--exit-if-refused).
  *  2. Nothing is decided here: words become options, and options are judged by who owns them.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
@@ -61,6 +62,7 @@ interface AgentFlags extends SecurityFlags {
   readonly redialMaxMs?: number;
   readonly vitals?: string;
   readonly exitOnEnd?: true;
+  readonly exitIfRefused?: true;
   readonly leaveWithin?: number;
   readonly json?: true;
   readonly logLevel: string;
@@ -140,6 +142,7 @@ function agentOptions(flags: AgentFlags, mistakes: Mistakes): AgentOptions {
     gossip,
     json: flags.json === true,
     exitOnEnd: flags.exitOnEnd === true,
+    exitIfRefused: flags.exitIfRefused === true,
     leaveWithinMs: flags.leaveWithin,
     vitals: flags.vitals,
     readSecurity,
@@ -295,6 +298,10 @@ function program(): Command {
     .option('--redial-max-ms <ms>', 'the longest wait between two dials of a peer', scalar)
     .option('--vitals <gossip>', 'write the vital signs of this process into this gossip once a second')
     .option('--exit-on-end', 'leave when standard input ends; exit code 1 if no other node has what was written')
+    .option(
+      '--exit-if-refused',
+      'leave with exit code 3 when the cluster refuses this node or another living node has its name; say ready only once it has joined',
+    )
     .addOption(
       new Option(
         '--leave-within <duration>',
@@ -308,7 +315,7 @@ function program(): Command {
         .default('warn'),
     )
     .action(async (flags: AgentFlags) => {
-      if (!(await runAgent(agentOptions(flags, mistakesOf.get('agent') ?? new Mistakes())))) process.exitCode = 1;
+      process.exitCode = await runAgent(agentOptions(flags, mistakesOf.get('agent') ?? new Mistakes()));
     });
 
   grapevine
