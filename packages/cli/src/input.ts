@@ -46,7 +46,8 @@ export class Input {
       this.#busy = this.#carryOut(this.#splitter.push(chunk));
       await this.#busy;
     }
-    await this.#carryOut(this.#splitter.end());
+    this.#busy = this.#carryOut(this.#splitter.end());
+    await this.#busy;
   }
 
   /** Resolves when all that was read so far has been carried out. */

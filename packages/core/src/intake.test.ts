@@ -62,6 +62,20 @@ describe('without a handler', () => {
 });
 
 describe('with a handler', () => {
+  test('what waits when all is let go of is news again, and the open verdict decides nothing', () => {
+    const { intake, offers, arrivals, environment, receive } = aBench(true);
+    receive(anUpdate(1), anUpdate(2));
+    receive(anUpdate(3));
+    intake.abandon();
+    expect([intake.backlog, intake.backlogBytes]).toEqual([0, 0]);
+    receive(anUpdate(1));
+    intake.judged(offers[0]?.number ?? 0, keepAll, NOW);
+    expect(environment.replica.store.size).toBe(0);
+    expect(offers.map(({ updates }) => updates.map(({ id }) => id))).toEqual([['id1', 'id2'], ['id1']]);
+    intake.judged(offers[1]?.number ?? 0, keepAll, NOW);
+    expect(arrivals).toMatchObject([{ known: [], kept: [{ id: 'id1' }] }]);
+  });
+
   test('nothing of an offer is in store or context before its verdict, and it need not come again', () => {
     const { environment, intake, offers, arrivals, receive } = aBench(true);
     receive(anUpdate(1));

@@ -457,6 +457,33 @@ describe('a grapevine', () => {
     expect((await reading.next()).done).toBe(true);
   });
 
+  test.each(['close', 'leave'] as const)('says CLOSED to whoever waits while it is ended (%s)', async (how) => {
+    const { url } = await aNode({ name: 'nobody', listen: { port: 0, host: '127.0.0.1' } });
+    await open.at(-1)?.close();
+    const node = await aNode({ name: 'a', seeds: [String(url)] });
+    const gossip = node.gossip('g');
+    const waiting = {
+      joined: node.joined({ timeoutMs: Infinity }),
+      synced: gossip.synced({ timeoutMs: Infinity }),
+    };
+    const ended = how === 'close' ? node.close() : node.leave({ deadlineMs: 0 });
+    expect(await Promise.all(Object.values(waiting).map(codeOf))).toEqual(['CLOSED', 'CLOSED']);
+    await ended;
+  });
+
+  test('says CLOSED to whoever asked for something just before it was closed', async () => {
+    const node = await aNode({ name: 'a', security: { keys: ['0123456789abcdef0123456789abcdef'] } });
+    const gossip = node.gossip('g');
+    const asked = [
+      node.describe({ zone: 'b' }),
+      node.rotateKeys(['fedcba9876543210fedcba9876543210']),
+      gossip.add('a', 1),
+    ];
+    const closed = node.close();
+    expect(new Set(await Promise.all(asked.map(codeOf)))).toEqual(new Set(['CLOSED']));
+    await closed;
+  });
+
   test('says CLOSED to whoever uses it after it was closed, whatever they use', async () => {
     const node = await aNode({ name: 'a' });
     const flags = node.gossip('flags');

@@ -183,9 +183,9 @@ export class Grapevine {
    */
   async describe(meta: Meta): Promise<void> {
     this.#host.assertOpen();
-    const reply = await ask(this.ref, (replyTo: Ref<DescribeReply>) => describe(meta, { replyTo }), {
-      timeoutMs: ANSWER_TIMEOUT_MS,
-    });
+    const reply = await this.#host.whileOpen(
+      ask(this.ref, (replyTo: Ref<DescribeReply>) => describe(meta, { replyTo }), { timeoutMs: ANSWER_TIMEOUT_MS }),
+    );
     if (!reply.ok) throw reply.error;
   }
 
@@ -214,9 +214,9 @@ export class Grapevine {
   }
 
   async #secure(message: RotateKeys | RenewTls): Promise<number> {
-    const reply = await ask(this.ref, (replyTo: Ref<SecurityReply>) => ({ ...message, replyTo }), {
-      timeoutMs: ANSWER_TIMEOUT_MS,
-    });
+    const reply = await this.#host.whileOpen(
+      ask(this.ref, (replyTo: Ref<SecurityReply>) => ({ ...message, replyTo }), { timeoutMs: ANSWER_TIMEOUT_MS }),
+    );
     if (!reply.ok) throw reply.error;
     return reply.closed;
   }
