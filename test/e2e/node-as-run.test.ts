@@ -2,8 +2,8 @@
  * Node.js as people run it: workers of node:cluster, and the permission model.
  */
 import { execFile, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { constants, mkdtempSync, rmSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -54,6 +54,16 @@ describeWithPermission(`a process under --permission${hasPermission ? '' : ` (sk
   }, 60_000);
 });
 
+/** Opens a FIFO once somebody reads it. Opening it without `O_NONBLOCK` would wait for ever where nobody does. */
+async function opened(fifo: string): Promise<FileHandle> {
+  for (const endMs = performance.now() + 20_000; ; await new Promise((resolve) => setTimeout(resolve, 20)))
+    try {
+      return await open(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENXIO' || performance.now() > endMs) throw error;
+    }
+}
+
 const isLinux = process.platform === 'linux';
 const describeOnLinux = isLinux ? describe : describe.skip;
 
@@ -64,12 +74,15 @@ describeOnLinux(`an agent whose standard input is a FIFO${isLinux ? '' : ' (only
     await run('mkfifo', [fifo]);
     const shell = `exec "${process.execPath}" "${command}" agent --name a --json < "${fifo}"`;
     const agent = spawn('sh', ['-c', shell], { stdio: ['ignore', 'pipe', 'inherit'] });
+    // Ends the wait for a line that never comes.
+    const limit = setTimeout(() => agent.kill(), 30_000);
     try {
       const heard: string[] = [];
       const lines = createInterface({ input: agent.stdout })[Symbol.asyncIterator]();
       for (const id of ['first', 'second', 'third']) {
-        // Opening a FIFO to write waits for a reader, so this does not go on before the agent has it open.
-        await writeFile(fifo, `${JSON.stringify({ id, value: 1 })}\n`);
+        const writer = await opened(fifo);
+        await writer.writeFile(`${JSON.stringify({ id, value: 1 })}\n`);
+        await writer.close();
         while (heard.at(-1) !== id) {
           const { value, done } = await lines.next();
           if (done === true) throw new Error('the agent ended');
@@ -79,6 +92,7 @@ describeOnLinux(`an agent whose standard input is a FIFO${isLinux ? '' : ' (only
       }
       expect(heard).toEqual(['first', 'second', 'third']);
     } finally {
+      clearTimeout(limit);
       agent.kill();
       rmSync(folder, { recursive: true });
     }
