@@ -1,6 +1,6 @@
 /** Leaving and arriving: what is lost is said, who has come knows it, and whoever is refused knows why. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { entropy, GossipError, hybrid, type Protocol, rumor, staticMembership } from '@grapevine/core';
+import { entropy, GossipError, hybrid, type Protocol, rumor, staticMembership, swim } from '@grapevine/core';
 import { createMemoryTransport } from '@grapevine/transport';
 import { start, stop } from 'nact';
 
@@ -126,6 +126,20 @@ describe('a node that leaves', () => {
     await until(() => nodeView(one).links.length === 0);
     tell(gossip, add('x', 1));
     expect(await leaveGrapevine(one, { deadlineMs: 60_000 })).toMatchObject({ undelivered: 1 });
+  });
+
+  test('waits for a member that is down, and may be back', async () => {
+    const membership = swim({ probeInterval: 40, probeTimeout: 20, suspicionMult: 2, gossipInterval: 10 });
+    const [one, two] = [cluster.node('one', { membership }), cluster.node('two')];
+    const gossip = spawnGossip(one);
+    await joined(one);
+    await stopTree(two);
+    await until(() => nodeView(one).roster.some(({ state }) => state === 'down'));
+    tell(gossip, add('x', 1));
+    const left = leaveGrapevine(one, { deadlineMs: 60_000 });
+    const again = spawnGossip(cluster.node('two', dialling('one')));
+    expect(await left).toEqual(none);
+    expect(gossipView(again).get('x')).toBe(1);
   });
 
   test('counts what only a peer had that is gone', async () => {

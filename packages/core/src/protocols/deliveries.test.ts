@@ -5,6 +5,7 @@ import type { Machine, Offer, Protocol } from '../protocol.ts';
 import { seededRandom } from '../random.ts';
 import { Replica } from '../replica.ts';
 import { keepAll } from '../replica/verdict.ts';
+import { Deliveries } from './deliveries.ts';
 import { entropy } from './entropy.ts';
 import { hybrid } from './hybrid.ts';
 import { rumor } from './rumor.ts';
@@ -221,4 +222,18 @@ test('a claim that leaves out what is young does not make a machine of hybrid sy
 
 test('a machine of rumor does not say whether it is synced: it never compares', () => {
   expect(new Side('a', rumor()).machine.isSynced).toBeUndefined();
+});
+
+test('a peer that says that it has what is not written yet has said nothing of what is written later', () => {
+  const replica = new Replica({
+    name: 'a',
+    epoch: NOW,
+    maxDriftMs: 60_000,
+    maxUpdateBytes: 1000,
+    forgetAfterMs: 86_400_000,
+  });
+  const deliveries = new Deliveries(replica);
+  deliveries.told('b', [{ origin: replica.origin, intervals: [1, 1000], newest: 0 }]);
+  replica.write('x', '1', undefined, NOW);
+  expect(deliveries.undelivered(NOW)).toBe(1);
 });

@@ -506,4 +506,14 @@ describe('replicas whose sums are equal although their contents are not, as an a
     }
     expect(new Set(said)).toEqual(new Set(['a: hashes', 'b: hashes']));
   });
+
+  test('are compared in full once in ten minutes, and not in each cycle from then on', () => {
+    const [a, b] = [aSide('a'), aSide('b')];
+    const inFull: number[] = [];
+    for (let atMs = 0; atMs <= 2 * COMPARE_IN_FULL_MS; atMs += 10_000) {
+      a.exchange.cycle(['b'], 1, NOW + atMs);
+      if (typesOf(converse(a, b, NOW + atMs)).includes('a: contexts')) inFull.push(atMs);
+    }
+    expect(inFull).toEqual([COMPARE_IN_FULL_MS, 2 * COMPARE_IN_FULL_MS]);
+  });
 });
