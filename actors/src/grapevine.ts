@@ -212,19 +212,30 @@ export async function stopGossip(gossip: Ref<GossipMessage>, options: LeaveOptio
   const holding = holdingOf(gossip);
   const host = hosts.get(holding) as Node;
   const deadlineMs = deadlineOf(options);
-  if (host.holdings.get(holding.instance) === holding) {
-    host.abandoned.delete(holding.instance);
+  holding.stopping ??= stopHolding(host, holding, deadlineMs);
+  return checkReport(await holding.stopping, `'${holding.instance}' of '${host.options.name}'`, options);
+}
+
+async function stopHolding(host: Node, holding: Holding, deadlineMs: number): Promise<LeaveReport> {
+  const { abandoned, holdings: running } = host;
+  const { instance } = holding;
+  // What former instances of this name have lost is the node's to report, and not this one's.
+  let former = 0;
+  if (running.get(instance) === holding) {
+    former = abandoned.get(instance) ?? 0;
+    abandoned.delete(instance);
     await deliver(host, [holding], deadlineMs);
     if (holding.supervisorRef !== null) await stopTree(holding.supervisorRef);
   }
-  const undelivered = host.abandoned.get(holding.instance) ?? 0;
+  const undelivered = abandoned.get(instance) ?? 0;
+  if (former > 0) abandoned.set(instance, former + undelivered);
   const report: LeaveReport = {
     undelivered,
-    gossips: undelivered === 0 ? {} : { [holding.instance]: undelivered },
-    unknown: undelivered === 0 && holding.undelivered() === undefined ? [holding.instance] : [],
+    gossips: undelivered === 0 ? {} : { [instance]: undelivered },
+    unknown: undelivered === 0 && holding.undelivered() === undefined ? [instance] : [],
   };
-  warnOfUndelivered(host, report, `'${holding.instance}' of '${host.options.name}'`);
-  return checkReport(report, `'${holding.instance}' of '${host.options.name}'`, options);
+  warnOfUndelivered(host, report, `'${instance}' of '${host.options.name}'`);
+  return report;
 }
 
 /** How long a node that leaves waits for its peers to fall silent, and for its goodbye, in milliseconds. */

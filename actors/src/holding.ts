@@ -19,6 +19,7 @@ import { Arrivals } from './arrivals.ts';
 import type { Ref } from './kernel/nact.ts';
 import type { Flush, HandlerMessage, InstanceMessage, ViewMessage } from './instance-messages.ts';
 import { type Judgement, Portions } from './judgement.ts';
+import type { LeaveReport } from './leave-report.ts';
 import { LetterErrors } from './letter-errors.ts';
 import type { Line } from './line.ts';
 import type { ResolvedGossipOptions } from './options.ts';
@@ -99,6 +100,8 @@ export class Holding implements Party {
   synced: (timeoutMs: number) => Promise<void> = () => Promise.resolve();
   /** How many own writes no connected peer is known to have; `undefined` where the protocol cannot tell. */
   undelivered: () => number | undefined = () => undefined;
+  /** What it reports when it is stopped by itself; `null` before that. */
+  stopping: Promise<LeaveReport> | null = null;
   deadLetters: number = 0;
   /** What the handler failed on, for those updates that are still here. */
   readonly errors: LetterErrors = new LetterErrors();

@@ -247,6 +247,19 @@ describe('an instance that is stopped', () => {
     expect(await stopGossip(lonely, { deadlineMs: 50 })).toMatchObject({ undelivered: 1, gossips: { lonely: 1 } });
     expect(await leaveGrapevine(two)).toMatchObject({ undelivered: 1, gossips: { lonely: 1 } });
   });
+
+  test('and is opened again under its name reports its own, each time that it is asked, and the node reports all', async () => {
+    const alone = cluster.node('alone', dialling('nobody'));
+    const first = spawnGossip(alone, { name: 'flags' });
+    many(first, 3);
+    expect(await stopGossip(first, { deadlineMs: 0 })).toMatchObject({ undelivered: 3 });
+    const second = spawnGossip(alone, { name: 'flags' });
+    tell(second, add('x', 1));
+    const reports = await Promise.all([second, second].map((gossip) => stopGossip(gossip, { deadlineMs: 0 })));
+    expect(reports).toMatchObject([{ undelivered: 1 }, { undelivered: 1 }]);
+    expect(await stopGossip(first)).toMatchObject({ undelivered: 3 });
+    expect(await leaveGrapevine(alone, { deadlineMs: 0 })).toMatchObject({ undelivered: 4, gossips: { flags: 4 } });
+  });
 });
 
 describe('joined', () => {
