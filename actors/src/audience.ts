@@ -47,7 +47,7 @@ export class Audience<E> {
   /** Tells a new subscriber the whole. Who subscribes again is told it again. */
   add(subscriber: Ref<E>): void {
     if (isGone(subscriber)) return;
-    if (this.#subscribers.size >= this.#sweepAt) this.#sweep();
+    if (this.#subscribers.size >= this.#sweepAt) this.sweep();
     this.#subscribers.add(subscriber);
     if (tell(subscriber, this.#whole())) this.#behind.delete(subscriber);
     else this.#fallsBehind(subscriber);
@@ -75,8 +75,8 @@ export class Audience<E> {
     }
   }
 
-  /** Costs each who comes a look at two others, on the average. */
-  #sweep(): void {
+  /** Forgets those who are gone. Costs each who comes a look at two others, on the average. */
+  sweep(): void {
     for (const subscriber of this.#subscribers) if (isGone(subscriber)) this.delete(subscriber);
     this.#sweepAt = 2 * this.#subscribers.size + FEW;
   }

@@ -95,6 +95,7 @@ function receive(node: Node, self: Ref<NodeMessage>, message: NodeMessage): void
   // Whatever a user dispatches, nothing at all included.
   switch (message?.type) {
     case 'subscribe':
+      if (message.prefix !== undefined) break;
       return node.audience.add(message.subscriber);
     case 'unsubscribe':
       return node.audience.delete(message.subscriber);

@@ -78,6 +78,8 @@ export {
   remove,
   renewTls,
   type RenewTls,
+  isPrefix,
+  type PrefixOptions,
   type ReplyOptions,
   rotateKeys,
   type RotateKeys,

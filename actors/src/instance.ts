@@ -127,7 +127,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       case 'write-judged':
         return this.#writeJudged();
       case 'subscribe':
-        return this.#holding.subscriptions.add(message.subscriber);
+        return this.#holding.subscriptions.add(message.subscriber, message.prefix);
       case 'unsubscribe':
         return this.#holding.subscriptions.delete(message.subscriber);
       case 'when-synced':

@@ -16,6 +16,7 @@ import {
   GossipError,
   type Member,
   type Meta,
+  type OptionCheck,
   type OptionRules,
   throwViolations,
   type Violation,
@@ -69,6 +70,8 @@ export interface Remove extends Write {
 export interface Subscribe<E> {
   readonly type: 'subscribe';
   readonly subscriber: Ref<E>;
+  /** To a gossip instance: only ids that begin so. */
+  readonly prefix?: string | undefined;
 }
 
 export interface Unsubscribe<E> {
@@ -199,14 +202,37 @@ export function remove(id: string, { replyTo }: ReplyOptions = {}): Remove {
   return { type: 'remove', id, bytes: undefined, expiresIn: undefined, replyTo };
 }
 
+export interface PrefixOptions {
+  /** Only ids that begin with this text, of any length. @default '', all ids */
+  readonly prefix?: string | undefined;
+}
+
+/** Of every reading of a gossip instance. */
+export const isPrefix: OptionCheck = (value) =>
+  typeof value === 'string' ? undefined : 'must be the text with which ids begin';
+
+const prefixRules: OptionRules<{ readonly prefix: string }> = { prefix: { check: isPrefix, default: '' } };
+
+/** @throws GossipError OPTIONS_INVALID */
+export function prefixOf(options: PrefixOptions): string {
+  const violations: Violation[] = [];
+  const { prefix } = fillOptions('', options, prefixRules, violations);
+  throwViolations(violations);
+  return prefix;
+}
+
 /**
- * Subscribes an actor, to a gossip instance or to a node: first it is told all there is, then every change.
- * @throws GossipError ACTOR_GONE when this is no reference at all
+ * Subscribes an actor, to a gossip instance or to a node: first it is told all there is, then every change. An actor has one
+ * subscription of an instance: one with another prefix takes its place.
+ * @param options.prefix of an instance: snapshot, changes and dead letters are of ids alone that begin so. A node has no ids, and
+ *   refuses one
+ * @throws GossipError ACTOR_GONE when this is no reference at all; OPTIONS_INVALID
  */
-export function subscribe<E>(subscriber: Ref<E>): Subscribe<E> {
+export function subscribe<E>(subscriber: Ref<E>, options: PrefixOptions = {}): Subscribe<E> {
   if (typeof subscriber !== 'object' || (subscriber as unknown) === null)
     throw new GossipError('ACTOR_GONE', 'Only an actor can subscribe: give its reference.', { fault: 'caller' });
-  return { type: 'subscribe', subscriber };
+  const prefix = prefixOf(options);
+  return prefix === '' ? { type: 'subscribe', subscriber } : { type: 'subscribe', subscriber, prefix };
 }
 
 export function unsubscribe<E>(subscriber: Ref<E>): Unsubscribe<E> {

@@ -5,7 +5,8 @@
  *  1. Snapshot and changes meet without gap and overlap: both are taken from the replica in one step, and what was not
  *     yet told goes to the earlier subscribers before the snapshot is taken.
  *  2. They belong to the holding, so a crash of the instance is not noticed by subscribers.
- *  3. While nobody subscribes, the replica keeps no changes.
+ *  3. Changes of ids outside of a subscriber's prefix are left out before anything is made of them.
+ *  4. While nobody subscribes, the replica keeps no changes.
  *
  * Source: docs/architecture.md.
  */
@@ -18,42 +19,51 @@ import type { Ref } from './kernel/nact.ts';
 import { Repeats } from './repeats.ts';
 import { time } from './kernel/time.ts';
 
+/** With so few prefixes none is looked through for subscribers that are gone. */
+const FEW_PREFIXES = 16;
+
 export class Subscriptions {
   readonly #replica: Replica;
   readonly #source: { readonly gossip: string; readonly node: string };
-  readonly #audience: Audience<GossipEvent>;
+  /** By the prefix of the ids that they hear of. None is empty for long. */
+  readonly #audiences = new Map<string, Audience<GossipEvent>>();
   readonly #said = new Repeats();
+  #sweepAt = FEW_PREFIXES;
+  #onBehind = (): void => {};
 
   constructor(replica: Replica, gossip: string) {
     this.#replica = replica;
     this.#source = { gossip, node: replica.name };
-    this.#audience = new Audience<GossipEvent>(() => {
-      const entries: Entry[] = [];
-      for (const update of replica.visible()) entries.push(new Entry(update));
-      return { type: 'snapshot', ...this.#source, entries };
-    });
   }
 
   /** Hears of subscribers that fall behind, once a minute: one that is slow does so again and again. */
   set onBehind(hear: () => void) {
-    this.#audience.onBehind = (): void => {
+    this.#onBehind = (): void => {
       if (this.#said.isNew('behind', time.monotonicMs())) hear();
     };
   }
 
   get size(): number {
-    return this.#audience.size;
+    return this.#sum(({ size }) => size);
   }
 
   /** How many of them wait for a fresh snapshot. */
   get behind(): number {
-    return this.#audience.behind;
+    return this.#sum(({ behind }) => behind);
   }
 
-  /** Tells a new subscriber all that readers see. Who subscribes again is told all again. */
-  add(subscriber: Ref<GossipEvent>): void {
+  /** Tells a new subscriber all that readers see of ids that begin so. Who subscribes again is told all again. */
+  add(subscriber: Ref<GossipEvent>, prefix: string = ''): void {
     this.tellChanges();
-    this.#audience.add(subscriber);
+    for (const [other, audience] of this.#audiences) if (other !== prefix) audience.delete(subscriber);
+    let audience = this.#audiences.get(prefix);
+    if (audience === undefined) {
+      if (this.#audiences.size >= this.#sweepAt) this.#sweep();
+      audience = new Audience<GossipEvent>(() => this.#snapshot(prefix));
+      audience.onBehind = (): void => this.#onBehind();
+      this.#audiences.set(prefix, audience);
+    }
+    audience.add(subscriber);
     this.#observe();
   }
 
@@ -61,13 +71,13 @@ export class Subscriptions {
   catchUp(): void {
     if (this.behind === 0) return;
     this.tellChanges();
-    this.#audience.catchUp();
+    for (const audience of this.#audiences.values()) audience.catchUp();
     this.#observe();
   }
 
   delete(subscriber: Ref<GossipEvent>): void {
     this.tellChanges();
-    this.#audience.delete(subscriber);
+    for (const audience of this.#audiences.values()) audience.delete(subscriber);
     this.#observe();
   }
 
@@ -76,20 +86,48 @@ export class Subscriptions {
     const updates = this.#replica.changes;
     if (updates.length === 0) return;
     this.#replica.changes = [];
-    this.#tell({ type: 'changes', ...this.#source, changes: updates.map((update) => new Change(update)) });
-  }
-
-  tellDeadLetters(letters: readonly DeadLetter[]): void {
-    this.#tell({ type: 'deadletters', ...this.#source, letters });
-  }
-
-  #tell(event: GossipEvent): void {
-    this.#audience.tell(event);
+    for (const [prefix, audience] of this.#audiences) {
+      const changes: Change[] = [];
+      for (const update of updates) if (update.id.startsWith(prefix)) changes.push(new Change(update));
+      if (changes.length > 0) audience.tell({ type: 'changes', ...this.#source, changes });
+    }
     this.#observe();
   }
 
+  tellDeadLetters(letters: readonly DeadLetter[]): void {
+    for (const [prefix, audience] of this.#audiences) {
+      const meant = prefix === '' ? letters : letters.filter(({ id }) => id.startsWith(prefix));
+      if (meant.length > 0) audience.tell({ type: 'deadletters', ...this.#source, letters: meant });
+    }
+    this.#observe();
+  }
+
+  #snapshot(prefix: string): GossipEvent {
+    const entries: Entry[] = [];
+    for (const update of this.#replica.visible()) if (update.id.startsWith(prefix)) entries.push(new Entry(update));
+    return { type: 'snapshot', ...this.#source, entries };
+  }
+
+  #sum(count: (audience: Audience<GossipEvent>) => number): number {
+    let sum = 0;
+    for (const audience of this.#audiences.values()) sum += count(audience);
+    return sum;
+  }
+
+  /** Those who have ended are noticed as something is told; under a prefix that may be never. */
+  #sweep(): void {
+    for (const audience of this.#audiences.values()) audience.sweep();
+    this.#dropEmpty();
+    this.#sweepAt = 2 * this.#audiences.size + FEW_PREFIXES;
+  }
+
+  #dropEmpty(): void {
+    for (const [prefix, { size }] of this.#audiences) if (size === 0) this.#audiences.delete(prefix);
+  }
+
   #observe(): void {
-    this.#replica.observed = this.size > 0;
+    this.#dropEmpty();
+    this.#replica.observed = this.#audiences.size > 0;
     if (!this.#replica.observed) this.#replica.changes = [];
   }
 }

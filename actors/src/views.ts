@@ -9,7 +9,7 @@
  * Source: docs/architecture.md.
  */
 
-import { GossipError, type Member, type MemberStatus, type Sum, visible } from '@grapevine/core';
+import { GossipError, type Member, type MemberStatus, type Sum, type Update, visible } from '@grapevine/core';
 import type { SessionCounters } from '@grapevine/transport';
 import { decodeValue } from '@grapevine/wire';
 
@@ -18,7 +18,7 @@ import { holdingOf, nodeOf } from './grapevine.ts';
 import type { HandlerState, Holding } from './holding.ts';
 import { isGone, statsOf } from './kernel/actor.ts';
 import type { Ref } from './kernel/nact.ts';
-import type { GossipMessage, NodeMessage } from './messages.ts';
+import { type GossipMessage, type NodeMessage, prefixOf, type PrefixOptions } from './messages.ts';
 import type { Node } from './node.ts';
 import type { Refusal } from './refusals.ts';
 import type { NodeTotals } from './totals.ts';
@@ -35,9 +35,10 @@ export interface GossipView {
   get(id: string): unknown;
   has(id: string): boolean;
   entry(id: string): Entry | undefined;
-  /** In order of arrival. */
-  entries(): IterableIterator<Entry>;
-  keys(): IterableIterator<string>;
+  /** In order of arrival. @param options.prefix only ids that begin so @throws GossipError OPTIONS_INVALID */
+  entries(options?: PrefixOptions): IterableIterator<Entry>;
+  /** As `entries`, and no values are looked at. */
+  keys(options?: PrefixOptions): IterableIterator<string>;
   /** How many ids readers here see. What a handler hides is not among them: `status().hidden`. */
   readonly size: number;
   /** What the handler hides from readers here and why, in the order in which it was hidden: the first of them. */
@@ -207,12 +208,18 @@ class HoldingView implements GossipView {
     return update === undefined || visible(update) === undefined ? undefined : new Entry(update);
   }
 
-  entries(): IterableIterator<Entry> {
-    return mapped(this.#live.replica.visible(), (update) => new Entry(update));
+  entries(options: PrefixOptions = {}): IterableIterator<Entry> {
+    return mapped(this.#visible(options), (update) => new Entry(update));
   }
 
-  keys(): IterableIterator<string> {
-    return mapped(this.#live.replica.visible(), ({ id }) => id);
+  keys(options: PrefixOptions = {}): IterableIterator<string> {
+    return mapped(this.#visible(options), ({ id }) => id);
+  }
+
+  #visible(options: PrefixOptions): Iterable<Update> {
+    const prefix = prefixOf(options);
+    const all = this.#live.replica.visible();
+    return prefix === '' ? all : beginning(all, prefix);
   }
 
   get size(): number {
@@ -273,6 +280,10 @@ class HoldingView implements GossipView {
       hash: this.hash,
     };
   }
+}
+
+function* beginning(updates: Iterable<Update>, prefix: string): IterableIterator<Update> {
+  for (const update of updates) if (update.id.startsWith(prefix)) yield update;
 }
 
 function* mapped<From, To>(updates: Iterable<From>, map: (from: From) => To): IterableIterator<To> {

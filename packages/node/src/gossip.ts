@@ -19,15 +19,21 @@ import {
   type GossipView,
   type HiddenOptions,
   type HiddenUpdate,
+  isPrefix,
+  leave,
+  type LeaveOptions,
+  type LeaveReport,
+  type PrefixOptions,
   type Ref,
   remove,
+  stopGossip,
   synced,
   type Version,
   type WaitingOptions,
   type WriteReply,
 } from '@grapevine/actors';
 
-import { type OptionRules, wholeNumber } from '@grapevine/core';
+import { GossipError, type OptionRules, wholeNumber } from '@grapevine/core';
 
 import type { Feed } from './feed.ts';
 import { readingRules, resolveReading } from './reading.ts';
@@ -52,7 +58,7 @@ export type GossipChange =
   /** The handler failed on an update again and again; it is stored, and hidden from readers here. */
   | { readonly type: 'deadletter'; readonly letter: DeadLetter };
 
-export interface ChangesOptions {
+export interface ChangesOptions extends PrefixOptions {
   /** Ends the iteration, quietly. */
   readonly signal?: AbortSignal;
   /**
@@ -67,8 +73,13 @@ export interface ChangesOptions {
 /** How long a write may wait for its turn in this process, in milliseconds. */
 const WRITE_TIMEOUT_MS = 30_000;
 const CHANGES_LIMIT = 10_000;
-const changesRules: OptionRules<{ readonly signal: AbortSignal | undefined; readonly limit: number }> = {
+const changesRules: OptionRules<{
+  readonly signal: AbortSignal | undefined;
+  readonly limit: number;
+  readonly prefix: string;
+}> = {
   ...readingRules,
+  prefix: { check: isPrefix, default: '' },
   limit: { check: wholeNumber('changes', 1), default: CHANGES_LIMIT },
 };
 
@@ -93,11 +104,14 @@ export class Gossip {
   readonly ref: Ref<GossipMessage>;
   readonly #host: Host;
   readonly #view: GossipView;
+  readonly #closed: () => void;
+  #closing: Promise<LeaveReport> | null = null;
 
-  /** @internal */
-  constructor(ref: Ref<GossipMessage>, host: Host) {
+  /** @internal @param closed hears once that this is not to be used any more */
+  constructor(ref: Ref<GossipMessage>, host: Host, closed: () => void) {
     this.ref = ref;
     this.#host = host;
+    this.#closed = closed;
     this.#view = gossipView(ref);
     this.name = this.#view.name;
   }
@@ -149,8 +163,8 @@ export class Gossip {
    *   refusal as its cause; CLOSED; OPTIONS_INVALID
    */
   async synced(options: WaitingOptions = {}): Promise<void> {
-    this.#host.assertOpen();
-    await this.#host.whileOpen(synced(this.ref, options));
+    this.#assertOpen();
+    await this.#whileOpen(synced(this.ref, options));
   }
 
   /** @returns the value, or `undefined` */
@@ -167,8 +181,13 @@ export class Gossip {
     return this.#open().entry(id);
   }
 
-  *entries(): IterableIterator<[id: string, value: unknown]> {
-    for (const entry of this.#open().entries()) yield [entry.id, entry.value];
+  /**
+   * Every id with its value, in order of arrival.
+   * @param options.prefix only ids that begin so: values of others are not decoded. @default '', all
+   * @throws GossipError OPTIONS_INVALID, CLOSED, both at the call
+   */
+  entries(options: PrefixOptions = {}): IterableIterator<[id: string, value: unknown]> {
+    return pairs(this.#open().entries(options));
   }
 
   /** How many ids there are to be read. What the handler hides is not among them: `status().hidden` counts it. */
@@ -187,18 +206,19 @@ export class Gossip {
   /**
    * First a snapshot, then every change in its order, written here or received: no gap and no duplicate, also when the
    * instance crashes and is started again. Subscribes at the first read; `break`, `return()` and the signal unsubscribe.
-   * Ends when the node is left or closed.
+   * Ends when the gossip is closed, or the node left or closed. With a `prefix` all of it is of ids alone that begin so.
    * @throws GossipError OPTIONS_INVALID, CLOSED; while reading, ACTOR_GONE when the instance was given up after too many crashes
    */
   changes(options: ChangesOptions = {}): AsyncIterableIterator<GossipChange> {
-    this.#host.assertOpen();
-    const { signal, limit } = resolveReading(options, changesRules);
+    this.#assertOpen();
+    const { signal, limit, prefix } = resolveReading(options, changesRules);
     const feed = subscribedFeed<GossipEvent, GossipChange>({
       system: this.#host.system,
       target: this.ref,
       name: this.#host.subscriberName(),
       limit,
       signal,
+      prefix,
       deliver,
       ended: (ended) => this.#host.drop(ended),
     });
@@ -216,19 +236,63 @@ export class Gossip {
     return this.#open();
   }
 
-  #open(): GossipView {
+  /**
+   * Closes this gossip alone: waits until another node is known to have what was written here, up to the deadline, and stops it.
+   * What it held here is gone then; other nodes keep it. From the call on every method but this one fails with CLOSED, and once it
+   * has resolved, `grapevine.gossip(name)` opens a new one, which the others bring up to date. Other gossips are not touched.
+   * @param options.deadlineMs how long to wait for others at most, in milliseconds. @default 5000
+   * @param options.required whether it is an error when something was not delivered. @default false
+   * @returns how many writes no other node is known to have; the same to whoever calls again
+   * @throws (rejects) GossipError OPTIONS_INVALID, nothing done; UNDELIVERED if it is `required`: it has stopped
+   */
+  async close(options: LeaveOptions = {}): Promise<LeaveReport> {
+    // What is wrong with the options is found before anything is done.
+    leave({ deadlineMs: options.deadlineMs });
+    if (this.#closing === null) {
+      this.#host.assertOpen();
+      this.#closed();
+      this.#closing = stopGossip(this.ref, options);
+    }
+    return this.#closing;
+  }
+
+  #assertOpen(): void {
     this.#host.assertOpen();
+    if (this.#closing !== null)
+      throw new GossipError(
+        'CLOSED',
+        `The gossip '${this.name}' was closed. Open it again with grapevine.gossip('${this.name}') once close() has resolved.`,
+        { context: { name: this.name } },
+      );
+  }
+
+  /** What a promise comes to; that this or the node was closed meanwhile is told as that. */
+  async #whileOpen<T>(promise: Promise<T>): Promise<T> {
+    try {
+      return await this.#host.whileOpen(promise);
+    } catch (error) {
+      if ((error as Partial<GossipError>).code === 'ACTOR_GONE') this.#assertOpen();
+      throw error;
+    }
+  }
+
+  #open(): GossipView {
+    this.#assertOpen();
     return this.#view;
   }
 
   async #write(message: (replyTo: Ref<WriteReply>) => GossipMessage): Promise<readonly Version[]> {
-    this.#host.assertOpen();
-    const reply = await this.#host.whileOpen(
+    this.#assertOpen();
+    const reply = await this.#whileOpen(
       ask<GossipMessage, WriteReply>(this.ref, message, { timeoutMs: WRITE_TIMEOUT_MS }),
     );
     if (!reply.ok) throw reply.error;
     return reply.versions;
   }
+}
+
+function* pairs(entries: Iterable<Entry>): IterableIterator<[id: string, value: unknown]> {
+  for (const entry of entries) yield [entry.id, entry.value];
 }
 
 /** What is no object of options stays what it is: the message refuses it, and spreading it would hide it. */

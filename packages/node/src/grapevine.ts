@@ -147,7 +147,9 @@ export class Grapevine {
         : typeof options === 'object' && options !== null
           ? { ...options, name }
           : options;
-    const gossip = new Gossip(spawnGossip(this.ref, stated), this.#host);
+    const gossip: Gossip = new Gossip(spawnGossip(this.ref, stated), this.#host, () => {
+      if (this.#gossips.get(name) === gossip) this.#gossips.delete(name);
+    });
     this.#gossips.set(name, gossip);
     return gossip;
   }

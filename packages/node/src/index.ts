@@ -22,6 +22,7 @@ export {
   type HiddenUpdate,
   type KeyMaterial,
   type LeaveOptions,
+  type PrefixOptions,
   type LeaveReport,
   type LinkStatus,
   type Logger,

@@ -31,6 +31,8 @@ export interface SubscriptionOptions<E, T> extends FeedOptions {
   readonly target: Ref<Subscribe<E> | Unsubscribe<E>>;
   /** Unique under the parent. */
   readonly name: string;
+  /** Of a gossip instance: only ids that begin so. */
+  readonly prefix?: string;
   /** Hands an event to the feed. */
   readonly deliver: (event: E, feed: Feed<T>) => void;
   /** The feed is over. */
@@ -55,7 +57,8 @@ class Subscription<E extends { readonly type: string }, T> implements Source {
 
   open(): void {
     this.#subscriber ??= this.#spawn();
-    tell(this.#options.target, subscribe(this.#subscriber));
+    const { target, prefix } = this.#options;
+    tell(target, subscribe(this.#subscriber, prefix === undefined ? {} : { prefix }));
   }
 
   close(): void {

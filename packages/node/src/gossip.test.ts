@@ -1,0 +1,146 @@
+/** One gossip of a node: closed and opened again over real sockets, and read by a prefix. */
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { gossipView } from '@grapevine/actors';
+
+import type { Gossip, GossipChange } from './gossip.ts';
+import { createGrapevine, type Grapevine } from './grapevine.ts';
+
+const open: Grapevine[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((node) => node.close()));
+});
+
+async function aPair(): Promise<[Grapevine, Grapevine]> {
+  const a = await createGrapevine({ name: 'a', listen: { port: 0 }, logger: false });
+  const b = await createGrapevine({ name: 'b', seeds: [a.url as string], logger: false });
+  open.push(a, b);
+  await b.joined();
+  return [a, b];
+}
+
+async function held(gossip: Gossip, id: string, value: unknown): Promise<void> {
+  for await (const _change of gossip.changes()) if (gossip.get(id) === value) return;
+}
+
+const idsOf = (gossip: Gossip, prefix?: string): string[] =>
+  [...gossip.entries(prefix === undefined ? {} : { prefix })].map(([id]) => id).toSorted();
+
+/** What a reader is told, in words, until the word. */
+async function told(changes: AsyncIterable<GossipChange>, last: string): Promise<string[]> {
+  const words: string[] = [];
+  for await (const change of changes) {
+    if (change.type === 'snapshot')
+      words.push(
+        `snapshot ${change.entries
+          .map(({ id }) => id)
+          .toSorted()
+          .join()}`,
+      );
+    else if (change.type !== 'deadletter') words.push(`${change.type} ${change.id}`);
+    if (words.at(-1) === last) break;
+  }
+  return words;
+}
+
+describe('a gossip that is closed', () => {
+  test('has brought its writes to another node, fails every call, ends its readers, and leaves other gossips alone', async () => {
+    const [a, b] = await aPair();
+    const theirs = a.gossip('flags');
+    const ours = b.gossip('flags');
+    const other = b.gossip('other');
+    await other.add('kept', 1);
+    await ours.synced();
+    const reading = told(ours.changes(), 'never');
+    const ofOther = told(other.changes(), 'update later');
+    await ours.add('dark-mode', true);
+    expect(await ours.close()).toEqual({ undelivered: 0, gossips: {}, unknown: [] });
+    expect(await ours.close()).toEqual({ undelivered: 0, gossips: {}, unknown: [] });
+    expect(theirs.get('dark-mode')).toBe(true);
+    expect((await reading).at(-1)).toBe('update dark-mode');
+    const closed = { code: 'CLOSED', message: expect.stringContaining("'flags'") };
+    await expect(ours.add('y', 1)).rejects.toMatchObject(closed);
+    await expect(ours.synced()).rejects.toMatchObject(closed);
+    for (const read of [
+      () => ours.get('x'),
+      () => ours.size,
+      () => ours.entries(),
+      () => ours.status(),
+      () => ours.changes(),
+    ])
+      expect(read).toThrow(expect.objectContaining(closed));
+    expect(Object.keys(b.status().gossips)).toEqual(['other']);
+    await other.add('later', 2);
+    expect(await ofOther).toEqual(['snapshot kept', 'update later']);
+    expect(other.get('kept')).toBe(1);
+  }, 20_000);
+
+  test('can be opened again: the other node brings what was, both write on, and what was removed meanwhile stays so', async () => {
+    const [a, b] = await aPair();
+    const theirs = a.gossip('flags');
+    let ours = b.gossip('flags');
+    for (let round = 1; round <= 3; round += 1) {
+      await ours.synced();
+      await ours.add('ours', round);
+      await ours.add(`gone ${round}`, round);
+      await ours.close();
+      expect([theirs.get('ours'), theirs.get(`gone ${round}`)]).toEqual([round, round]);
+      await theirs.remove(`gone ${round}`);
+      ours = b.gossip('flags');
+      expect(ours.size).toBe(0);
+      const seen = told(ours.changes(), `update again ${round}`);
+      await ours.synced();
+      expect([ours.get('ours'), ours.has(`gone ${round}`)]).toEqual([round, false]);
+      await theirs.add(`again ${round}`, round);
+      expect((await seen).filter((word) => word.startsWith('snapshot'))).toHaveLength(1);
+      await ours.add('ours', -round);
+      await held(theirs, 'ours', -round);
+    }
+    expect(ours.status().hash).toBe(theirs.status().hash);
+  }, 30_000);
+
+  test('is told with a clear error while it is still closing, and refuses wrong options with nothing done', async () => {
+    const [, b] = await aPair();
+    const ours = b.gossip('flags');
+    await expect(ours.close({ deadlineMs: -1 })).rejects.toMatchObject({ code: 'OPTIONS_INVALID' });
+    await ours.add('x', 1);
+    const closing = ours.close({ deadlineMs: 0 });
+    expect(() => b.gossip('flags')).toThrow(expect.objectContaining({ code: 'GOSSIP_NAME_TAKEN' }));
+    await closing;
+    expect(b.gossip('flags').size).toBe(0);
+  });
+});
+
+describe('a prefix of ids', () => {
+  test('leaves all others out of entries, keys, changes and their snapshots', async () => {
+    const [a, b] = await aPair();
+    const [theirs, ours] = [a.gossip('g'), b.gossip('g')];
+    await theirs.addMany([
+      ['user:1', 1],
+      ['user', 0],
+      ['room:1', 1],
+    ]);
+    await held(ours, 'room:1', 1);
+    expect(idsOf(ours, 'user:')).toEqual(['user:1']);
+    expect(idsOf(ours, '')).toEqual(idsOf(ours));
+    expect([...gossipView(ours.ref).keys({ prefix: 'room' })]).toEqual(['room:1']);
+    const users = told(ours.changes({ prefix: 'user:' }), 'update user:last');
+    const all = told(ours.changes(), 'update user:last');
+    // Both have subscribed once the second has been told of a write.
+    await ours.add('room:2', 2);
+    await theirs.add('room:3', 3);
+    await theirs.add('user:2', 2);
+    await theirs.remove('room:1');
+    await theirs.remove('user:1');
+    await theirs.add('user:last', 1);
+    expect(await users).toEqual(['snapshot user:1', 'update user:2', 'removed user:1', 'update user:last']);
+    expect(await all).toContain('update room:3');
+  });
+
+  test.each([5, null, ['user:']])('that is no text (%p) is refused', async (prefix) => {
+    const [, b] = await aPair();
+    const wrong = { prefix } as never;
+    const error = expect.objectContaining({ code: 'OPTIONS_INVALID', message: expect.stringContaining('prefix') });
+    expect(() => b.gossip('g').entries(wrong)).toThrow(error);
+    expect(() => b.gossip('g').changes(wrong)).toThrow(error);
+  });
+});
