@@ -12,6 +12,16 @@ const one = (name: string, file: string, from: string, to: string, survives?: st
 });
 
 export const swimMutations: readonly Mutation[] = [
+  {
+    ...one('take the time alone for an epoch', '../origin.ts', '1 + below(random, EPOCHS_PER_TICK - 1)', '1'),
+    rule: '2',
+  },
+  one(
+    'keep whoever has the lower epoch of two',
+    'swim/connections.ts',
+    'else this.#expel({ name, epoch: tie.epoch }, url);',
+    '',
+  ),
   one('refute nothing', 'swim/knowledge.ts', 'this.#assert(incarnation + 1);', ''),
   one(
     'let nobody who is down come back in the same life',

@@ -217,6 +217,8 @@ export class End {
   hello: Member | null = null;
   /** What has come and gone over it, in bytes. */
   carriedBytes = 0;
+  /** Whether the other side closes it since another of this node's name lives. */
+  isExpelled = false;
   /** Whether it is not open here before the first frame comes. */
   #isReserved = false;
   /** Whether its end, which is on its way, says that it is needed no more. */

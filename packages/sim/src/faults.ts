@@ -41,6 +41,11 @@ export interface Faults {
   readonly slowLinks: Range;
   /** Processes that sleep for longer than what is forgotten after, per storm, where histories forget. @default [0, 1] */
   readonly sleeps: Range;
+  /**
+   * Processes that end and are started anew as two of one name, in the same millisecond; per storm, where a membership finds who is
+   * there. @default [0, 1]
+   */
+  readonly twins: Range;
   /** Share of nodes that take small updates only, where there are large ones. @default [0, 0.5] */
   readonly refusals: Range;
   /** Share of nodes that take small frames only, and no update that fits into none of them. @default [0, 0.5] */
@@ -66,6 +71,7 @@ export const allFaults: Faults = {
   jumps: [0, 3],
   slowLinks: [0, 4],
   sleeps: [0, 1],
+  twins: [0, 1],
   refusals: [0, 0.5],
   frames: [0, 0.5],
 };
@@ -87,6 +93,7 @@ export const noFaults: Faults = {
   jumps: [0, 0],
   slowLinks: [0, 0],
   sleeps: [0, 0],
+  twins: [0, 0],
   refusals: [0, 0],
   frames: [0, 0],
 };

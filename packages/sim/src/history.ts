@@ -12,7 +12,7 @@ import { chance, stream } from './chance.ts';
 import { allFaults, type FaultName, faultsWithout } from './faults.ts';
 import { crowd } from './crowd.ts';
 import { type MembershipName, type MembershipSetting, membershipSettingOf } from './membership/membership-setting.ts';
-import { ghostOf, unsettledOf } from './oracles/membership-oracles.ts';
+import { doubledOf, ghostOf, unsettledOf } from './oracles/membership-oracles.ts';
 import { areEqual, differenceOf, inspect, inspectAll, wideOf } from './oracles/quiet-oracles.ts';
 import { StepOracles } from './oracles/step-oracles.ts';
 import { type Operation, type Planned, planStorm, type PlanOptions } from './plan.ts';
@@ -93,6 +93,8 @@ class History {
   readonly #healing = new Map<number, () => void>();
   /** Those who have died in this storm, or were stopped: these may be taken for dead, and must take nobody else for dead. */
   readonly #mortals = new Set<string>();
+  /** Nodes of which a second process runs. */
+  readonly #twins: (readonly [SimNode, SimNode])[] = [];
   /** The id that each node wrote last. */
   readonly #lastOf = new Map<number, string>();
   #violation: Violation | null = null;
@@ -121,7 +123,16 @@ class History {
       [...(mayRefuse ? [] : ['refusals' as const]), ...(large > 0 && !mayRefuse ? ['frames' as const] : [])],
       chosen,
     );
-    this.#plan = { seed, nodes, faults, ids, large, maxDriftMs, forgetAfterMs: forgets ? forgetAfterMs : null };
+    this.#plan = {
+      seed,
+      nodes,
+      faults,
+      ids,
+      large,
+      maxDriftMs,
+      forgetAfterMs: forgets ? forgetAfterMs : null,
+      seeks: this.#membership !== null,
+    };
     this.#trace = new Trace(print ?? null);
     this.#oracles = new StepOracles({
       object: this.#object,
@@ -246,6 +257,20 @@ class History {
           });
         });
       }
+      case 'twins': {
+        const node = nodes[operation.node];
+        if (node === undefined || !node.isUp) return;
+        this.#mortals.add(node.name);
+        node.die(operation.silent);
+        return during(operation.forMs, () => {
+          const twins = [node, world.twinOf(node)] as const;
+          this.#twins.push(twins);
+          this.#oracles.membership.twinned.add(node.name);
+          for (const one of twins) this.#oracles.membership.doubled.add(one);
+          for (const one of twins) one.boot();
+          for (const one of twins) one.write(`id${operation.id}`, encodeValue(`v${++this.#written}`));
+        });
+      }
       case 'pause': {
         const node = nodes[operation.node];
         if (node === undefined || !node.isUp || !node.isRunning) return;
@@ -297,9 +322,25 @@ class History {
     while (this.#healing.size > 0) for (const number of this.#healing.keys()) this.#end(number);
   }
 
+  /** One of two processes of a name must live and the other know it, in time; then the second process ends. */
+  #part(): void {
+    const world = this.#world;
+    if (this.#twins.length === 0) return;
+    const settlesMs = (this.#membership as MembershipSetting).settlesMs;
+    const healedMs = world.nowMs;
+    for (;;) {
+      const what = this.#twins.map((twins) => doubledOf(world.nodes, twins)).find((problem) => problem !== null);
+      if (what === undefined || world.isOver) break;
+      if (world.nowMs - healedMs > settlesMs) this.#object(0, 'twins', `${settlesMs} ms after all has healed ${what}`);
+      world.run(250);
+    }
+    for (const [, twin] of this.#twins.splice(0)) twin.die(false);
+  }
+
   /** Lets the memberships find out that all has healed. */
   #settle(): void {
     if (this.#membership === null) return;
+    this.#part();
     const world = this.#world;
     const { isMesh, settlesMs } = this.#membership;
     const healedMs = world.nowMs;
@@ -311,6 +352,7 @@ class History {
       world.run(250);
     }
     this.#msToSettle = Math.max(this.#msToSettle, world.nowMs - healedMs);
+    this.#oracles.membership.doubled.clear();
     this.#oracles.membership.mayGo = new Set();
   }
 

@@ -65,6 +65,8 @@ export interface Residing {
   readonly membership: Membership;
   readonly nature: ResidenceNature;
   readonly random: Random;
+  /** How often it has moved before its first life. @default 0 */
+  readonly moves?: number;
 }
 
 export class SimNode implements Effects, ResidentNode {
@@ -106,10 +108,11 @@ export class SimNode implements Effects, ResidentNode {
     nature: NodeNature,
     random: Random,
     residing: Residing | null = null,
+    name: string = nameOf(index),
   ) {
     this.world = world;
     this.index = index;
-    this.name = nameOf(index);
+    this.name = name;
     this.nature = nature;
     this.random = random;
     this.skewMs = nature.skewMs;
@@ -260,6 +263,7 @@ export class SimNode implements Effects, ResidentNode {
   endClosed(end: End, released: boolean): void {
     const { name } = end.peer.node;
     if (released) this.note(`connection with ${name} is released`);
+    if (end.isExpelled) this.residence?.toldOfOther();
     const isLost = this.ends.get(name) === end;
     if (isLost) this.ends.delete(name);
     this.whenRunning(() => {

@@ -13,7 +13,8 @@ import type { Faults } from './faults.ts';
 
 /** `sleep`: a process is stopped, and its host is off the network.
  * `restart`: its clock is `backMs` behind then, and if it `rewrites`, it writes the id
- * that it wrote last once more, before it has heard of anybody. */
+ * that it wrote last once more, before it has heard of anybody.
+ * `twins`: it ends, and is started anew as two processes of its name, each of which writes this id at once. */
 export type Operation =
   | {
       readonly type: 'write';
@@ -37,6 +38,13 @@ export type Operation =
       readonly silent: boolean;
       readonly backMs: number;
       readonly rewrites: boolean;
+      readonly forMs: number;
+    }
+  | {
+      readonly type: 'twins';
+      readonly node: number;
+      readonly silent: boolean;
+      readonly id: number;
       readonly forMs: number;
     }
   | { readonly type: 'pause'; readonly node: number; readonly forMs: number }
@@ -69,6 +77,8 @@ export interface PlanOptions {
   readonly maxDriftMs: number;
   /** What is forgotten after, in milliseconds; `null`: nothing is, in any history. */
   readonly forgetAfterMs: number | null;
+  /** Whether a membership finds out who is there. */
+  readonly seeks: boolean;
 }
 
 const DURATIONS_MS: Range = [4000, 75000];
@@ -79,6 +89,8 @@ const OVERSLEPT_MS: Range = [40_000, 55_000];
 const SLEEPS = 0.4;
 /** After a sleep the storm goes on for as much. */
 const AWAKE_MS = 1000;
+/** Twins go on together for as long in their storm. */
+const TOGETHER_MS = 2000;
 /** One fills a chunk of a transfer; and with more than eight of them the window closes. */
 const LARGE_BYTES = 50000;
 
@@ -145,7 +157,13 @@ export function planStorm(options: PlanOptions, number: number): Storm {
     planned.push({ number: 1000 * number + planned.length, atMs, operation });
     endMs = Math.max(endMs, atMs + operation.forMs + AWAKE_MS);
   }
-  return { durationMs: endMs, operations: sleeps.length === 0 ? planned : planned.sort((a, b) => a.atMs - b.atMs) };
+  const twins = twinsOf(options, number, durationMs);
+  for (const { atMs, operation } of twins) {
+    planned.push({ number: 1000 * number + planned.length, atMs, operation });
+    endMs = Math.max(endMs, atMs + operation.forMs + TOGETHER_MS);
+  }
+  const hasMore = sleeps.length + twins.length > 0;
+  return { durationMs: endMs, operations: hasMore ? planned.sort((a, b) => a.atMs - b.atMs) : planned };
 }
 
 function sleepsOf(
@@ -159,6 +177,26 @@ function sleepsOf(
   return Array.from({ length: within(random, faults.sleeps) }, () => ({
     atMs: below(random, durationMs),
     operation: { type: 'sleep', node: below(random, nodes), forMs: forgetAfterMs + within(random, OVERSLEPT_MS) },
+  }));
+}
+
+function twinsOf(
+  { seed, nodes, faults, ids, seeks }: PlanOptions,
+  number: number,
+  durationMs: number,
+): { readonly atMs: number; readonly operation: Extract<Operation, { type: 'twins' }> }[] {
+  if (!seeks) return [];
+  const random = stream(seed, 13, number);
+  return Array.from({ length: within(random, faults.twins) }, () => ({
+    atMs: below(random, durationMs),
+    operation: {
+      type: 'twins',
+      // The first node is where everybody joins.
+      node: 1 + below(random, nodes - 1),
+      silent: chance(random, 0.5),
+      id: below(random, ids),
+      forMs: 200 + below(random, 10_000),
+    },
   }));
 }
 

@@ -28,6 +28,9 @@ const SMALL_FRAME_BYTES = [16_384, 20_000, 65_536] as const;
 /** What a frame holds beside an update, as the options of a node have it. */
 const FRAME_RESERVE_BYTES = 4096;
 
+/** Addresses of twins: so often no node moves. */
+const MOVES_OF_TWINS = 1000;
+
 /** Who dials whom. */
 export type Edges = readonly (readonly [number, number])[];
 
@@ -68,10 +71,14 @@ export class World implements Surroundings, Places {
   isOver = false;
   readonly #queue = new EventQueue();
   readonly #linkOf = new Map<number, Link>();
+  /** Second processes of a name, and their links, by what stands at their index behind the nodes'. */
+  readonly #twins: { readonly node: SimNode; readonly links: ReadonlyMap<number, Link> }[] = [];
+  readonly #membership: WorldMembership | undefined;
   #sessions = 0;
 
   constructor(options: WorldOptions) {
     const { seed, faults, edges, membership, hubs = Infinity } = options;
+    this.#membership = membership;
     this.seed = seed;
     this.protocol = options.protocol;
     this.observer = options.observer;
@@ -129,11 +136,39 @@ export class World implements Surroundings, Places {
   /** The link between two nodes, if they are to be connected at all. */
   linkOf(a: number, b: number): Link | undefined {
     const { length } = this.nodes;
+    if (a >= length) return this.#twins[a - length]?.links.get(b);
+    if (b >= length) return this.#twins[b - length]?.links.get(a);
     return a < length && b < length ? this.#linkOf.get(a * length + b) : undefined;
   }
 
   nodeAt(url: string): SimNode | undefined {
-    return this.nodes.find(({ residence }) => residence?.url === url);
+    const isAt = ({ residence }: SimNode): boolean => residence?.url === url;
+    return this.nodes.find(isAt) ?? this.#twins.find(({ node }) => isAt(node))?.node;
+  }
+
+  /** A second process of a node's name, at an address of its own: it can reach whom the node can, and no partition holds it. */
+  twinOf(node: SimNode): SimNode {
+    const { seed, nodes } = this;
+    const count = this.#twins.length;
+    const index = nodes.length + count;
+    const { membership, nature: homeNature } = this.#membership as WorldMembership;
+    const residing = {
+      membership,
+      nature: homeNature,
+      random: stream(seed, 14, count),
+      moves: MOVES_OF_TWINS * (count + 1),
+    };
+    const nature = { ...node.nature, epochs: stream(seed, 15, count) };
+    const twin = new SimNode(this, index, nature, stream(seed, 16, count), residing, node.name);
+    const links = new Map<number, Link>();
+    for (const other of nodes) {
+      const way = this.linkOf(node.index, other.index);
+      if (way === undefined) continue;
+      const random = stream(seed, 17, count, other.index);
+      links.set(other.index, new Link(this, [twin, other], { nature: way.nature, random, isKept: false }));
+    }
+    this.#twins.push({ node: twin, links });
+    return twin;
   }
 
   nextSession(): number {

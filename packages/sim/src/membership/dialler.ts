@@ -131,10 +131,21 @@ export class Dialler {
     const { from } = dial;
     if (this.#isOver || dial.isOver) return;
     const { name, epoch, url } = from.member;
-    const open = this.node.ends.get(name)?.hello ?? null;
+    const former = this.node.ends.get(name);
+    const open = former?.hello ?? null;
     if ((open?.epoch ?? 0) > epoch || this.#reservedEpoch(name) > epoch || !this.#hasRoom(name))
       return this.#go(link, from.node, () => from.#end(dial, 'refused', this.member));
-    if (open !== null && open.epoch < epoch && open.url !== url && !asked)
+    const isInQuestion = open !== null && open.epoch < epoch && open.url !== url;
+    // The former is asked: it answers, unless it is over, stopped or cut off.
+    if (
+      isInQuestion &&
+      asked &&
+      former?.peer.isOpen === true &&
+      former.peer.node.isRunning &&
+      !link.isBlockedTo(this.node)
+    )
+      return this.#go(link, from.node, () => from.#end(dial, 'refused', this.member));
+    if (isInQuestion && !asked)
       return this.#places.after(RIVAL_TIMEOUT_MS, () => this.node.whenRunning(() => this.#hello(dial, link, true)));
     this.#reservations.add(dial);
     this.#go(link, from.node, () => from.node.whenRunning(() => from.#welcome(dial, this, link)));

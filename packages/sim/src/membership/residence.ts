@@ -38,6 +38,7 @@ export interface ResidenceDetails {
   readonly nature: ResidenceNature;
   readonly random: Random;
   readonly forgetAfterMs: number;
+  readonly moves?: number;
 }
 
 /** The node, as its residence needs it. */
@@ -78,17 +79,20 @@ export class Residence {
   beyond = 0;
   dialler: Dialler | null = null;
   tracker: Tracker | null = null;
+  /** Whether this life has been told that another of its name lives, or was refused. */
+  isTold = false;
   /** What the next life may know. */
   remembered: readonly string[] = [];
   readonly #details: ResidenceDetails;
   #known: readonly string[] = [];
-  #moves = 0;
+  #moves: number;
   #lives = 0;
   #beganMs = 0;
 
   constructor(details: ResidenceDetails) {
     this.#details = details;
     this.membership = details.membership;
+    this.#moves = details.moves ?? 0;
   }
 
   get url(): string {
@@ -103,6 +107,7 @@ export class Residence {
       this.#known = chance(random, nature.remembers) ? this.remembered : [];
     }
     this.#beganMs = world.nowMs;
+    this.isTold = false;
     const isBehind = this.#lives > 1 && chance(random, nature.behind);
     this.epoch = isBehind ? this.epoch - 1 - below(random, MOST_BEHIND) : node.newEpoch();
     this.roster = [];
@@ -121,6 +126,10 @@ export class Residence {
 
   leave(): void {
     this.tracker?.leave();
+  }
+
+  toldOfOther(): void {
+    this.isTold = true;
   }
 
   /** It is over. */
@@ -146,6 +155,7 @@ export class Residence {
       maxConnections: this.#details.nature.maxConnections,
       ended: (end) => {
         node.note(`dialled ${end.url}: ${end.outcome}`);
+        if (end.outcome === 'refused') this.toldOfOther();
         this.tracker?.dialEnded(end);
       },
     });
@@ -182,6 +192,7 @@ export class Residence {
         this.roster = roster;
       },
       broken: (what) => node.broken(what),
+      toldOfOther: () => this.toldOfOther(),
     });
     this.tracker = tracker;
     tracker.start();

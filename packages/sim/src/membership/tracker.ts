@@ -45,6 +45,8 @@ export interface TrackerDetails {
   readonly remember: (urls: readonly string[]) => void;
   /** Who is known, and the names of those who are there, and how many of them are not connected. */
   readonly published: (roster: readonly MemberStatus[], names: ReadonlySet<string>, beyond: number) => void;
+  /** Another of its name lives. */
+  readonly toldOfOther: () => void;
   /** Something is wrong with the machine. */
   readonly broken: (what: string) => void;
 }
@@ -188,7 +190,11 @@ export class Tracker implements MembershipEffects {
 
   expel(name: string, _reason: string, epoch?: number): void {
     const end = this.#details.ends.get(name);
-    if (end !== undefined && (epoch === undefined || end.hello?.epoch === epoch)) this.#later(() => end.close());
+    if (end === undefined || (epoch !== undefined && end.hello?.epoch !== epoch)) return;
+    this.#later(() => {
+      end.peer.isExpelled = true;
+      end.close();
+    });
   }
 
   outlive(epoch: number): void {
@@ -228,7 +234,8 @@ export class Tracker implements MembershipEffects {
     });
   }
 
-  report(_error: GossipError): void {
-    // For humans.
+  report({ code }: GossipError): void {
+    // What else it says is for humans.
+    if (code === 'NAME_TAKEN') this.#details.toldOfOther();
   }
 }

@@ -6,7 +6,9 @@
  *  2. Once all has healed and settled, everybody is there in every view, alive, in its present life, at its present address;
  *     and nobody is declared down any more, but who dies then; and that everybody must know in time.
  *  3. As long as nobody is cut off or slow, in storms too, nobody but the dead and the stopped is declared down.
- *  4. Once settled, every connection is open at both ends, between present lives, and the protocol's peers are the
+ *  4. Of two processes of one name everybody takes the same for alive, and is connected with no other; and the other has been
+ *     told, or refused.
+ *  5. Once settled, every connection is open at both ends, between present lives, and the protocol's peers are the
  *     connections; in a mesh there is one with everybody, else with somebody.
  *
  * What is said of the living where some are cut off or slow is no violation: those may tell others, who have no connection
@@ -23,6 +25,10 @@ export class MembershipOracles {
   readonly #object: Objection;
   /** Who alone may be declared down: nobody else is dead or stopped, and nobody is cut off or slow. `null`: anybody may. */
   mayGo: ReadonlySet<string> | null = null;
+  /** Processes of a name that has two: the one that is sent away hears nobody, and may take anybody for dead. */
+  readonly doubled: Set<SimNode> = new Set<SimNode>();
+  /** The names that ever had two. */
+  readonly twinned: Set<string> = new Set<string>();
 
   constructor(object: Objection) {
     this.#object = object;
@@ -38,7 +44,7 @@ export class MembershipOracles {
     if (earlier !== undefined)
       this.#object(0, 'earlier-life', `${node.name} takes ${earlier.name} for a life of it that was over`);
     const { mayGo } = this;
-    if (mayGo === null) return;
+    if (mayGo === null || this.doubled.has(node)) return;
     const lost = now.find((status) => !isThere(status) && !mayGo.has(status.name));
     if (lost !== undefined)
       this.#object(
@@ -90,4 +96,20 @@ function connectionProblem({ ends, peers, residence, reserved }: SimNode, least:
   if ([...names].filter((name) => !ends.has(name)).length !== beyond)
     return 'tells its protocol another number of unconnected';
   return ends.size >= least ? null : `has ${ends.size} connections`;
+}
+
+/** What is wrong with two processes of one name; `null`: one of them lives, for everybody, and the other knows it. */
+export function doubledOf(nodes: readonly SimNode[], twins: readonly [SimNode, SimNode]): string | null {
+  const [node, twin] = twins;
+  const { name } = node;
+  const others = nodes.filter((other) => other !== node);
+  const known = new Set(others.map(({ residence }) => residence?.roster.find((status) => status.name === name)?.epoch));
+  const [epoch] = known;
+  if (known.size !== 1) return `${name} is known in ${known.size} of its lives`;
+  const loser = twins.find(({ residence }) => residence?.epoch !== epoch);
+  if (loser === undefined || [node, twin].every(({ residence }) => residence?.epoch !== epoch))
+    return `${name} is known in a life that neither of its processes has, or both have`;
+  const keeper = others.find(({ ends }) => (ends.get(name)?.hello?.epoch ?? epoch) !== epoch);
+  if (keeper !== undefined) return `${keeper.name} is connected with the process of ${name} that lost`;
+  return loser.residence?.isTold === true ? null : `nobody has told ${name} that another process of its name lives`;
 }

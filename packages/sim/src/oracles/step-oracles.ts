@@ -349,7 +349,9 @@ export class StepOracles implements Observer {
       former?.value !== undefined &&
       this.ledger.find(former.origin, former.sequence)?.replica === replica &&
       origin.name === node.name &&
-      write?.replica !== replica
+      write?.replica !== replica &&
+      // A second process of the name is no former life, if it has the higher epoch.
+      !(this.membership.twinned.has(node.name) && origin.epoch > replica.origin.epoch)
     )
       watched.beaten.set(update.id, former.value);
     const expected = watched.expected.get(update);
