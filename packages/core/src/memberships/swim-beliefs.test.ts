@@ -1,7 +1,7 @@
 /** What is believed of what is told, what is told of it, and that in the end all believe the same. */
 import { describe, expect, test } from '@jest/globals';
-import { GOSSIP, HASH, SYNC, WHO } from './swim/messages.ts';
-import { aMachine, among, aRecord, ALIVE, connectedTo, DOWN, LEFT, SUSPECT } from './testing/scene.ts';
+import { ASK, GOSSIP, HASH, NACK, PING, SYNC, WHO } from './swim/messages.ts';
+import { aMachine, aMember, among, aRecord, ALIVE, connectedTo, DOWN, LEFT, SUSPECT, T0 } from './testing/scene.ts';
 
 describe('what members believe', () => {
   test('who is connected is published with what it says of itself, in the first view that has it', () => {
@@ -200,6 +200,30 @@ describe('what members believe', () => {
     for (let i = 0; i < 100; i += 20) scene.hearOf(aRecord('n1', SUSPECT, 1, { accusers: names.slice(i, i + 20) }));
     // What is sent is checked by the scene.
     expect(scene.pass(1000).told('n1')?.[6].length).toBeLessThanOrEqual(32);
+  });
+
+  test('those that only dial are asked about after a crash of the machine, by others alone', () => {
+    const inherited = [{ ...aMember('d', 1, null), meta: {}, state: 'alive' as const, incarnation: 1, sinceMs: T0 }];
+    const scene = aMachine({ inherited }).pass(60_000);
+    // Of a node that is cut off nobody can say more than of those whom it cannot hear.
+    expect(scene.stateOf('d')).toBe('alive');
+    scene.answering.add('b');
+    scene.connect('b').introduce('b').pass(2000);
+    const asked = scene.sentOf(ASK, 'b').map(([, sequence, name]) => ({ sequence, name }));
+    expect(asked.map(({ name }) => name)).toEqual(['d']);
+    scene.hear('b', [NACK, asked[0]?.sequence as number]);
+    expect(scene.stateOf('d')).toBe('suspect');
+    expect(scene.pass(60_000).stateOf('d')).toBe('down');
+  });
+
+  test('one that only dials is asked again in every period while it is suspect, since nobody else can', () => {
+    const scene = connectedTo('b', 'c', 'e', 'f', 'g', 'h', 'i').connect('d', 1, null).introduce('d', 1, null);
+    scene.passUntil(() => scene.sentOf(ASK).length > 0);
+    for (const { to, message } of scene.sent.filter(({ message: [kind] }) => kind === ASK))
+      scene.hear(to, [NACK, message[1] as number]);
+    expect(scene.stateOf('d')).toBe('suspect');
+    scene.forgetSent().pass(3100);
+    expect(scene.sentOf(PING, 'd').length).toBeGreaterThanOrEqual(2);
   });
 
   test('after a crash of the machine it outbids whatever the former said of this node', () => {
