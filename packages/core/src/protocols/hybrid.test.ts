@@ -72,6 +72,23 @@ describe('direct mail', () => {
     expect(node.sent()).toMatchObject([[['b', 'c', 'd'], { type: 'updates', cause: 'mail' }]]);
   });
 
+  test('of one that only dials goes on to others of its kind at once, and to nobody else whom it has mailed itself', () => {
+    const node = new Node({ mail: 4, rumor: { delta: 60_000 } });
+    const only = (name: string) => ({ name, session: 1, epochOfUs: 0, dialsOnly: true });
+    const all = { name: 'b', session: 1, epochOfUs: 0 };
+    node.machine.peersChanged([all, only('d1'), only('d2')], NOW);
+    node.sent();
+    node.machine.receive([{ from: 'd1', message: mail(1) }], NOW);
+    expect(node.sent()).toMatchObject([[['d1', 'd2'], { type: 'announce', pulled: true }]]);
+    // In a view too large for its mail this node carries it to everybody.
+    node.machine.viewChanged?.(new Set(['b', 'd1', 'd2', 'beyond']), 1, NOW);
+    node.machine.receive([{ from: 'd1', message: mail(2) }], NOW);
+    expect(node.sent()).toMatchObject([
+      [['d1', 'd2'], { type: 'announce', pulled: true }],
+      [['b'], { type: 'announce', pulled: true }],
+    ]);
+  });
+
   test('goes to so many at random in a larger view, and eagerly on by its dot', () => {
     const node = new Node({ mail: 2 }, 'b', 'c', 'd');
     node.write('x', NOW);
