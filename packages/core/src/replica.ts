@@ -22,7 +22,7 @@ import { below, type Random } from './random.ts';
 import { dotsOf } from './protocols/dots.ts';
 import { type Lack, Refusals } from './refusals.ts';
 import { HeldBack } from './replica/held-back.ts';
-import { isSameUpdate, ReusedDots } from './replica/reused-dots.ts';
+import { ReusedDots } from './replica/reused-dots.ts';
 import { Room } from './replica/room.ts';
 import { Snapshots, type StoredView } from './replica/snapshots.ts';
 import { isChangedValue, newestById, type Verdict, viewOf } from './replica/verdict.ts';
@@ -294,8 +294,8 @@ export class Replica {
       ) {
         known ??= new Context();
         known.add(update.origin, sequence);
-        const held = this.store.byDot(update.origin, sequence);
-        if (held !== undefined && !isSameUpdate(held, update)) {
+        const held = this.store.otherOfDot(update);
+        if (held !== undefined) {
           this.#reused.notice(held, update, report);
           isShared ||= isOwn;
         }

@@ -201,6 +201,13 @@ export class Store {
     return row === -1 ? undefined : this.#at(row);
   }
 
+  /** What is held under the dot of an update that has come again, where it is another. `undefined`: nothing is, or the same. */
+  otherOfDot(update: Update): Update | undefined {
+    const writer = this.#find(update.origin);
+    const row = writer === undefined ? -1 : this.#byDot.get(writer, update.sequence);
+    return row === -1 || this.#pageOf(row).isAs(row & SLOTS, update) ? undefined : this.#at(row);
+  }
+
   /** Those of these dots that are still the newest of their ids, in the order of the dots. */
   byDots(dots: Dots): Update[] {
     const updates: Update[] = [];

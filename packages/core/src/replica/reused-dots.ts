@@ -10,7 +10,7 @@
  */
 
 import { GossipError } from '../errors.ts';
-import { isExpired, type Update } from '../update.ts';
+import type { Update } from '../update.ts';
 
 /** Of so many origins it is said. */
 const MOST_SAID = 16;
@@ -37,14 +37,4 @@ export class ReusedDots {
       ),
     );
   }
-}
-
-/** Whether what has come under a dot is what is held under it. A value that has expired here was the same. */
-export function isSameUpdate(held: Update, arrived: Update): boolean {
-  return (
-    held.id === arrived.id &&
-    held.stamp === arrived.stamp &&
-    held.expiresAt === arrived.expiresAt &&
-    (held.value === arrived.value || isExpired(held))
-  );
 }

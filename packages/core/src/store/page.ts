@@ -131,6 +131,20 @@ export class Page {
     if (2 * this.#dead > this.#filled && this.#filled > FIRST_BYTES) this.#compact();
   }
 
+  /** Whether a row is this very update, told by nothing but its dot. A value that has expired here was the same. */
+  isAs(slot: number, { id, value, stamp, expiresAt }: Update): boolean {
+    if (this.stamps[slot] !== stamp || this.ids[slot] !== id || this.expiresAt(slot) !== expiresAt) return false;
+    const start = this.#starts[slot] as number;
+    if (start === NONE) return value === undefined || expiresAt !== undefined;
+    if (value === undefined) return false;
+    if (start === LONG) return this.#long?.get(slot) === value;
+    const { length } = value;
+    if (length !== this.#lengths[slot]) return false;
+    const slab = this.#slab;
+    for (let i = 0; i < length; i++) if (slab[start + i] !== value.charCodeAt(i)) return false;
+    return true;
+  }
+
   /** `undefined`: the row is a tombstone. */
   value(slot: number): Bytes | undefined {
     const start = this.#starts[slot] as number;
