@@ -79,6 +79,8 @@ export interface GossipStatus {
   readonly withheld: number;
   /** Own writes, removals included, that are stamped more than `maxDriftMs` ahead of the clock: peers hold them back. */
   readonly stampedAhead: number;
+  /** Own writes, removals included, that peers say they hold back, since these are stamped too far ahead of their clocks. */
+  readonly heldBack: number;
   /** Origins of claims that were not taken up, since there were `maxOrigins`. */
   readonly refusedOrigins: number;
   /** How often a dot has come that means another update here (`DOT_REUSED`): two processes write under one name and epoch. */
@@ -263,6 +265,7 @@ class HoldingView implements GossipView {
       refused: replica.refusals,
       withheld: replica.withheld,
       stampedAhead: replica.countAhead(holding.clock()),
+      heldBack: replica.countHeldThere(),
       refusedOrigins: replica.refusedOrigins,
       reusedDots: replica.reusedDots,
       origins: replica.context.size,

@@ -137,6 +137,8 @@ export class Speaker {
         const sequence = intervals[0] as number;
         return { type, origin, sequence, id: 'k', bytes: this.#number(2 ** 22) };
       }
+      case 'held-back':
+      case 'disowned':
       case 'room':
       case 'ask':
       case 'gone':

@@ -32,6 +32,8 @@ export function cloneMessage(message: Message): Message {
     case 'live-sums':
       return { ...message, sums: message.sums.slice() };
     case 'contexts':
+    case 'held-back':
+    case 'disowned':
     case 'refused':
     case 'room':
     case 'announce':

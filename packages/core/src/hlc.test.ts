@@ -54,6 +54,18 @@ describe('a clock', () => {
     expect(clock.next(wall + 2)).toBe(stampAt(wall + 2));
   });
 
+  test('set back and right again, exceeds all that is not too far ahead, also of the time before', () => {
+    const now = STAMP_EPOCH_MS + 1e9;
+    const clock = new Clock();
+    clock.witness(stampAt(now + 900));
+    const early = clock.next(now - 20_000, 0, 1000);
+    expect(wallOf(early)).toBe(now - 20_000);
+    clock.witness(stampAt(now - 19_500) + 3);
+    expect(clock.next(now - 20_000, 0, 1000)).toBe(stampAt(now - 19_500) + 4);
+    expect(clock.next(now, 0, 1000)).toBe(stampAt(now + 900) + 1);
+    expect(clock.next(now - 20_000, 0, 1000)).toBe(stampAt(now - 19_500) + 5);
+  });
+
   test('does not count on from a stamp that is too far ahead, but beats the version it replaces', () => {
     const now = STAMP_EPOCH_MS + 1e9;
     for (const aheadMs of [5000, 3_600_000, 315_360_000_000]) {

@@ -30,12 +30,21 @@ export function wallOf(stamp: Stamp): number {
   return Math.floor(stamp / COUNTERS) + STAMP_EPOCH_MS;
 }
 
-export class Clock {
-  #last: Stamp = 0;
+/** Stamps that are nearer to each other than this are of one time, as far as `Clock` remembers times: a second. */
+const TIME = 1000 * COUNTERS;
+/** So many times are remembered. */
+const MOST_TIMES = 16;
 
-  /** The greatest stamp given or witnessed, those apart that turned out to be too far ahead. */
+export class Clock {
+  /**
+   * The greatest stamp of each time, ascending. A clock that moves steadily has one; one more for each time from which it was set
+   * ahead or back, so that the stamps of a wrong time are neither counted on from nor forgotten.
+   */
+  readonly #times: Stamp[] = [];
+
+  /** The greatest stamp given or witnessed. */
   get last(): Stamp {
-    return this.#last;
+    return this.#times.at(-1) ?? 0;
   }
 
   /**
@@ -48,13 +57,33 @@ export class Clock {
   next(nowMs: number, after: Stamp = 0, maxDriftMs: number = Infinity): Stamp {
     const limit = stampAt(nowMs + maxDriftMs);
     if (after > limit) return after + 1;
-    if (this.#last > limit) this.#last = after;
-    this.#last = Math.max(stampAt(nowMs), this.#last + 1, after + 1);
-    return this.#last;
+    const times = this.#times;
+    let above = times.length;
+    while (above > 0 && (times[above - 1] as Stamp) > limit) above--;
+    const stamp = Math.max(stampAt(nowMs), (times[above - 1] ?? 0) + 1, after + 1);
+    this.#note(stamp, above);
+    return stamp;
   }
 
   /** Notes a stamp seen elsewhere. The caller has checked that it is not too far ahead. */
   witness(stamp: Stamp): void {
-    if (stamp > this.#last) this.#last = stamp;
+    const times = this.#times;
+    let above = times.length;
+    const last = times[above - 1] ?? 0;
+    // Most are of the present time, and no news.
+    if (stamp <= last && stamp >= last - TIME) return;
+    while (above > 0 && (times[above - 1] as Stamp) >= stamp) above--;
+    this.#note(stamp, above);
+  }
+
+  /** @param above how many times are below the stamp */
+  #note(stamp: Stamp, above: number): void {
+    const times = this.#times;
+    if (above > 0 && stamp <= (times[above - 1] as Stamp) + TIME) times[above - 1] = stamp;
+    else if (above === times.length || (times[above] as Stamp) > stamp + TIME) {
+      times.splice(above, 0, stamp);
+      // The one that is farthest from this one goes.
+      if (times.length > MOST_TIMES) times.splice(above < MOST_TIMES / 2 ? MOST_TIMES : 0, 1);
+    }
   }
 }

@@ -123,6 +123,21 @@ export interface Withheld {
   readonly bytes: number;
 }
 
+/** These of your updates are stamped too far ahead of my clock: I hold them back until their time comes. Said to their writer. */
+export interface HeldBack {
+  readonly type: 'held-back';
+  readonly dots: Dots;
+}
+
+/**
+ * These of my updates I have written again, under stamps of my clock as it is now: drop them if you hold them back. They are in no
+ * context of mine any more. Heeded from their writer alone.
+ */
+export interface Disowned {
+  readonly type: 'disowned';
+  readonly dots: Dots;
+}
+
 /** Updates with their values. */
 export interface Updates {
   readonly type: 'updates';
@@ -186,7 +201,9 @@ export type ExchangeMessage =
   | LiveDots
   | Refused
   | Room
-  | Withheld;
+  | Withheld
+  | HeldBack
+  | Disowned;
 
 export type RumorMessage = Updates | Announce | Feedback | Ask | Gone | Pull;
 

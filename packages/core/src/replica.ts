@@ -12,7 +12,7 @@
  * It outlives its instance: what must survive a crash (own writes not yet pushed, changes not yet told) is here.
  */
 
-import { Context, type Dots, type OriginDots, type Seen } from './context.ts';
+import { Context, type Dots, type OriginDots, roomOf, type Seen } from './context.ts';
 import { GossipError } from './errors.ts';
 import { Clock, type Stamp, stampAt, wallOf } from './hlc.ts';
 import { hasNumber } from './intervals.ts';
@@ -29,8 +29,20 @@ import { isChangedValue, newestById, type Verdict, viewOf } from './replica/verd
 import { Vouching } from './replica/vouching.ts';
 import { Store } from './store.ts';
 import type { TableKey } from './store/keyed-hash.ts';
-import { type Bytes, hiddenView, isNewer, Update, visible } from './update.ts';
+import { type Bytes, hiddenView, isExpired, isNewer, Update, visible } from './update.ts';
 
+/** Neighbours among own writes whose stamps are of about one time. */
+interface Run {
+  readonly origin: Origin;
+  readonly first: number;
+  last: number;
+  newest: Stamp;
+}
+
+/** So many runs are remembered: of one write in `maxDriftMs`, those of 17 hours by default. */
+const MOST_RUNS = 1024;
+/** So much of what is disowned is remembered, as `Context.room` counts it. */
+const DISOWNED_ROOM = 65_536;
 /** Of so many origins it is said that an update is too large. */
 const SAID_TOO_LARGE = 16;
 /**
@@ -112,6 +124,8 @@ export class Replica {
   #awakeMs: number | undefined;
   /** The greatest stamp of an own write. */
   #newestOwn: Stamp = 0;
+  /** The greatest stamp of what came from others. */
+  #newestTaken: Stamp = 0;
   /** Up to this number, own writes of the present epoch may have been sent to a peer. */
   #handedOut = 0;
   /** Whether own writes can be sent to nobody now. */
@@ -119,6 +133,12 @@ export class Replica {
   /** It has rejoined at a write, and `wake` has yet to say so. */
   #hasRejoined = false;
   readonly #heldBack: HeldBack;
+  /** Own writes, superseded ones among them, by the time of their stamps: the oldest first. */
+  #runs: Run[] = [];
+  /** Own dots that were written again since they were stamped too far ahead. Peers may hold them back, or a peer have them. */
+  readonly #disowned = new Context();
+  /** Own dots that peers say they hold back for their stamps. */
+  readonly heldThere: Context = new Context();
   /** When it last left an epoch that another process writes under, too. */
   #leftMs = -Infinity;
   /** Whose updates were said to be too large. */
@@ -208,6 +228,16 @@ export class Replica {
 
   #write(id: string, value: Bytes | undefined, expiresAt: number | undefined, nowMs: number): Update {
     const former = this.store.get(id);
+    const stamp = this.clock.next(nowMs, former?.stamp, this.maxDriftMs);
+    return this.#enter(former, { id, value, expiresAt, stamp }, nowMs);
+  }
+
+  /** Stores an own write in the place of the version that is held, whatever the stamp of that one is. */
+  #enter(
+    former: Update | undefined,
+    { id, value, expiresAt, stamp }: Pick<Update, 'id' | 'value' | 'expiresAt' | 'stamp'>,
+    nowMs: number,
+  ): Update {
     let seen = this.context.seen(this.#origin);
     if ((seen.intervals.at(-1) ?? 0) > this.#sequence) {
       // Others have seen the next number, so another process writes under this epoch: they would ignore what bears it.
@@ -215,19 +245,13 @@ export class Replica {
       this.#takeEpoch(nowMs);
       seen = this.context.seen(this.#origin);
     }
-    const update = new Update(
-      id,
-      value,
-      this.clock.next(nowMs, former?.stamp, this.maxDriftMs),
-      seen.origin,
-      ++this.#sequence,
-      expiresAt,
-    );
+    const update = new Update(id, value, stamp, seen.origin, ++this.#sequence, expiresAt);
     this.#put(update, former, nowMs);
     this.context.extend(seen, update.sequence, update.sequence);
     seen.newest = Math.max(seen.newest, update.stamp);
     if (!this.#isAlone) this.#handedOut = update.sequence;
     this.#newestOwn = Math.max(this.#newestOwn, update.stamp);
+    this.#noteRun(update);
     this.#fresh.push(update);
     return update;
   }
@@ -381,6 +405,7 @@ export class Replica {
       }
       last = sequence;
       if (update.stamp > record.newest) record.newest = update.stamp;
+      if (update.stamp > this.#newestTaken) this.#newestTaken = update.stamp;
       this.clock.witness(update.stamp);
     }
     closeRun();
@@ -436,6 +461,16 @@ export class Replica {
       this.store.set(update, former, nowMs);
       this.withdrawn?.(former);
       this.#write(former.id, former.value, former.expiresAt, nowMs);
+      return;
+    }
+    if (this.#disowned.has(update.origin, update.sequence)) {
+      // Somebody had it, or held it back: what this replica has by now is written over it, as its stamp wins here too.
+      this.#disowned.remove(update.origin, update.sequence);
+      this.clock.witness(update.stamp);
+      this.#snapshots.remember(update.id, former);
+      this.store.set(update, former, nowMs);
+      if (former !== undefined) this.withdrawn?.(former);
+      this.#write(update.id, former?.value, former?.expiresAt, nowMs);
       return;
     }
     if (update.expiresAt !== undefined && update.expiresAt <= nowMs && update.value !== undefined) {
@@ -578,6 +613,88 @@ export class Replica {
     return count;
   }
 
+  /**
+   * Writes again, in their order and under stamps of the clock as it is now, own writes that are stamped too far ahead of it. This
+   * replica disowns what they were: their dots leave its context as if they had never been. One that comes even so is written over
+   * once more (`#admitOne`). Nothing is done where something of others has been taken that is stamped so far ahead: what replaced it
+   * here must go on beating it.
+   * @returns the dots that are disowned now: also of writes that were superseded here, and that peers may hold back
+   */
+  rewriteAhead(nowMs: number): Dots {
+    const limit = stampAt(nowMs + this.maxDriftMs);
+    if (this.#newestOwn <= limit || this.#newestTaken > limit) return [];
+    const ahead = new Context();
+    for (const { origin, first, last, newest } of this.#runs) if (newest > limit) ahead.add(origin, first, last);
+    const open = Context.of(this.context.common(ahead.dots()));
+    const held = new Context();
+    const far: Update[] = [];
+    let newest = 0;
+    for (const update of this.store) {
+      const { origin, sequence, stamp } = update;
+      if (!this.#lives.has(origin.key)) continue;
+      // What has expired here is never sent on: it holds back nothing.
+      if (stamp > limit && !isExpired(update) && open.has(origin, sequence)) far.push(update);
+      else {
+        held.add(origin, sequence);
+        newest = Math.max(newest, stamp);
+      }
+    }
+    const dots = held.lacking(open.dots());
+    this.#runs = this.#runs.filter((run) => run.newest <= limit);
+    for (const former of far) {
+      const { id, value, expiresAt, stamp } = former;
+      // It shall live as long as it would have.
+      const shiftedMs = expiresAt === undefined ? undefined : expiresAt - wallOf(stamp) + nowMs;
+      const honest = this.clock.next(nowMs, 0, this.maxDriftMs);
+      this.#enter(former, { id, value, expiresAt: shiftedMs, stamp: honest }, nowMs);
+      newest = Math.max(newest, honest);
+    }
+    this.context.removeAll(dots);
+    if (this.#disowned.room + roomOf(dots) <= DISOWNED_ROOM) this.#disowned.addAll(dots);
+    this.#newestOwn = newest;
+    // What is still held back there of all that is over here is not worth a word.
+    this.heldThere.removeAll(this.heldThere.dots());
+    // Nobody shall remember this origin for longer because its clock was ahead.
+    for (const { origin } of dots) {
+      const seen = this.context.find(origin);
+      if (seen !== undefined && seen.newest > limit) seen.newest = newest;
+    }
+    return dots;
+  }
+
+  /** Notes of which time an own write is. */
+  #noteRun({ origin, sequence, stamp }: Update): void {
+    const run = this.#runs.at(-1);
+    const isNext = run !== undefined && run.origin === origin && run.last + 1 === sequence;
+    if (isNext && Math.abs(stamp - run.newest) <= stampAt(this.maxDriftMs) - stampAt(0)) {
+      run.last = sequence;
+      run.newest = Math.max(run.newest, stamp);
+      return;
+    }
+    this.#runs.push({ origin, first: sequence, last: sequence, newest: stamp });
+    if (this.#runs.length > MOST_RUNS) this.#runs.shift();
+  }
+
+  /** What this replica has disowned: peers that may hold it back shall drop it. */
+  get disowned(): Dots {
+    return this.#disowned.isEmpty ? [] : this.#disowned.dots();
+  }
+
+  /** A node has disowned these updates of its own. Those that are held back here are dropped. */
+  dropHeldBack(writer: string, dots: Dots): void {
+    this.#heldBack.drop(dots.filter(({ origin }) => origin.name === writer));
+  }
+
+  /** How many own writes that are held here peers say they hold back. */
+  countHeldThere(): number {
+    return this.heldThere.isEmpty ? 0 : this.store.byDots(this.heldThere.dots()).length;
+  }
+
+  /** What has been held back here since the last call. */
+  takeHeldBack(): readonly Update[] {
+    return this.#heldBack.takeFresh();
+  }
+
   /** Notes whether there is no peer to send anything to. Until a machine says so, any write may have been sent. */
   setAlone(isAlone: boolean): void {
     this.#isAlone = isAlone;
@@ -606,6 +723,9 @@ export class Replica {
     this.refused.clear();
     this.#vouching.clear();
     this.#heldBack.clear();
+    this.#runs = [];
+    this.#disowned.removeAll(this.#disowned.dots());
+    this.heldThere.removeAll(this.heldThere.dots());
     this.#fresh = [];
     this.#lives.clear();
     this.#takeEpoch(nowMs);

@@ -499,6 +499,8 @@ export function summary(message: Message): string {
     case 'announce':
     case 'ask':
     case 'gone':
+    case 'held-back':
+    case 'disowned':
     case 'refused':
     case 'room':
       return `${message.type} ${dots(message.dots)}`;

@@ -144,6 +144,8 @@ const message: fc.Arbitrary<Message> = originPool.chain((origins) => {
     fc.record({ type: kind('refused'), dots: bare }),
     fc.record({ type: kind('refused'), dots: bare, tooLarge: fc.constant(true as const) }),
     fc.record({ type: kind('room'), dots: bare }),
+    fc.record({ type: kind('held-back'), dots: bare }),
+    fc.record({ type: kind('disowned'), dots: bare }),
     fc.record({
       type: kind('withheld'),
       origin: fc.constantFrom(...origins),
@@ -405,7 +407,7 @@ describe('bytes that no encoder wrote', () => {
 describe('a peer of another age', () => {
   test('may send kinds that are not known here', () => {
     const { decoder } = aConnection();
-    for (const kind of [5, 15, 27, 127, 128, 70_000])
+    for (const kind of [5, 15, 29, 127, 128, 70_000])
       expect(decoder.decode(packFrame([kind, { any: 'thing' }]))).toBeNull();
   });
 

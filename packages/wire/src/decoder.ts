@@ -160,6 +160,8 @@ export class Decoder {
           id: fields.text('id', 1, maxShownIdBytes),
           bytes: fields.integer('bytes'),
         };
+      case 'held-back':
+      case 'disowned':
       case 'room':
       case 'ask':
       case 'gone':

@@ -150,6 +150,8 @@ export class Encoder {
         const { origin, sequence, id, bytes } = message;
         return [kind, channel, numbers.use(origin).number, sequence, id, bytes];
       }
+      case 'held-back':
+      case 'disowned':
       case 'room':
       case 'ask':
       case 'gone':

@@ -23,6 +23,8 @@ export const kinds = {
   refused: 24,
   room: 25,
   withheld: 26,
+  'held-back': 27,
+  disowned: 28,
   updates: 32,
   announce: 33,
   feedback: 34,

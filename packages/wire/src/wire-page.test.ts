@@ -91,6 +91,8 @@ const messages: Readonly<Record<string, Message>> = {
   },
   refused: { type: 'refused', dots: [{ origin: a, intervals: [8, 8], newest: 0 }] },
   withheld: { type: 'withheld', origin: a, sequence: 12, id: 'k4', bytes: 200_010 },
+  'held-back': { type: 'held-back', dots: [{ origin: a, intervals: [8, 8], newest: 0 }] },
+  disowned: { type: 'disowned', dots: [{ origin: a, intervals: [8, 8], newest: 0 }] },
   room: { type: 'room', dots: [{ origin: a, intervals: [8, 8], newest: 0 }] },
   updates: { type: 'updates', cause: 'mail', updates: [new Update('k1', encodeValue(true), stamp, b, 3, undefined)] },
   announce: { type: 'announce', dots: [{ origin: b, intervals: [3, 1002], newest: 0 }], pulled: false },

@@ -29,6 +29,7 @@ export class Deliveries {
     // Only writes of this replica that exist: a peer cannot make this grow by dots that it makes up.
     const own = this.#replica.context.common(this.#replica.own(dots));
     if (own.length === 0) return;
+    if (!this.#replica.heldThere.isEmpty) this.#replica.heldThere.removeAll(own);
     const taken = this.#taken.get(peer);
     if (taken === undefined) this.#taken.set(peer, Context.of(own));
     else if (!taken.covers(own)) taken.addAll(own);

@@ -25,6 +25,7 @@ import { Intake } from '../intake.ts';
 import type { Environment, Machine, NodeLimits, Peer, Protocol, Received } from '../protocol.ts';
 import type { Verdict } from '../replica/verdict.ts';
 import type { Update } from '../update.ts';
+import { Ahead, isAboutStamps } from './ahead.ts';
 import { Deliveries } from './deliveries.ts';
 import { Exchange } from './exchange.ts';
 import { Expiry } from './expiry.ts';
@@ -115,6 +116,8 @@ const exchangeTypes: ReadonlySet<string> = new Set<ExchangeMessage['type']>([
   'refused',
   'room',
   'withheld',
+  'held-back',
+  'disowned',
 ]);
 
 export function isExchangeMessage(message: Message): message is ExchangeMessage {
@@ -136,6 +139,7 @@ class EntropyMachine implements Machine {
   readonly #pace: Pace;
   readonly #sessions: Sessions;
   readonly #turn: Turn;
+  readonly #ahead: Ahead;
 
   constructor(given: Environment, options: EntropyOptions) {
     this.#sessions = new Sessions(given);
@@ -155,7 +159,9 @@ class EntropyMachine implements Machine {
     });
     this.#expiry = new Expiry(environment);
     this.#pace = new Pace(environment, options.delta);
+    this.#ahead = new Ahead(environment, () => this.#sessions.names);
     this.#turn = new Turn(environment, {
+      ahead: this.#ahead,
       intake: this.#intake,
       exchange: this.#exchange,
       expiry: this.#expiry,
@@ -195,7 +201,9 @@ class EntropyMachine implements Machine {
 
   receive(batch: readonly Received[], nowMs: number): void {
     this.#turn.wake(nowMs);
-    for (const { from, message } of batch) if (isExchangeMessage(message)) this.#exchange.receive(from, message, nowMs);
+    for (const { from, message } of batch)
+      if (isAboutStamps(message)) this.#ahead.receive(from, message);
+      else if (isExchangeMessage(message)) this.#exchange.receive(from, message, nowMs);
     this.#turn.settle(nowMs);
   }
 
@@ -245,6 +253,7 @@ class EntropyMachine implements Machine {
     const { arrived, gone } = this.#sessions.change(peers);
     this.#environment.replica.setAlone(peers.length === 0);
     this.#exchange.change(arrived, gone);
+    this.#ahead.arrived(arrived);
     this.#exchange.begin(
       arrived.filter((name) => this.#environment.self < name),
       nowMs,

@@ -221,6 +221,10 @@ export class Exchange {
         const refused = this.#incoming.onWithheld(from, message);
         return this.#options.withheld?.(from, refused, nowMs);
       }
+      case 'held-back':
+      case 'disowned':
+        // The machine's own.
+        return;
       default:
         return message satisfies never;
     }

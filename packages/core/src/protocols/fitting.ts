@@ -127,6 +127,8 @@ function sendTo(
     case 'announce':
     case 'ask':
     case 'gone':
+    case 'held-back':
+    case 'disowned':
     case 'refused':
     case 'room':
       // An empty set of dots has a meaning of its own.

@@ -16,6 +16,7 @@ import type { Environment, Machine, Peer, Protocol, Received } from '../protocol
 import type { Verdict } from '../replica/verdict.ts';
 import type { Update } from '../update.ts';
 import { forgottenTombstones, isExchangeMessage, patienceMs } from './entropy.ts';
+import { Ahead, isAboutStamps } from './ahead.ts';
 import { Deliveries } from './deliveries.ts';
 import { Epidemic, type EpidemicStatus } from './epidemic.ts';
 import { Exchange } from './exchange.ts';
@@ -60,6 +61,7 @@ class HybridMachine implements Machine {
   readonly #deliveries: Deliveries;
   readonly #exchange: Exchange;
   readonly #turn: Turn;
+  readonly #ahead: Ahead;
   /** What came in during this cycle, and during the one before. */
   #recent: readonly [Journal, Journal] = [new Journal(), new Journal()];
 
@@ -112,7 +114,9 @@ class HybridMachine implements Machine {
       },
       () => (this.#isLeaving ? [] : this.#recent),
     );
+    this.#ahead = new Ahead(environment, () => this.#sessions.names);
     this.#turn = new Turn(environment, {
+      ahead: this.#ahead,
       intake: this.#intake,
       exchange: this.#exchange,
       expiry: this.#expiry,
@@ -166,7 +170,9 @@ class HybridMachine implements Machine {
     this.#turn.wake(nowMs);
     const rumors = batch.filter(({ message }) => isRumorMessage(message));
     if (rumors.length > 0) this.#epidemic.receive(rumors, nowMs);
-    for (const { from, message } of batch) if (isExchangeMessage(message)) this.#exchange.receive(from, message, nowMs);
+    for (const { from, message } of batch)
+      if (isAboutStamps(message)) this.#ahead.receive(from, message);
+      else if (isExchangeMessage(message)) this.#exchange.receive(from, message, nowMs);
     this.#turn.settle(nowMs);
   }
 
@@ -216,6 +222,7 @@ class HybridMachine implements Machine {
     const { arrived, gone } = this.#sessions.change(peers);
     this.#environment.replica.setAlone(peers.length === 0);
     this.#exchange.change(arrived, gone);
+    this.#ahead.arrived(arrived);
     this.#epidemic.peersChanged(this.#sessions, gone, nowMs);
     this.#exchange.begin(
       arrived.filter((name) => this.#environment.self < name),

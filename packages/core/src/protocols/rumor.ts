@@ -22,7 +22,7 @@ import { throwViolations, type Violation } from '../options.ts';
 import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
 import type { Verdict } from '../replica/verdict.ts';
 import type { Update } from '../update.ts';
-import { Ahead } from './ahead.ts';
+import { Ahead, isAboutStamps } from './ahead.ts';
 import { Deliveries } from './deliveries.ts';
 import { Epidemic, type EpidemicStatus } from './epidemic.ts';
 import { refuseWithheld, sayRefused, TooLargeThere } from './exchange/refusing.ts';
@@ -43,7 +43,8 @@ export function rumor(options: Partial<RumorOptions> = {}): Protocol {
   return {
     name: 'rumor',
     gcMs: resolved.gc,
-    accepts: (message) => isRumorMessage(message) || message.type === 'refused' || message.type === 'withheld',
+    accepts: (message) =>
+      isRumorMessage(message) || message.type === 'refused' || message.type === 'withheld' || isAboutStamps(message),
     create: (environment) => new RumorMachine(environment, resolved),
   };
 }
@@ -87,9 +88,9 @@ class RumorMachine implements Machine {
     const frameBytesOf = (name: string): number => this.#sessions.frameBytesOf(name);
     const environment = fitted(given, frameBytesOf);
     this.#environment = environment;
-    this.#ahead = new Ahead(environment);
     this.#intake = new Intake(environment);
     this.#deliveries = new Deliveries(environment.replica);
+    this.#ahead = new Ahead(environment, () => this.#sessions.names);
     this.#epidemic = new Epidemic(environment, this.#intake, options, this.#deliveries, (from, { tooLarge }) =>
       sayRefused(environment.effects, from, tooLarge, []),
     );
@@ -132,6 +133,8 @@ class RumorMachine implements Machine {
     for (const { from, message } of batch)
       if (message.type === 'refused') this.#tooLargeThere.heard(from, message);
       else if (message.type === 'withheld') this.#withheld(from, message, nowMs);
+      else if (isAboutStamps(message)) this.#ahead.receive(from, message);
+    this.#ahead.tellWriters();
     this.#expiry.schedule(nowMs);
   }
 
@@ -174,7 +177,8 @@ class RumorMachine implements Machine {
   }
 
   peersChanged(peers: readonly Peer[], nowMs: number): void {
-    const { gone } = this.#sessions.change(peers);
+    const { arrived, gone } = this.#sessions.change(peers);
+    this.#ahead.arrived(arrived);
     this.#epidemic.peersChanged(this.#sessions, gone, nowMs);
   }
 

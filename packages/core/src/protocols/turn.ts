@@ -10,7 +10,7 @@
 import { GossipError } from '../errors.ts';
 import type { Intake } from '../intake.ts';
 import type { Environment } from '../protocol.ts';
-import { Ahead } from './ahead.ts';
+import type { Ahead } from './ahead.ts';
 import type { Exchange } from './exchange.ts';
 import type { Expiry } from './expiry.ts';
 import type { Pace } from './pace.ts';
@@ -21,16 +21,14 @@ export interface TurnParts {
   readonly exchange: Exchange;
   readonly expiry: Expiry;
   readonly pace: Pace;
+  readonly ahead: Ahead;
 }
 
 export class Turn {
   readonly #environment: Environment;
   readonly #parts: TurnParts;
 
-  readonly #ahead: Ahead;
-
   constructor(environment: Environment, parts: TurnParts) {
-    this.#ahead = new Ahead(environment);
     this.#environment = environment;
     this.#parts = parts;
   }
@@ -38,7 +36,7 @@ export class Turn {
   /** Before anything is heard or said. */
   wake(nowMs: number): void {
     const { replica, effects } = this.#environment;
-    this.#ahead.look(nowMs);
+    this.#parts.ahead.look(nowMs);
     if (!replica.wake(nowMs)) return;
     this.#parts.intake.abandon();
     this.#parts.exchange.abandon();
@@ -47,6 +45,7 @@ export class Turn {
 
   /** After whatever may have changed the replica. */
   settle(nowMs: number): void {
+    this.#parts.ahead.tellWriters();
     this.#parts.expiry.schedule(nowMs);
     this.#parts.pace.stir();
   }

@@ -17,6 +17,8 @@ export class HeldBack {
   readonly #held = new Map<string, Update>();
   #heldBytes = 0;
   readonly #heldDots = new Context();
+  /** What has been held back since it was last taken. */
+  #fresh: Update[] = [];
 
   constructor(maxDriftMs: number) {
     this.#maxDriftMs = maxDriftMs;
@@ -39,7 +41,30 @@ export class HeldBack {
     this.#held.set(dot, update);
     this.#heldBytes += updateBytes(update);
     this.#heldDots.add(origin, update.sequence);
+    this.#fresh.push(update);
     return true;
+  }
+
+  /** What has been held back since the last call, to be told to those who wrote it. */
+  takeFresh(): readonly Update[] {
+    const fresh = this.#fresh;
+    if (fresh.length > 0) this.#fresh = [];
+    return fresh;
+  }
+
+  /** Holds these back no more: their writer has written them again. */
+  drop(dots: Dots): void {
+    if (this.#held.size === 0) return;
+    for (const { origin, intervals } of this.#heldDots.common(dots))
+      for (let i = 0; i < intervals.length; i += 2)
+        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
+          const dot = `${sequence}.${origin.key}`;
+          const update = this.#held.get(dot);
+          if (update === undefined) continue;
+          this.#held.delete(dot);
+          this.#heldBytes -= updateBytes(update);
+          this.#heldDots.remove(origin, sequence);
+        }
   }
 
   get isEmpty(): boolean {
@@ -81,6 +106,7 @@ export class HeldBack {
   clear(): void {
     this.#held.clear();
     this.#heldBytes = 0;
+    this.#fresh = [];
     this.#heldDots.removeAll(this.#heldDots.dots());
   }
 }
