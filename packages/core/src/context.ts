@@ -97,7 +97,8 @@ export class Journal {
 
 export class Context {
   readonly #origins = new Map<string, Seen>();
-  readonly #sum: Sum = emptySum();
+  /** Made when first asked for: most sets of dots are compared by no sum, and then need no seeds of their origins. */
+  #sum: Sum | null = null;
   /** Origins that have only grown at their end since they were summed up. */
   readonly #behind: Seen[] = [];
   /** Of all intervals together. */
@@ -132,6 +133,10 @@ export class Context {
 
   get sum(): Readonly<Sum> {
     this.#sumUpBehind();
+    if (this.#sum === null) {
+      this.#sum = emptySum();
+      for (const { origin, intervals } of this.#origins.values()) addTerms(this.#sum, 0, origin, intervals, 1);
+    }
     return this.#sum;
   }
 
@@ -139,7 +144,8 @@ export class Context {
     this.#sumUpBehind();
     if (this.#bucketSums === null) {
       this.#bucketSums = new Int32Array(LANES * CONTEXT_BUCKETS);
-      for (const seen of this.#origins.values()) this.#sumUp(seen, 0, seen.intervals.length, 1, false);
+      for (const { origin, intervals } of this.#origins.values())
+        addTerms(this.#bucketSums, bucketOf(origin), origin, intervals, 1);
     }
     return this.#bucketSums;
   }
@@ -188,10 +194,10 @@ export class Context {
     const from = length === 0 || first > end + 1 ? length : lowerBound(intervals, first - 1);
     let to = from;
     while (to < length && (intervals[to] as number) <= last + 1) to += 2;
-    this.#sumUp(seen, from, to, -1, true);
+    this.#sumUp(seen, from, to, -1);
     addInterval(intervals, first, last);
     this.#bounds += intervals.length - length;
-    this.#sumUp(seen, from, from + 2, 1, true);
+    this.#sumUp(seen, from, from + 2, 1);
   }
 
   addAll(dots: Dots): void {
@@ -218,11 +224,11 @@ export class Context {
     const from = lowerBound(intervals, first);
     let to = from;
     while (to < length && (intervals[to] as number) <= last) to += 2;
-    this.#sumUp(seen, from, to, -1, true);
+    this.#sumUp(seen, from, to, -1);
     removeInterval(intervals, first, last);
     const change = intervals.length - length;
     this.#bounds += change;
-    this.#sumUp(seen, from, to + change, 1, true);
+    this.#sumUp(seen, from, to + change, 1);
     if (intervals.length === 0) this.#origins.delete(origin.key);
   }
 
@@ -243,11 +249,11 @@ export class Context {
     this.#sumUpBehind();
     this.version++;
     const { intervals } = seen;
-    this.#sumUp(seen, 0, intervals.length, -1, true);
+    this.#sumUp(seen, 0, intervals.length, -1);
     this.#bounds += next.length - intervals.length;
     intervals.length = 0;
     for (const bound of next) intervals.push(bound);
-    this.#sumUp(seen, 0, intervals.length, 1, true);
+    this.#sumUp(seen, 0, intervals.length, 1);
     if (this.journal === null) return;
     for (let i = 0; i < added.length; i += 2)
       this.journal.note(seen.origin, added[i] as number, added[i + 1] as number);
@@ -258,7 +264,7 @@ export class Context {
     const seen = this.#origins.get(origin.key);
     if (seen === undefined) return;
     this.#sumUpBehind();
-    this.#sumUp(seen, 0, seen.intervals.length, -1, true);
+    this.#sumUp(seen, 0, seen.intervals.length, -1);
     this.version++;
     this.#bounds -= seen.intervals.length;
     this.#origins.delete(origin.key);
@@ -311,6 +317,14 @@ export class Context {
     return result;
   }
 
+  /** As `sumOf`. Seeds of origins that are known here are not made anew. */
+  sumOf(dots: Dots): Sum {
+    const sum = emptySum();
+    for (const { origin, intervals } of dots)
+      addTerms(sum, 0, this.#origins.get(origin.key)?.origin ?? origin, intervals, 1);
+    return sum;
+  }
+
   /** The records themselves, for reading. */
   origins(): IterableIterator<Readonly<Seen>> {
     return this.#origins.values();
@@ -330,25 +344,32 @@ export class Context {
       const length = intervals.length;
       const end = intervals[length - 1] as number;
       intervals[length - 1] = seen.summedEnd;
-      this.#sumUp(seen, length - 2, length, -1, true);
+      this.#sumUp(seen, length - 2, length, -1);
       intervals[length - 1] = end;
-      this.#sumUp(seen, length - 2, length, 1, true);
+      this.#sumUp(seen, length - 2, length, 1);
       seen.summedEnd = -1;
     }
     this.#behind.length = 0;
   }
 
-  #sumUp(seen: Seen, from: number, to: number, sign: 1 | -1, total: boolean): void {
-    const { origin, intervals } = seen;
-    const buckets = this.#bucketSums;
-    for (let i = from; i < to; i += 2) {
-      const first = intervals[i] as number;
-      const last = intervals[i + 1] as number;
-      const term = hashInterval(origin.seeds, first, last);
-      if (total) addTerm(this.#sum, 0, term, sign);
-      if (buckets !== null) addTerm(buckets, bucketOf(origin), term, sign);
-    }
+  #sumUp({ origin, intervals }: Seen, from: number, to: number, sign: 1 | -1): void {
+    if (this.#sum !== null) addTerms(this.#sum, 0, origin, intervals, sign, from, to);
+    if (this.#bucketSums !== null) addTerms(this.#bucketSums, bucketOf(origin), origin, intervals, sign, from, to);
   }
+}
+
+/** Adds the terms of intervals, of which there are `to - from` bounds, to the sum of a bucket, or takes them out. */
+function addTerms(
+  sums: Int32Array,
+  bucket: number,
+  origin: Origin,
+  intervals: ReadonlyIntervals,
+  sign: 1 | -1,
+  from: number = 0,
+  to: number = intervals.length,
+): void {
+  for (let i = from; i < to; i += 2)
+    addTerm(sums, bucket, hashInterval(origin.seeds, intervals[i] as number, intervals[i + 1] as number), sign);
 }
 
 /** As `room` of a context of these dots. */
@@ -361,9 +382,7 @@ export function roomOf(dots: Dots): number {
 /** The sum of a context of these dots. */
 export function sumOf(dots: Dots): Sum {
   const sum = emptySum();
-  for (const { origin, intervals } of dots)
-    for (let i = 0; i < intervals.length; i += 2)
-      addTerm(sum, 0, hashInterval(origin.seeds, intervals[i] as number, intervals[i + 1] as number), 1);
+  for (const { origin, intervals } of dots) addTerms(sum, 0, origin, intervals, 1);
   return sum;
 }
 

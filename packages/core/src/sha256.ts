@@ -89,6 +89,9 @@ const initial = Int32Array.of(
 
 const BLOCK = 64;
 
+/** What one block is expanded to: one for all, so that a digest costs no memory but its own. */
+const w = new Int32Array(64);
+
 /** @returns the digest as eight words, the first four bytes in the first, highest byte first */
 export function sha256(message: Uint8Array): Int32Array {
   const { length } = message;
@@ -96,33 +99,59 @@ export function sha256(message: Uint8Array): Int32Array {
   const padded = new Uint8Array((((length + 8) >> 6) + 1) * BLOCK);
   padded.set(message);
   padded[length] = 0x80;
-  const view = new DataView(padded.buffer);
-  view.setUint32(padded.length - 8, Math.floor(length / 2 ** 29));
-  view.setUint32(padded.length - 4, length << 3);
+  const end = padded.length;
+  const bits = length * 8;
+  for (let i = 1, rest = bits; rest > 0; i++, rest = Math.floor(rest / 256)) padded[end - i] = rest % 256;
   const hash = initial.slice();
-  const words = new Int32Array(64);
-  for (let at = 0; at < padded.length; at += BLOCK) compress(hash, words, view, at);
+  for (let at = 0; at < end; at += BLOCK) compress(hash, padded, at);
   return hash;
 }
 
-function compress(hash: Int32Array, w: Int32Array, view: DataView, at: number): void {
-  for (let i = 0; i < 16; i++) w[i] = view.getInt32(at + 4 * i);
+/** Without iterators and objects: a member can make a node hash tens of thousands of origins in a moment. */
+function compress(hash: Int32Array, bytes: Uint8Array, at: number): void {
+  for (let i = 0, b = at; i < 16; i++, b += 4)
+    w[i] =
+      ((bytes[b] as number) << 24) |
+      ((bytes[b + 1] as number) << 16) |
+      ((bytes[b + 2] as number) << 8) |
+      (bytes[b + 3] as number);
   for (let i = 16; i < 64; i++) {
     const x = w[i - 15] as number;
     const y = w[i - 2] as number;
     const s0 = rotate(x, 7) ^ rotate(x, 18) ^ (x >>> 3);
     const s1 = rotate(y, 17) ^ rotate(y, 19) ^ (y >>> 10);
-    w[i] = (w[i - 16] as number) + s0 + (w[i - 7] as number) + s1;
+    w[i] = ((w[i - 16] as number) + s0 + (w[i - 7] as number) + s1) | 0;
   }
-  let [a, b, c, d, e, f, g, h] = hash as unknown as [number, number, number, number, number, number, number, number];
+  let a = hash[0] as number;
+  let b = hash[1] as number;
+  let c = hash[2] as number;
+  let d = hash[3] as number;
+  let e = hash[4] as number;
+  let f = hash[5] as number;
+  let g = hash[6] as number;
+  let h = hash[7] as number;
   for (let i = 0; i < 64; i++) {
     const s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
     const t1 = (h + s1 + ((e & f) ^ (~e & g)) + (constants[i] as number) + (w[i] as number)) | 0;
     const s0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
     const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
-    [h, g, f, e, d, c, b, a] = [g, f, e, (d + t1) | 0, c, b, a, (t1 + t2) | 0];
+    h = g;
+    g = f;
+    f = e;
+    e = (d + t1) | 0;
+    d = c;
+    c = b;
+    b = a;
+    a = (t1 + t2) | 0;
   }
-  for (const [i, word] of [a, b, c, d, e, f, g, h].entries()) hash[i] = (hash[i] as number) + word;
+  hash[0] = (hash[0] as number) + a;
+  hash[1] = (hash[1] as number) + b;
+  hash[2] = (hash[2] as number) + c;
+  hash[3] = (hash[3] as number) + d;
+  hash[4] = (hash[4] as number) + e;
+  hash[5] = (hash[5] as number) + f;
+  hash[6] = (hash[6] as number) + g;
+  hash[7] = (hash[7] as number) + h;
 }
 
 function rotate(word: number, by: number): number {
@@ -131,5 +160,7 @@ function rotate(word: number, by: number): number {
 
 /** The UTF-8 of a text. Half of a surrogate pair becomes U+FFFD, as everywhere. */
 export function utf8(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
+  return encoder.encode(text);
 }
+
+const encoder = new TextEncoder();

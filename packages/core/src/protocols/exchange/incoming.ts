@@ -8,7 +8,7 @@
  * Source: docs/algorithm.md, rule 3.
  */
 
-import { Context, type Dots, sumOf } from '../../context.ts';
+import { Context, type Dots } from '../../context.ts';
 import { addTerm, LANES, sameSum } from '../../hash.ts';
 import type { Arrival, Intake } from '../../intake.ts';
 import type { Chunk, End, Withheld } from '../../messages.ts';
@@ -195,7 +195,8 @@ export class IncomingTransfer {
       // A claim that leaves out what is young, or what its sender cannot vouch for, speaks of less than the sender has.
       // An older node's sum says nothing here: it is taken at its word.
       const isOlder = message.context.length < LANES;
-      if (isOlder || message.buckets !== 'all' || sameSum(sumOf(message.claim), message.context)) this.#completed();
+      if (isOlder || message.buckets !== 'all' || sameSum(replica.context.sumOf(message.claim), message.context))
+        this.#completed();
       const due = replica.holdsBack(message.claim) ? this.#due(claim, settledMs) : claim;
       if (due === null) return;
       // What was refused once and is claimed now without having come is held by the sender no more.
@@ -224,7 +225,7 @@ export class IncomingTransfer {
     const { bucketSums } = ours;
     const sum = ours.sum.slice();
     for (const bucket of buckets) addTerm(sum, 0, bucketSums.subarray(LANES * bucket, LANES * (bucket + 1)), -1);
-    addTerm(sum, 0, sumOf(claim), 1);
+    addTerm(sum, 0, ours.sumOf(claim), 1);
     return sameSum(sum, context);
   }
 }

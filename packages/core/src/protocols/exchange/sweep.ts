@@ -50,7 +50,7 @@ export class Sweep {
     const { replica } = this.#environment;
     // Dots that the claim leaves out do not count. In buckets that it does not speak of both were equal just now.
     const ours = replica.context.dots(end.buckets);
-    const extra = sameSum(sumOf(ours), sumOf(end.claim)) ? [] : Context.of(end.claim).lacking(ours);
+    const extra = sameSum(sumOf(ours), replica.context.sumOf(end.claim)) ? [] : Context.of(end.claim).lacking(ours);
     return sameSum(liveWithout(replica.store, extra, end.horizonMs), end.live);
   }
 
