@@ -28,7 +28,7 @@ export async function burst({ quick, runs, seed, protocols, profile }: Settings)
     for (const updates of quick ? [1000, 10_000] : [1000, 10_000, LARGE]) {
       const load = { size, updates };
       const entrants = updates <= MOST_SINGLE ? all : all.filter((entrant) => entrant !== redisSingle);
-      const results = await interleave(runs, entrants, (entrant) => measure(entrant, load, { seed }));
+      const results = await interleave(runs, entrants, (entrant) => measureBurst(entrant, load, { seed }));
       rows.push(...entrants.map((entrant) => row(entrant, load, results)));
       if (ours !== undefined) bounds.push(...boundsOf(ours, load, results));
     }
@@ -70,7 +70,7 @@ export async function burst({ quick, runs, seed, protocols, profile }: Settings)
 }
 
 /** Two bursts among the same processes: the first meets them fresh, the second with what it ran compiled. */
-function measure(entrant: Entrant, { size, updates }: Load, options: CrewOptions): Promise<Sample> {
+export function measureBurst(entrant: Entrant, { size, updates }: Load, options: CrewOptions): Promise<Sample> {
   return Crew.run(entrant, size, options, async (crew) => {
     await pass(SETTLE_MS);
     const first = await burstOf(crew, 0, updates);

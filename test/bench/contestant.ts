@@ -22,6 +22,8 @@ export interface Setup {
   readonly seed: number;
   /** Whom to dial: the processes started before this one, or the server where there is one. */
   readonly peers: readonly string[];
+  /** By which the processes prove themselves to each other, where the contestant can. @default none */
+  readonly keys?: readonly string[];
 }
 
 /** Ids are `k0`, `k1`, …; the value of `k<n>` is `{ value: n }`. */

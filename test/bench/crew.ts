@@ -3,6 +3,7 @@
  *
  * Invariant: every measurement has fresh processes; nothing warmed or kept by one contestant serves another.
  */
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Child } from './child.ts';
 import { inTime } from './clock.ts';
@@ -15,6 +16,8 @@ export interface Entrant {
   readonly label: string;
   readonly module: 'floor' | 'grapevine' | 'redis-peer';
   readonly protocol: string;
+  /** Whether its nodes share a key, so that what they say over plain WebSockets is sealed. @default false */
+  readonly keyed?: boolean;
 }
 
 export const floor: Entrant = { label: 'floor', module: 'floor', protocol: 'none' };
@@ -54,6 +57,7 @@ export class Member extends Child<Station> {
 export class Crew {
   readonly members: Member[] = [];
   readonly #urls: string[] = [];
+  readonly #key = randomBytes(32).toString('hex');
   readonly #entrant: Entrant;
   readonly #options: CrewOptions;
   /** Stands between the processes of a contestant that needs one. */
@@ -100,6 +104,7 @@ export class Crew {
     this.members.push(member);
     const known = peers === undefined ? [...this.#urls] : peers.map((peer) => this.#urls[peer] as string);
     const setup: Setup = {
+      ...(this.#entrant.keyed === true ? { keys: [this.#key] } : {}),
       index,
       protocol: this.#entrant.protocol,
       delta,

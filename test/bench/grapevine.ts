@@ -34,7 +34,7 @@ class Grapevine implements Contestant {
   #peers = 0;
   #met: () => void = () => {};
 
-  async start({ index, protocol, delta, seed, peers }: Setup, grew: (held: number) => void): Promise<string> {
+  async start({ index, protocol, delta, seed, peers, keys }: Setup, grew: (held: number) => void): Promise<string> {
     const make = protocols[protocol];
     if (make === undefined) throw new Error(`No protocol is called '${protocol}'.`);
     const system = start();
@@ -43,6 +43,7 @@ class Grapevine implements Contestant {
       listen: { port: 0 },
       membership: staticMembership({ peers: [...peers] }),
       random: seededRandom(seed),
+      ...(keys === undefined ? {} : { security: { keys } }),
     });
     this.#gossip = spawnGossip(node, { protocol: make({ delta }) });
     const members = spawn(system, (_state: unknown, _event: NodeEvent) => {

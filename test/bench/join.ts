@@ -2,8 +2,8 @@
  * Join: a fresh process catches up on what three others hold.
  */
 import { pass } from './clock.ts';
-import { Crew, type Entrant, floor, grapevine } from './crew.ts';
-import { interleave } from './interleave.ts';
+import { Crew, type CrewOptions, type Entrant, floor, grapevine } from './crew.ts';
+import { interleave, type Sample } from './interleave.ts';
 import { atMost, figures, type Section, table } from './page.ts';
 import type { Settings } from './settings.ts';
 
@@ -15,20 +15,7 @@ export async function join({ quick, runs, seed, protocols }: Settings): Promise<
   // Pure rumor mongering gives nothing to who comes late.
   const entrants = [floor, ...protocols.filter((protocol) => protocol !== 'rumor').map(grapevine)];
   const ours = entrants.find(({ label }) => label === protocols[0]);
-  const results = await interleave(runs, entrants, (entrant: Entrant) =>
-    Crew.run(entrant, HOLDERS, { seed }, async (crew) => {
-      const whole = crew.whole(ids);
-      await crew.writer.call('add', 0, ids);
-      await whole;
-      await pass(SETTLE_MS);
-      const before = await crew.read();
-      // The writer of the floor keeps nothing, so its joiner asks one that does; ours asks whom it likes.
-      const { member, startedAt } = await crew.join(entrant === floor ? [1] : undefined);
-      const [at = NaN] = await crew.whole(ids, [member]);
-      const after = await crew.read();
-      return { ms: at - startedAt, bytes: after.bytesOut - before.bytesOut, cpuMs: after.cpuMs - before.cpuMs };
-    }),
-  );
+  const results = await interleave(runs, entrants, (entrant) => measureJoin(entrant, ids, { seed }));
   return {
     name: 'join',
     title: 'Join',
@@ -58,4 +45,19 @@ export async function join({ quick, runs, seed, protocols }: Settings): Promise<
             atMost(`${ours.label}: bytes`, 2, '× floor', results.ratio(ours, 'bytes')),
           ],
   };
+}
+
+export function measureJoin(entrant: Entrant, ids: number, options: CrewOptions): Promise<Sample> {
+  return Crew.run(entrant, HOLDERS, options, async (crew) => {
+    const whole = crew.whole(ids);
+    await crew.writer.call('add', 0, ids);
+    await whole;
+    await pass(SETTLE_MS);
+    const before = await crew.read();
+    // The writer of the floor keeps nothing, so its joiner asks one that does; ours asks whom it likes.
+    const { member, startedAt } = await crew.join(entrant === floor ? [1] : undefined);
+    const [at = NaN] = await crew.whole(ids, [member]);
+    const after = await crew.read();
+    return { ms: at - startedAt, bytes: after.bytesOut - before.bytesOut, cpuMs: after.cpuMs - before.cpuMs };
+  });
 }

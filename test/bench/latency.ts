@@ -4,50 +4,27 @@
 import { seededRandom } from '@grapevine/core';
 import { againstRedis } from './burst.ts';
 import { pass } from './clock.ts';
-import { Crew, floor, grapevine, redisSingle } from './crew.ts';
-import { interleave } from './interleave.ts';
+import { Crew, type CrewOptions, type Entrant, floor, grapevine, redisSingle } from './crew.ts';
+import { interleave, type Sample } from './interleave.ts';
 import { atMost, figures, type Section, table } from './page.ts';
 import type { Settings } from './settings.ts';
 import { percentile } from './statistics.ts';
 
-const SIZE = 8;
+export const SIZE = 8;
 const WARM_UP = 50;
 /** Updates between the two measurements, at a few milliseconds each: then V8 has compiled what is used. */
-const COMPILING = 4000;
+export const COMPILING = 4000;
 const SETTLE_MS = 500;
 
 export async function latency({ quick, runs, seed, protocols }: Settings): Promise<Section> {
   const count = quick ? 100 : 500;
   const compiling = quick ? 200 : COMPILING;
-  const total = WARM_UP + count + compiling + count;
   // Entropy waits for its cycle by design, and pure rumor mongering may lose an update, which has no latency then.
   const measured = protocols.filter((protocol) => protocol !== 'entropy' && protocol !== 'rumor');
   const entrants = [floor, redisSingle, ...measured.map(grapevine)];
   const ours = entrants.find(({ label }) => label === protocols[0]);
   const results = await interleave(runs, entrants, (entrant, run) =>
-    Crew.run(entrant, SIZE, { seed }, async (crew) => {
-      await pass(SETTLE_MS);
-      // Longer than an update takes, and uneven, so that no timer of anybody falls into step with the writer.
-      const random = seededRandom(seed + run);
-      const isCompiling = (index: number): boolean => index >= WARM_UP + count && index < WARM_UP + count + compiling;
-      const pauses = Array.from({ length: total }, (_, index) =>
-        isCompiling(index) ? 2 + 2 * random() : 10 + 10 * random(),
-      );
-      await Promise.all(crew.receivers.map((member) => member.call('recordArrivals')));
-      const whole = crew.whole(total);
-      const written = await crew.writer.call('trickle', { first: 0, count: total, pauses });
-      await whole;
-      const arrivals = await Promise.all(crew.receivers.map((member) => member.call('arrivals')));
-      const latencies = written.map((at, index) => Math.max(...arrivals.map((times) => times[index] ?? NaN)) - at);
-      const early = latencies.slice(WARM_UP, WARM_UP + count);
-      const late = latencies.slice(-count);
-      return {
-        earlyP50: percentile(early, 0.5),
-        earlyP99: percentile(early, 0.99),
-        lateP50: percentile(late, 0.5),
-        lateP99: percentile(late, 0.99),
-      };
-    }),
+    measureLatency(entrant, { count, compiling, run }, { seed }),
   );
   return {
     name: 'latency',
@@ -83,4 +60,36 @@ export async function latency({ quick, runs, seed, protocols }: Settings): Promi
             atMost(`${ours.label}, ${when}: p99`, 1.2, '× floor', results.ratio(ours, `${when}P99`)),
           ]),
   };
+}
+
+/** @returns the figures early and late, each of `count` updates */
+export function measureLatency(
+  entrant: Entrant,
+  { count, compiling, run }: { readonly count: number; readonly compiling: number; readonly run: number },
+  options: CrewOptions,
+): Promise<Sample> {
+  const total = WARM_UP + count + compiling + count;
+  return Crew.run(entrant, SIZE, options, async (crew) => {
+    await pass(SETTLE_MS);
+    // Longer than an update takes, and uneven, so that no timer of anybody falls into step with the writer.
+    const random = seededRandom(options.seed + run);
+    const isCompiling = (index: number): boolean => index >= WARM_UP + count && index < WARM_UP + count + compiling;
+    const pauses = Array.from({ length: total }, (_, index) =>
+      isCompiling(index) ? 2 + 2 * random() : 10 + 10 * random(),
+    );
+    await Promise.all(crew.receivers.map((member) => member.call('recordArrivals')));
+    const whole = crew.whole(total);
+    const written = await crew.writer.call('trickle', { first: 0, count: total, pauses });
+    await whole;
+    const arrivals = await Promise.all(crew.receivers.map((member) => member.call('arrivals')));
+    const latencies = written.map((at, index) => Math.max(...arrivals.map((times) => times[index] ?? NaN)) - at);
+    const early = latencies.slice(WARM_UP, WARM_UP + count);
+    const late = latencies.slice(-count);
+    return {
+      earlyP50: percentile(early, 0.5),
+      earlyP99: percentile(early, 0.99),
+      lateP50: percentile(late, 0.5),
+      lateP99: percentile(late, 0.99),
+    };
+  });
 }

@@ -16,6 +16,7 @@ import { memory } from './memory.ts';
 import { networks } from './networks.ts';
 import { provenanceOf, render, type Section, writeSection } from './page.ts';
 import { redisVersion } from './redis-server.ts';
+import { sealing } from './sealing.ts';
 import { type Settings, settingsFrom, usage } from './settings.ts';
 
 const benchmarks: Readonly<Record<string, (settings: Settings) => Promise<Section>>> = {
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, (settings: Settings) => Promise<Sectio
   latency,
   idle,
   join,
+  sealing,
   memory,
   membership,
   crowd,

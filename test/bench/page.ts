@@ -91,7 +91,7 @@ export function render(section: Section, provenance: string): string {
   return parts.join('\n\n');
 }
 
-const order = ['burst', 'latency', 'idle', 'join', 'memory', 'membership', 'crowd', 'networks'];
+const order = ['burst', 'latency', 'idle', 'join', 'sealing', 'memory', 'membership', 'crowd', 'networks'];
 
 const preface = `# Benchmarks
 
