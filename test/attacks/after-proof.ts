@@ -76,11 +76,13 @@ const updates = flood(() => {
 /** What is asked for: a thousand values of a kilobyte. */
 const stock = new Origin('stock', 1);
 const stocked = 1000;
+/** One for all who come: the same dot never means two updates. */
+const stockStamp = stampNow();
 const bringStock = async (member: Member): Promise<void> => {
   for (let at = 0; at < stocked; at += 100) {
     const brought = many(
       100,
-      (i) => new Update(`stock ${at + i}`, valueOf(1000), stampNow(), stock, at + i + 1, undefined),
+      (i) => new Update(`stock ${at + i}`, valueOf(1000), stockStamp, stock, at + i + 1, undefined),
     );
     member.say({ type: 'updates', cause: 'mail', updates: brought });
   }
