@@ -334,7 +334,8 @@ export class Replica {
           left.add(update.origin, sequence);
         }
       } else {
-        if (isOwn) {
+        // What this replica has disowned it has written itself.
+        if (isOwn && !this.#disowned.has(update.origin, sequence)) {
           this.#reused.notice(undefined, update, report);
           isShared = true;
         }

@@ -68,6 +68,8 @@ export class StepOracles implements Observer {
   readonly ledger: Ledger = new Ledger();
   readonly #options: StepOracleOptions;
   readonly #watched = new Map<WatchedNode, Watched>();
+  /** Dots that their writers gave up: they may be claimed where a lower version holds, which their writer wrote in their place. */
+  readonly #disowned = new Dots();
   readonly #messages: MessageOracles;
   readonly #connections: ConnectionOracles;
   /** The latest time that any clock has shown. */
@@ -121,6 +123,15 @@ export class StepOracles implements Observer {
       if (update.stamp <= stamp)
         this.#object(1, 'clock', `${node.name} wrote ${name(update)} with a stamp that it had stored already`);
       return update;
+    };
+    const rewriteAhead = replica.rewriteAhead.bind(replica);
+    replica.rewriteAhead = (nowMs): ReturnType<Replica['rewriteAhead']> => {
+      // Own writes of a time when the clock was ahead give way to the same under stamps of the present.
+      watched.isRewriting = true;
+      const disowned = rewriteAhead(nowMs);
+      watched.isRewriting = false;
+      this.#disowned.addAll(disowned);
+      return disowned;
     };
     const wake = replica.wake.bind(replica);
     replica.wake = (nowMs): boolean => {
@@ -328,7 +339,8 @@ export class StepOracles implements Observer {
       (made.value !== update.value && !isTombstoneByTime)
     )
       this.#object(1, 'dot-twice', `${node.name} stores ${name(update)}, which was written as ${name(made)}`);
-    if (former !== undefined && isNewer(former, update))
+    const isRewritten = watched.isRewriting && former?.origin.name === node.name && former.value === update.value;
+    if (former !== undefined && isNewer(former, update) && !isRewritten)
       this.#object(1, 'older-wins', `${node.name} replaces ${name(former)} by ${name(update)}, which is older`);
     if (update.stamp > watched.stamp) {
       watched.stamp = update.stamp;
@@ -415,6 +427,7 @@ export class StepOracles implements Observer {
     if (store.byDot(origin, sequence) !== undefined) return;
     const held = store.get(update.id);
     if (held !== undefined && isNewer(held, update)) return;
+    if (this.#disowned.has(origin, sequence)) return;
     if (!this.#options.repairs) return this.#onGapClosed(node, write);
     if (!this.#of(node).claims.has(origin, sequence))
       this.#object(

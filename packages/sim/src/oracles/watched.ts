@@ -37,6 +37,8 @@ export class Watched {
   /** The origin that it must give up in this step, since it slept too long. */
   outlived: Origin | null = null;
   isRejoining: boolean = false;
+  /** While it writes again what was stamped too far ahead. */
+  isRewriting: boolean = false;
   /** The offer that was open when it rejoined: its verdict decides nothing. */
   voidOffer: number = 0;
   /** Dots that entered the context in this step. */
