@@ -34,7 +34,7 @@ import { Judgement } from './judgement.ts';
 import { tell } from './kernel/actor.ts';
 import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
 import type { Cancel } from './kernel/clock.ts';
-import { type Add, type AddMany, checkId, type Remove, type WhenSynced, type Write } from './messages.ts';
+import { type Add, type AddMany, checkId, type Refresh, type Remove, type WhenSynced, type Write } from './messages.ts';
 import { notSent } from './outbox.ts';
 import { OwnWrite } from './own-write.ts';
 import type { Inbound, PeerArrived, PeerGone } from './party.ts';
@@ -60,7 +60,7 @@ interface Timer {
   readonly cancel: Cancel;
 }
 
-type WriteOptions = Pick<Add | Remove | AddMany, 'type' | 'expiresIn'>;
+type WriteOptions = Pick<Add | Remove | Refresh | AddMany, 'type' | 'expiresIn'>;
 
 class Instance implements Behaviour<InstanceMessage>, Effects {
   readonly #holding: Holding;
@@ -123,6 +123,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
         if (!Array.isArray(message.writes)) return this.#strange();
         return this.#judgesWrites ? this.#askHandler(message) : this.#write(message.writes, message);
       case 'remove':
+      case 'refresh':
         return this.#judgesWrites ? this.#askHandler(message) : this.#write([message], message);
       case 'write-judged':
         return this.#writeJudged();
@@ -356,7 +357,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     }
   }
 
-  #write(writes: readonly Write[], message: Add | AddMany | Remove): void {
+  #write(writes: readonly Write[], message: Add | AddMany | Remove | Refresh): void {
     const { replyTo } = message;
     try {
       const updates = this.#store(writes, message);
@@ -366,14 +367,14 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     }
   }
 
-  #answerRefused(error: unknown, { replyTo }: Add | AddMany | Remove): void {
+  #answerRefused(error: unknown, { replyTo }: Add | AddMany | Remove | Refresh): void {
     if (!isGossipError(error)) throw error;
     if (replyTo !== undefined) tell(replyTo, { ok: false, error });
     else this.#refused(error);
   }
 
   /** Puts a write behind those that wait for the handler. */
-  #askHandler(message: Add | AddMany | Remove): void {
+  #askHandler(message: Add | AddMany | Remove | Refresh): void {
     const { writes, instance } = this.#holding;
     const write = new OwnWrite(message);
     try {
@@ -421,9 +422,25 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     if (writes.length > 1 && type !== 'remove') replica.checkRoom(writes, nowMs);
     const expiresAt = expiresIn === undefined ? undefined : nowMs + expiresIn;
     const updates: Update[] = [];
-    for (const { id, bytes } of writes) updates.push(replica.write(id, bytes, expiresAt, nowMs));
+    for (const { id, bytes } of writes)
+      updates.push(
+        type === 'refresh' ? this.#refresh(id, expiresAt as number, nowMs) : replica.write(id, bytes, expiresAt, nowMs),
+      );
     this.#holding.written += updates.length;
     return updates;
+  }
+
+  /** @throws GossipError ID_UNKNOWN, STORE_FULL; state unchanged */
+  #refresh(id: string, expiresAt: number, nowMs: number): Update {
+    const { replica, instance } = this.#holding;
+    const update = replica.refresh(id, expiresAt, nowMs);
+    if (update !== undefined) return update;
+    const shown = id.slice(0, 80);
+    throw new GossipError(
+      'ID_UNKNOWN',
+      `'${shown}' has no value in '${instance}' whose life could be renewed: it was not written, is gone, or the handler hides it. Write it with add().`,
+      { context: { id: shown, gossip: instance } },
+    );
   }
 
   /** The replica checks this too, but for one write at a time. @throws GossipError UPDATE_TOO_LARGE */
@@ -485,7 +502,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
 /** @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE */
 function checkWrite(id: unknown, bytes: unknown, type: WriteOptions['type']): void {
   checkId(id);
-  if (type !== 'remove' && typeof bytes !== 'string') throw notEncoded(id);
+  if (type !== 'remove' && type !== 'refresh' && typeof bytes !== 'string') throw notEncoded(id);
 }
 
 function notEncoded(id: string): GossipError {

@@ -67,6 +67,14 @@ export interface Remove extends Write {
   readonly replyTo: Ref<WriteReply> | undefined;
 }
 
+/** Moves the end of a life. */
+export interface Refresh extends Write {
+  readonly type: 'refresh';
+  readonly bytes: undefined;
+  readonly expiresIn: number;
+  readonly replyTo: Ref<WriteReply> | undefined;
+}
+
 export interface Subscribe<E> {
   readonly type: 'subscribe';
   readonly subscriber: Ref<E>;
@@ -137,7 +145,14 @@ export interface WhenSynced {
 }
 
 /** What users send to a gossip instance. */
-export type GossipMessage = Add | AddMany | Remove | Subscribe<GossipEvent> | Unsubscribe<GossipEvent> | WhenSynced;
+export type GossipMessage =
+  | Add
+  | AddMany
+  | Remove
+  | Refresh
+  | Subscribe<GossipEvent>
+  | Unsubscribe<GossipEvent>
+  | WhenSynced;
 
 /** What users send to a node. */
 export type NodeMessage =
@@ -200,6 +215,34 @@ export function addMany(entries: Iterable<readonly [id: string, value: unknown]>
 export function remove(id: string, { replyTo }: ReplyOptions = {}): Remove {
   checkId(id);
   return { type: 'remove', id, bytes: undefined, expiresIn: undefined, replyTo };
+}
+
+export interface RefreshOptions extends ReplyOptions {
+  /** In how many milliseconds from now every node forgets the id by itself. Required. */
+  readonly expiresIn: number;
+}
+
+/** Without a default that could be meant: what is not given is told as wrong. */
+const refreshRules: OptionRules<{ readonly expiresIn: number }> = {
+  expiresIn: { check: wholeNumber('milliseconds', 0), default: NaN },
+};
+
+/**
+ * Renews the life of an id that expires: every node keeps the value, and forgets it `expiresIn` milliseconds from now. Readers are
+ * told nothing where the value expires already. It is a write of the value that is held here: an `add` of another node that has
+ * not come here yet loses against it.
+ * @throws GossipError ID_INVALID, OPTIONS_INVALID (`expiresIn`). To `replyTo`: ID_UNKNOWN where readers here see no value under the
+ *   id; nothing is written then
+ */
+export function refresh(id: string, options: RefreshOptions): Refresh {
+  checkId(id);
+  const violations: Violation[] = [];
+  const { expiresIn } = fillOptions('', options, refreshRules, violations, ['replyTo']);
+  if (Number.isNaN(expiresIn) && violations.length === 0)
+    violations.push({ path: 'expiresIn', problem: 'is required: the milliseconds from now that the id lives on' });
+  throwViolations(violations);
+  const { replyTo } = options;
+  return { type: 'refresh', id, bytes: undefined, expiresIn, replyTo };
 }
 
 export interface PrefixOptions {

@@ -2,7 +2,7 @@
  * A write of this node that the handler judges before it is stored, with `judgeWrites`.
  *
  * Invariants
- *  1. Writes are stored in the order in which they were asked for, removals among them, which are not judged.
+ *  1. Writes are stored in the order in which they were asked for, removals and renewals among them, which are not judged.
  *  2. A message is written as a whole or not at all. It is tried once: whoever wrote it is told, and may try again.
  *
  * Source: docs/handlers.md.
@@ -10,23 +10,23 @@
 
 import { type Bytes, GossipError, type Origin, type StoredView, Update } from '@grapevine/core';
 
-import type { Add, AddMany, Remove, Write } from './messages.ts';
+import type { Add, AddMany, Refresh, Remove, Write } from './messages.ts';
 import type { Ruling } from './verdict.ts';
 
 /** What the handler said of it: what is to be written, or why nothing is. */
 export type WriteOutcome = { readonly writes: readonly Write[] } | { readonly error: GossipError };
 
 export class OwnWrite {
-  readonly message: Add | AddMany | Remove;
+  readonly message: Add | AddMany | Remove | Refresh;
   readonly writes: readonly Write[];
   #outcome: WriteOutcome | null;
   /** The snapshot that the handler is shown. It is kept here, so that it is let go of even where the handler crashes. */
   #stored: StoredView | null = null;
 
-  constructor(message: Add | AddMany | Remove) {
+  constructor(message: Add | AddMany | Remove | Refresh) {
     this.message = message;
     this.writes = message.type === 'add-many' ? message.writes : [message];
-    this.#outcome = message.type === 'remove' ? { writes: this.writes } : null;
+    this.#outcome = message.type === 'remove' || message.type === 'refresh' ? { writes: this.writes } : null;
   }
 
   /** `null`: it waits for the handler. */

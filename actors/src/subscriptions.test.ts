@@ -3,10 +3,11 @@ import { dispatch, start, stop } from 'nact';
 
 import type { GossipEvent } from './events.ts';
 import { spawnGossip } from './grapevine.ts';
+import { ask } from './kernel/ask.ts';
 import { spawnChild, stopTree } from './kernel/actor.ts';
 import type { Ref } from './kernel/nact.ts';
 import { until } from './kernel/testing/event-loop.ts';
-import { add, type GossipMessage, remove, subscribe, unsubscribe } from './messages.ts';
+import { add, type GossipMessage, refresh, remove, subscribe, unsubscribe, type WriteReply } from './messages.ts';
 import { Cluster } from './testing/cluster.ts';
 import { gossipView, nodeView } from './views.ts';
 
@@ -37,6 +38,29 @@ function listener(): { readonly ref: Ref<GossipEvent>; readonly words: string[] 
   });
   return { ref, words };
 }
+
+describe('a refresh', () => {
+  test('by a message is silent, in its turn behind writes that the handler judges, and answered', async () => {
+    const judged = spawnGossip(cluster.node('b'), { judgeWrites: true, handler: { push: () => 'ok' } });
+    const one = listener();
+    dispatch(judged, subscribe(one.ref));
+    dispatch(judged, add('x', 1, { expiresIn: 60_000 }));
+    const version = await ask<GossipMessage, WriteReply>(
+      judged,
+      (replyTo) => refresh('x', { expiresIn: 120_000, replyTo }),
+      { timeoutMs: 5000 },
+    );
+    expect(version).toMatchObject({ ok: true, versions: [{ node: 'b', sequence: 2 }] });
+    dispatch(judged, add('y', 1));
+    await until(() => one.words.includes('update y'));
+    expect(one.words).toEqual(['snapshot ', 'update x', 'update y']);
+    expect(
+      await ask<GossipMessage, WriteReply>(judged, (replyTo) => refresh('z', { expiresIn: 1, replyTo }), {
+        timeoutMs: 5000,
+      }),
+    ).toMatchObject({ ok: false, error: { code: 'ID_UNKNOWN' } });
+  });
+});
 
 describe('subscribers by prefix', () => {
   test('hear of ids alone that begin so, and in their order', async () => {

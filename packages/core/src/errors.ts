@@ -15,6 +15,8 @@ export const errorCodes = {
   OPTIONS_INVALID: 'caller',
   /** An id is no string, is empty or longer than the limit. */
   ID_INVALID: 'caller',
+  /** An id whose life is to be renewed has no value here that readers see: it was never written, is gone, or is hidden. */
+  ID_UNKNOWN: 'caller',
   /** A value holds what MessagePack cannot carry: functions, symbols, undefined, cycles. */
   VALUE_NOT_SERIALISABLE: 'caller',
   /** A value's encoding is larger than `maxUpdateBytes`. */

@@ -56,6 +56,44 @@ function receive(
   return replica.admit(news, verdict, nowMs);
 }
 
+describe('a life that is renewed', () => {
+  const later = NOW + 60_000;
+  const told = (replica: Replica): number => replica.changes.splice(0).length;
+
+  test('by a write or by what arrives is no news where the bytes and the fact of an end stay', () => {
+    const replica = aReplica();
+    receive(replica, [anUpdate({ expiresAt: NOW + 1000 })]);
+    expect(told(replica)).toBe(1);
+    expect(replica.refresh('x', later, NOW)).toMatchObject({ value: 'v', expiresAt: later, origin: { name: 'self' } });
+    receive(replica, [anUpdate({ atMs: NOW + 10, sequence: 2, expiresAt: later })]);
+    expect(told(replica)).toBe(0);
+    expect(replica.store.get('x')).toMatchObject({ sequence: 2, expiresAt: later });
+    receive(replica, [anUpdate({ atMs: NOW + 20, sequence: 3, expiresAt: later, value: 'w' })]);
+    receive(replica, [anUpdate({ atMs: NOW + 30, sequence: 4, value: 'w' })]);
+    expect(told(replica)).toBe(2);
+  });
+
+  test('is news where it has ended meanwhile', () => {
+    const replica = aReplica();
+    receive(replica, [anUpdate({ expiresAt: NOW + 1000 })]);
+    replica.expire(NOW + 1000);
+    receive(replica, [anUpdate({ atMs: NOW + 10, sequence: 2, expiresAt: later })], keepAll, NOW + 1000);
+    expect(told(replica)).toBe(3);
+  });
+
+  test('keeps what a handler made of the value, and is refused where it hides it, or there is nothing', () => {
+    const changed = aReplica();
+    receive(changed, [anUpdate({ expiresAt: NOW + 1000 })], { type: 'keep', kept: new Map([['x', 'shown']]) });
+    told(changed);
+    changed.refresh('x', later, NOW);
+    expect([changed.get('x'), changed.store.get('x')?.value, told(changed)]).toEqual(['shown', 'v', 0]);
+    const hidden = aReplica();
+    receive(hidden, [anUpdate()], { type: 'keep', kept: new Map() });
+    expect([hidden.refresh('x', later, NOW), hidden.refresh('y', later, NOW)]).toEqual([undefined, undefined]);
+    expect(hidden.hasFresh).toBe(false);
+  });
+});
+
 describe('a store at its bound', () => {
   test('takes removals as fast as below it: the oldest tombstone is found without a walk over those that are gone', () => {
     const maxIds = 1000;

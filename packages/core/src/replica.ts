@@ -29,7 +29,7 @@ import { isChangedValue, newestById, type Verdict, viewOf } from './replica/verd
 import { Vouching } from './replica/vouching.ts';
 import { Store } from './store.ts';
 import type { TableKey } from './store/keyed-hash.ts';
-import { type Bytes, hiddenView, isExpired, isNewer, Update, visible } from './update.ts';
+import { type Bytes, hiddenView, isExpired, isHidden, isNewer, Update, visible } from './update.ts';
 
 /** Neighbours among own writes whose stamps are of about one time. */
 interface Run {
@@ -206,9 +206,16 @@ export class Replica {
   /**
    * Writes an id here: a value, or `undefined` to remove it, for which there is always room.
    * @param expiresAt wall-clock milliseconds
+   * @param view what readers here see in place of the value
    * @throws GossipError UPDATE_TOO_LARGE, STORE_FULL; state unchanged
    */
-  write(id: string, value: Bytes | undefined, expiresAt: number | undefined, nowMs: number): Update {
+  write(
+    id: string,
+    value: Bytes | undefined,
+    expiresAt: number | undefined,
+    nowMs: number,
+    view?: Update['view'],
+  ): Update {
     const bytes = id.length + (value?.length ?? 0);
     if (bytes > this.maxUpdateBytes)
       throw new GossipError(
@@ -223,19 +230,38 @@ export class Replica {
       this.expire(nowMs);
       if (!this.#room.hasRoomFor(id, bytes)) throw this.full(id);
     }
-    return this.#write(id, value, expiresAt, nowMs);
+    return this.#write(id, value, expiresAt, nowMs, view);
   }
 
-  #write(id: string, value: Bytes | undefined, expiresAt: number | undefined, nowMs: number): Update {
+  /**
+   * Writes what is held under an id once more, with another time of expiry: of what readers see, nothing changes.
+   * @returns `undefined`, state unchanged, where readers see no value under the id, or a handler hides what is held
+   * @throws as `write`
+   */
+  refresh(id: string, expiresAt: number, nowMs: number): Update | undefined {
+    // What is over by now need not wait for its timer to be gone.
+    this.expire(nowMs);
+    const held = this.store.get(id);
+    if (held?.value === undefined || isHidden(held)) return undefined;
+    return this.write(id, held.value, expiresAt, nowMs, held.view);
+  }
+
+  #write(
+    id: string,
+    value: Bytes | undefined,
+    expiresAt: number | undefined,
+    nowMs: number,
+    view?: Update['view'],
+  ): Update {
     const former = this.store.get(id);
     const stamp = this.clock.next(nowMs, former?.stamp, this.maxDriftMs);
-    return this.#enter(former, { id, value, expiresAt, stamp }, nowMs);
+    return this.#enter(former, { id, value, expiresAt, stamp, view }, nowMs);
   }
 
   /** Stores an own write in the place of the version that is held, whatever the stamp of that one is. */
   #enter(
     former: Update | undefined,
-    { id, value, expiresAt, stamp }: Pick<Update, 'id' | 'value' | 'expiresAt' | 'stamp'>,
+    { id, value, expiresAt, stamp, view }: Pick<Update, 'id' | 'value' | 'expiresAt' | 'stamp' | 'view'>,
     nowMs: number,
   ): Update {
     let seen = this.context.seen(this.#origin);
@@ -246,6 +272,7 @@ export class Replica {
       seen = this.context.seen(this.#origin);
     }
     const update = new Update(id, value, stamp, seen.origin, ++this.#sequence, expiresAt);
+    update.view = view;
     this.#put(update, former, nowMs);
     this.context.extend(seen, update.sequence, update.sequence);
     seen.newest = Math.max(seen.newest, update.stamp);
@@ -647,7 +674,7 @@ export class Replica {
       // It shall live as long as it would have.
       const shiftedMs = expiresAt === undefined ? undefined : expiresAt - wallOf(stamp) + nowMs;
       const honest = this.clock.next(nowMs, 0, this.maxDriftMs);
-      this.#enter(former, { id, value, expiresAt: shiftedMs, stamp: honest }, nowMs);
+      this.#enter(former, { id, value, expiresAt: shiftedMs, stamp: honest, view: undefined }, nowMs);
       newest = Math.max(newest, honest);
     }
     this.context.removeAll(dots);
@@ -828,7 +855,7 @@ export class Replica {
       this.withdrawn?.(former);
     }
     if (update.value === undefined) this.#crowdOut();
-    if (!this.observed) return;
+    if (!this.observed || renews(update, former)) return;
     if (update.value === undefined) {
       if (former !== undefined && visible(former) !== undefined) this.changes.push(update);
     } else if (update.view === undefined || (former === undefined ? undefined : visible(former)) !== update.view.value)
@@ -856,6 +883,16 @@ export class Replica {
       if (this.observed) this.changes.push(update);
     }
   }
+}
+
+/**
+ * Whether an update only moves the end of a life: readers see the bytes that they saw, which expire now as before. It is no news to
+ * them. The rule looks at nothing but the two updates, so it holds at every replica, whoever wrote them.
+ */
+function renews(update: Update, former: Update | undefined): boolean {
+  if (update.expiresAt === undefined || former?.expiresAt === undefined) return false;
+  const shown = visible(update);
+  return shown !== undefined && shown === visible(former);
 }
 
 function bytesOf({ id, value }: Update): number {

@@ -144,3 +144,61 @@ describe('a prefix of ids', () => {
     expect(() => b.gossip('g').changes(wrong)).toThrow(error);
   });
 });
+
+describe('a life that is renewed', () => {
+  test('goes on at every replica, and no reader hears of it, until it ends', async () => {
+    const [a, b] = await aPair();
+    const [theirs, ours] = [a.gossip('g'), b.gossip('g')];
+    await ours.add('ann', { at: 'b' }, { expiresIn: 60_000 });
+    for await (const _change of theirs.changes()) if (theirs.has('ann')) break;
+    const before = theirs.entry('ann')?.expiresAt as number;
+    const here = told(ours.changes(), 'expired ann');
+    const there = told(theirs.changes(), 'expired ann');
+    for (let i = 1; i <= 5; i += 1) {
+      const { version } = await ours.refresh('ann', { expiresIn: 60_000 + i * 1000 });
+      expect(version.node).toBe('b');
+    }
+    await ours.add('second', 1);
+    await held(theirs, 'second', 1);
+    expect(theirs.get('ann')).toEqual({ at: 'b' });
+    expect(theirs.entry('ann')?.expiresAt).toBe(ours.entry('ann')?.expiresAt);
+    expect(theirs.entry('ann')?.expiresAt as number).toBeGreaterThanOrEqual(before + 5000);
+    await theirs.refresh('ann', { expiresIn: 100 });
+    const silent = ['snapshot ann', 'update second', 'expired ann'];
+    expect([await here, await there]).toEqual([silent, silent]);
+    while (theirs.status().hash !== ours.status().hash) await new Promise((resolve) => void setTimeout(resolve, 2));
+  }, 20_000);
+
+  test('is news where the value changes, or did not expire before', async () => {
+    const [, b] = await aPair();
+    const ours = b.gossip('g');
+    const words = told(ours.changes(), 'update end');
+    await ours.add('x', 1);
+    await ours.refresh('x', { expiresIn: 60_000 });
+    await ours.refresh('x', { expiresIn: 60_000 });
+    await ours.add('x', 2, { expiresIn: 60_000 });
+    await ours.add('x', 2, { expiresIn: 60_000 });
+    await ours.add('x', 2);
+    await ours.add('end', 1);
+    expect(await words).toEqual(['snapshot ', 'update x', 'update x', 'update x', 'update x', 'update end']);
+  });
+
+  test('must be there: an id that was never written, was removed or has expired is refused, and nothing is written', async () => {
+    const [, b] = await aPair();
+    const ours = b.gossip('g');
+    await ours.add('removed', 1, { expiresIn: 60_000 });
+    await ours.remove('removed');
+    await ours.add('expired', 1, { expiresIn: 0 });
+    const { written } = ours.status();
+    for (const id of ['never', 'removed', 'expired'])
+      await expect(ours.refresh(id, { expiresIn: 1000 })).rejects.toMatchObject({
+        code: 'ID_UNKNOWN',
+        stateChanged: false,
+        message: expect.stringContaining(`'${id}'`),
+      });
+    expect(ours.status().written).toBe(written);
+    expect(ours.has('never')).toBe(false);
+    for (const wrong of [undefined, {}, { expiresIn: -1 }, { expiresIn: 1, more: 1 }])
+      await expect(ours.refresh('never', wrong as never)).rejects.toMatchObject({ code: 'OPTIONS_INVALID' });
+  });
+});

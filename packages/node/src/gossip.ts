@@ -25,6 +25,8 @@ import {
   type LeaveReport,
   type PrefixOptions,
   type Ref,
+  type RefreshOptions,
+  refresh,
   remove,
   stopGossip,
   synced,
@@ -141,6 +143,19 @@ export class Gossip {
   ): Promise<Written[]> {
     const versions = await this.#write((replyTo) => addMany(entries, replied(options, replyTo)));
     return versions.map((version) => ({ version }));
+  }
+
+  /**
+   * Renews the life of an id that expires: every replica keeps the value and removes it `expiresIn` milliseconds from now. Readers
+   * are told nothing, here and elsewhere, where the value expires already. It is a write of the value that is held here: an `add`
+   * of another node that has not come here yet loses against it.
+   * @returns once it is stored here
+   * @throws GossipError ID_INVALID, OPTIONS_INVALID, CLOSED; ID_UNKNOWN where readers here see no value under the id: write it
+   *   again; state unchanged
+   */
+  async refresh(id: string, options: { readonly expiresIn: number }): Promise<Written> {
+    const [version] = await this.#write((replyTo) => refresh(id, replied(options, replyTo) as RefreshOptions));
+    return { version: version as Version };
   }
 
   /**
