@@ -3,7 +3,7 @@
  *
  * Invariants
  *  1. A frame sent alone leaves at once; those sent after it in the same turn leave together, in one write.
- *  2. No buffer of a caller is masked in place: `ws` copies what it masks (a test holds it to that).
+ *  2. No buffer of a caller is masked in place: `framing` masks a copy, and so does `ws` (tests hold both to that).
  *  3. What is no upgrade to our path and subprotocol gets an HTTP answer with a sentence, and its connection closed.
  *
  * Source: RFC 6455; ws 8.23.
@@ -30,6 +30,7 @@ import { assertNetworkAllowed } from './permission.ts';
 import { lookupPublic, objectionToAddress } from './peer-addresses.ts';
 import { sealBytes } from './seal.ts';
 import { exposures, isExposed, type TransportTls, withoutTickets } from './security.ts';
+import { Framing } from './framing.ts';
 import { thisRuntime } from './runtime.ts';
 import {
   type ChannelBinding,
@@ -83,6 +84,7 @@ class WebSocketMedium implements Medium {
   #tls: TransportTls | null;
   #emptied: () => void = () => {};
   #stopped = false;
+  readonly #framing = new Framing();
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
@@ -210,7 +212,7 @@ class WebSocketMedium implements Medium {
       if (over) return;
       over = true;
       webSocket.off('error', fail);
-      opened(new WebSocketSocket(webSocket, { stream, isTls: url.startsWith('wss:') }, this.#options));
+      opened(this.#socketOver(webSocket, { stream, isTls: url.startsWith('wss:'), isServer: false }));
     });
     return () => {
       over = true;
@@ -238,7 +240,11 @@ class WebSocketMedium implements Medium {
 
   #adopt(webSocket: WebSocket, stream: Duplex): Socket {
     this.#track(webSocket);
-    return new WebSocketSocket(webSocket, { stream, isTls: this.#tls !== null }, this.#options);
+    return this.#socketOver(webSocket, { stream, isTls: this.#tls !== null, isServer: true });
+  }
+
+  #socketOver(webSocket: WebSocket, connection: Connection): WebSocketSocket {
+    return new WebSocketSocket(webSocket, connection, this.#framing, this.#options);
   }
 
   #track(webSocket: WebSocket): void {
@@ -258,6 +264,14 @@ const noEvents: SocketEvents = {
   closed: () => {},
 };
 
+interface Connection {
+  /** Below the WebSocket; null where the runtime does not show it. */
+  readonly stream: Duplex | null;
+  readonly isTls: boolean;
+  /** Whether the peer dialled: a server masks nothing. */
+  readonly isServer: boolean;
+}
+
 class WebSocketSocket implements Socket {
   events: SocketEvents = noEvents;
   readonly address: string | null;
@@ -265,6 +279,8 @@ class WebSocketSocket implements Socket {
   /** Null where the runtime does not show it. */
   readonly #stream: Duplex | null;
   readonly #isTls: boolean;
+  readonly #isServer: boolean;
+  readonly #framing: Framing;
   readonly #setTimer: ResolvedOptions['setTimer'];
   readonly #closeTimeoutMs: number;
   #corked = false;
@@ -276,13 +292,16 @@ class WebSocketSocket implements Socket {
 
   constructor(
     webSocket: WebSocket,
-    { stream, isTls }: { readonly stream: Duplex | null; readonly isTls: boolean },
+    { stream, isTls, isServer }: Connection,
+    framing: Framing,
     { setTimer, closeTimeoutMs }: ResolvedOptions,
   ) {
     this.address = stream === null ? null : addressOf(stream as NetSocket);
     this.#webSocket = webSocket;
     this.#stream = thisRuntime.hasStreams ? stream : null;
     this.#isTls = isTls;
+    this.#isServer = isServer;
+    this.#framing = framing;
     this.#setTimer = setTimer;
     this.#closeTimeoutMs = closeTimeoutMs;
     webSocket.on('message', (data, isBinary) => {
@@ -327,10 +346,14 @@ class WebSocketSocket implements Socket {
   send(frame: Uint8Array): void {
     const webSocket = this.#webSocket;
     const stream = this.#stream;
-    // The callback tells that frames have left where the stream has no event of its own: for small ones, or for all.
-    if (webSocket.bufferedAmount === 0 && stream !== null) webSocket.send(frame);
-    else webSocket.send(frame, this.#sent);
-    if (this.#corked || stream === null) return;
+    if (stream === null) return webSocket.send(frame, this.#sent);
+    if (webSocket.readyState !== WebSocket.OPEN) return;
+    // Without extensions `ws` keeps nothing back, so what is written beside it is in its place among what it writes itself.
+    const framed = this.#isServer ? this.#framing.plain(frame) : this.#framing.masked(frame);
+    // The callback tells that frames have left where the stream has no event of its own: for small ones.
+    if (webSocket.bufferedAmount === 0) stream.write(framed);
+    else stream.write(framed, this.#sent);
+    if (this.#corked) return;
     // The first frame of a turn has left; what follows in this turn is gathered.
     this.#corked = true;
     stream.cork();
