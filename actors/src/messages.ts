@@ -176,8 +176,7 @@ export interface AddOptions extends ReplyOptions {
 
 /** The characters (UTF-16 code units) that an id may have. */
 const longestId = 4096;
-/** Half a character, which UTF-8 cannot carry. */
-const loneSurrogate = /\p{Surrogate}/u;
+const noOptions: AddOptions = {};
 
 /**
  * Writes an id.
@@ -185,9 +184,9 @@ const loneSurrogate = /\p{Surrogate}/u;
  *   empty `Map` too; a `Map` with any other key is read as a `Map`
  * @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, OPTIONS_INVALID (`expiresIn`)
  */
-export function add(id: string, value: unknown, options: AddOptions = {}): Add {
+export function add(id: string, value: unknown, options: AddOptions = noOptions): Add {
   checkId(id);
-  checkAddOptions(options);
+  if (options !== noOptions) checkAddOptions(options);
   const { expiresIn, replyTo } = options;
   return { type: 'add', id, bytes: encodeValue(value), expiresIn, replyTo };
 }
@@ -371,9 +370,9 @@ export function whenSynced({
   return { type: 'when-synced', timeoutMs: timeoutOf(options), replyTo };
 }
 
-/** @throws GossipError ID_INVALID */
+/** Half a character, a lone surrogate, is something that UTF-8 cannot carry. @throws GossipError ID_INVALID */
 export function checkId(id: unknown): asserts id is string {
-  if (typeof id === 'string' && id.length > 0 && id.length <= longestId && !loneSurrogate.test(id)) return;
+  if (typeof id === 'string' && id.length > 0 && id.length <= longestId && id.isWellFormed()) return;
   const shown = typeof id === 'string' ? `'${id.slice(0, 40)}' of ${id.length} characters` : `a ${typeof id}`;
   throw new GossipError(
     'ID_INVALID',
