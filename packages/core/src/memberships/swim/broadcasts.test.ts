@@ -76,11 +76,12 @@ describe('news that is passed on', () => {
     expect(broadcasts.isEmpty).toBe(true);
   });
 
-  test('is told to dependents twice, which counts for none of the other times', () => {
+  test('is told to dependents three times, which counts for none of the other times', () => {
     const broadcasts = newsOf('a', 'b');
     expect([broadcasts.serve(), broadcasts.isServed]).toEqual([['a', 'b'], false]);
     broadcasts.add('a');
     expect(broadcasts.serve()).toEqual(['b', 'a']);
+    expect([broadcasts.serve(), broadcasts.isServed]).toEqual([['b', 'a'], false]);
     expect([broadcasts.serve(), broadcasts.isServed, broadcasts.serve()]).toEqual([['a'], true, []]);
     expect(broadcasts.take(1)).toEqual(['a', 'b']);
   });

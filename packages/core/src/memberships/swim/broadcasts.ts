@@ -18,7 +18,7 @@ interface Item {
 /** The most news in one message. */
 const MOST = 64;
 /** How often a dependent is told a piece of news: more than once, since nobody else may tell it. */
-const SERVINGS = 2;
+const SERVINGS = 3;
 
 export class Broadcasts {
   /** In order: what was passed on least stands first, of those what came last. */
