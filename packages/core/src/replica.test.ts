@@ -703,6 +703,42 @@ describe('a snapshot', () => {
     snapshot.release();
     expect([...replica.snapshot().entries()]).toEqual([]);
   });
+
+  test('is iterated as it was, each id once, whatever is changed, removed or hidden before or behind the iteration', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(9), fc.constantFrom('write', 'remove', 'add', 'reset')), { maxLength: 24 }),
+        fc.nat(9),
+        (changes, pace) => {
+          const replica = aReplica();
+          for (let i = 0; i < 10; i++) replica.write(`x${i}`, String(i), undefined, NOW);
+          replica.write('x3', undefined, undefined, NOW);
+          const snapshot = replica.snapshot();
+          const change = ([number, how]: readonly [number, string]): void => {
+            if (how === 'write') replica.write(`x${number}`, 'changed', undefined, NOW);
+            else if (how === 'remove') replica.write(`x${number}`, undefined, undefined, NOW);
+            else if (how === 'add') replica.write(`new${number}`, 'new', undefined, NOW);
+            else {
+              const { arrival } = replica.snapshot();
+              replica.admit(
+                [],
+                { type: 'reset', kept: new Map([[`x${number}`, 'kept']]), offeredArrival: arrival },
+                NOW,
+              );
+            }
+          };
+          const left = changes.slice();
+          const seen: [string, Bytes][] = [];
+          for (const entry of snapshot.entries()) {
+            seen.push(entry);
+            for (const next of left.splice(0, pace)) change(next);
+          }
+          const before = Array.from({ length: 10 }, (_, i): [string, Bytes] => [`x${i}`, String(i)]);
+          expect(byId(seen)).toEqual(before.filter(([id]) => id !== 'x3'));
+        },
+      ),
+    );
+  });
 });
 
 describe('changes', () => {
