@@ -357,7 +357,7 @@ export const mutations: readonly Mutation[] = [
     'for (const update of expired) this.#put',
     'for (const update of expired.slice(1)) this.#put',
   ),
-  one('5', 'sum up what is about to expire', store, 'if (second * 1000 > horizonMs) addTerm(sum', 'addTerm(sum'),
+  one('5', 'sum up what is about to expire', store, 'if (second * 1000 > horizonMs) slot.addTo(sum', 'slot.addTo(sum'),
 
   // Rule 6: refusal hides.
   one(

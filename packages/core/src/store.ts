@@ -21,6 +21,7 @@ import { addTerm, emptySum, hashDot, hashText, LANES, type Sum } from './hash.ts
 import { hasNumber, type ReadonlyIntervals } from './intervals.ts';
 import type { Origin } from './origin.ts';
 import { DotIndex, type Numbered } from './store/dot-index.ts';
+import { ExpirySlot } from './store/expiry-slot.ts';
 import { KeyedHash, type TableKey } from './store/keyed-hash.ts';
 import { Page, PAGE_ROWS, SLOT_BITS } from './store/page.ts';
 import { RowTable } from './store/row-table.ts';
@@ -37,12 +38,6 @@ const LOOK_ROWS = 64;
 /** Bucket of an id in the live sums: the top ten bits of its hash. */
 export function liveBucketOf(id: string): number {
   return hashText(id, 0x811c9dc5) >>> 22;
-}
-
-/** Updates that expire within one second, by the numbers of their arrivals. */
-interface ExpirySlot {
-  readonly sum: Sum;
-  readonly arrivals: Set<number>;
 }
 
 /** An origin of rows. */
@@ -401,7 +396,7 @@ export class Store {
     const result: Update[] = [];
     for (const [second, slot] of this.#expiring) {
       if (second * 1000 > nowMs) continue;
-      for (const arrival of slot.arrivals) {
+      for (const arrival of slot.arrivals()) {
         const update = this.#at(this.#rowOfArrival(arrival));
         if ((update.expiresAt as number) <= nowMs) result.push(update);
       }
@@ -415,7 +410,7 @@ export class Store {
       let second = Infinity;
       for (const key of this.#expiring.keys()) second = Math.min(second, key);
       let next = Infinity;
-      for (const arrival of (this.#expiring.get(second) as ExpirySlot).arrivals) {
+      for (const arrival of (this.#expiring.get(second) as ExpirySlot).arrivals()) {
         const row = this.#rowOfArrival(arrival);
         next = Math.min(next, this.#pageOf(row).expiresAt(row & SLOTS) as number);
       }
@@ -427,7 +422,7 @@ export class Store {
   /** The sum of h(dot) over what is live and outlives `horizonMs`: what has no expiry, or expires in a later second. */
   liveSum(horizonMs: number): Sum {
     const sum = this.#live.slice();
-    for (const [second, slot] of this.#expiring) if (second * 1000 > horizonMs) addTerm(sum, 0, slot.sum, 1);
+    for (const [second, slot] of this.#expiring) if (second * 1000 > horizonMs) slot.addTo(sum);
     return sum;
   }
 
@@ -441,7 +436,7 @@ export class Store {
     const sums = this.#liveBuckets.slice();
     for (const [second, slot] of this.#expiring) {
       if (second * 1000 <= horizonMs) continue;
-      for (const arrival of slot.arrivals) {
+      for (const arrival of slot.arrivals()) {
         const { id, origin, sequence } = this.#at(this.#rowOfArrival(arrival));
         addTerm(sums, liveBucketOf(id), hashDot(origin.seeds, sequence), 1);
       }
@@ -470,17 +465,16 @@ export class Store {
     const second = Math.floor(expiresAt / 1000);
     let slot = this.#expiring.get(second);
     if (slot === undefined) {
-      slot = { sum: emptySum(), arrivals: new Set() };
+      slot = new ExpirySlot();
       this.#expiring.set(second, slot);
     }
-    addTerm(slot.sum, 0, term, sign);
     if (sign > 0) {
-      slot.arrivals.add(arrival);
+      slot.add(arrival, term);
       if (this.#nextExpiryMs !== undefined && expiresAt < this.#nextExpiryMs) this.#nextExpiryMs = expiresAt;
       return;
     }
-    slot.arrivals.delete(arrival);
-    if (slot.arrivals.size === 0) this.#expiring.delete(second);
+    slot.delete(arrival, term);
+    if (slot.isEmpty) this.#expiring.delete(second);
     if (expiresAt === this.#nextExpiryMs) this.#nextExpiryMs = undefined;
   }
 

@@ -1,5 +1,7 @@
 /** The store against a plain model, through what its columns do: growth, gaps, new pages, merged pages, compacted slabs. */
 
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Context } from '../context.ts';
@@ -317,5 +319,30 @@ describe('a store in columns', () => {
     expect(store.byDots(dots.dots())).toHaveLength(store.size);
     for (const update of store) store.drop(update);
     expect(store.rowCount).toBeLessThanOrEqual(4096);
+  });
+
+  test('takes no more than docs/operations.md has it, whatever peers choose', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const bytes = (): number => {
+      collect();
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      return heapUsed + arrayBuffers;
+    };
+    const count = 60_000;
+    const [origin] = origins as [Origin];
+    const before = bytes();
+    const store = new Store();
+    // Each dot in a block of its own, each end in a second of its own, each value changed by the handler; and as many tombstones.
+    for (let number = 1; number <= 2 * count; number++) {
+      const isLive = number <= count;
+      const expiresAt = isLive ? 1e12 + 1000 * number : undefined;
+      const update = new Update(`${number}`, isLive ? 'v' : undefined, number, origin, 16 * number, expiresAt);
+      if (isLive) update.view = { value: 'w', why: undefined };
+      store.set(update, undefined, 0);
+    }
+    const taken = bytes() - before;
+    expect([store.liveCount, store.tombstoneCount]).toEqual([count, count]);
+    expect(taken / count).toBeLessThan(800);
   });
 });
