@@ -42,7 +42,7 @@ parentPort.on('message', ({ id, value, join }) => {
       logs,
       refusals: refusals.map(({ code }) => code),
       reusedDots,
-      keys: Array.from(gossip.entries(), ([key]) => String(key)).sort(),
+      keys: Array.from(gossip.entries(), ([key]) => key).toSorted((a, b) => (a < b ? -1 : 1)),
       members: members.map(({ name }) => name),
     });
   });
