@@ -142,8 +142,7 @@ class Liar {
   async say(message: Message): Promise<void> {
     said++;
     const frame = this.#encoder.encode(1, message);
-    const origins = this.#told.missing(frame);
-    if (origins !== undefined) this.client.send(origins);
+    for (const origins of this.#told.missing(frame)) this.client.send(origins);
     await this.send(frame.bytes);
   }
 
