@@ -78,16 +78,22 @@ export class Caller {
     if (this.#end === null) await ponged;
   }
 
-  /** @returns once the links have read it too, or let him go: asks who is there, and waits for the answer */
+  /**
+   * @returns once the links have read it too, or let him go: asks who is there, twice, and waits for two answers, since the node
+   * may tell all of itself once
+   */
   async answered(): Promise<void> {
     const decoder = new Decoder();
     let at = 2;
+    let answers = 0;
     this.send(encodeChannel({ channel: WHO_CHANNEL, instance: '$membership', protocol: 'swim', newestEpochOfYou: 0 }));
-    this.send(new Encoder().encode(WHO_CHANNEL, { type: 'custom', body: [7] }).bytes);
-    await this.#until(() => {
-      while (at < this.heard.length) if (isSync(decoder.decode(this.heard[at++] as Buffer))) return true;
-      return false;
-    });
+    for (let asked = 0; asked < 2; asked++) {
+      this.send(new Encoder().encode(WHO_CHANNEL, { type: 'custom', body: [7] }).bytes);
+      await this.#until(() => {
+        while (at < this.heard.length) if (isSync(decoder.decode(this.heard[at++] as Buffer))) answers += 1;
+        return answers > asked;
+      });
+    }
   }
 
   async close(): Promise<void> {
