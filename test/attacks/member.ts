@@ -2,7 +2,7 @@
  * A member that is up to no good: it has the key, and after an honest handshake says what it likes.
  */
 import type { KeyObject } from 'node:crypto';
-import type { Message } from '@grapevine/core';
+import { epochAt, type Message } from '@grapevine/core';
 import { encodeChannel, type EncodedFrame, Encoder, Told } from '@grapevine/wire';
 import { aHello, type Stranger, type StrangerOptions, type Strangers } from './strangers.ts';
 
@@ -58,6 +58,6 @@ let lastEpoch = 0;
 
 /** Higher at every call: each connection is one of a node that started anew. */
 export function nextEpoch(): number {
-  lastEpoch = Math.max(lastEpoch + 1, Date.now());
+  lastEpoch = Math.max(lastEpoch + 1, epochAt(Date.now(), Math.random));
   return lastEpoch;
 }

@@ -8,6 +8,7 @@ import { connect, type Socket } from 'node:net';
 import { type RawData, WebSocket } from 'ws';
 import { Decoder, encodeChannel, encodeHello, Encoder, type Hello, type Incoming, nonceBytes } from '@grapevine/wire';
 import { closeCodes } from '@grapevine/transport';
+import { nextEpoch } from '../attacks/member.ts';
 import { aHello, proofOf } from '../attacks/strangers.ts';
 import type { Conversation, Opening } from './script.ts';
 
@@ -52,7 +53,7 @@ export class Caller {
     const caller = new Caller(url);
     await Promise.race([once(caller.#socket, 'open'), once(caller.#socket, 'close')]);
     if (opening === 'hello') return caller;
-    const ours = helloOf(name, Buffer.alloc(nonceBytes, 7), { epoch: Date.now() });
+    const ours = helloOf(name, Buffer.alloc(nonceBytes, 7), { epoch: nextEpoch() });
     caller.send(ours);
     await caller.#until(() => caller.heard.length >= 1);
     if (opening === 'proof' || caller.#end !== null) return caller;
@@ -78,22 +79,16 @@ export class Caller {
     if (this.#end === null) await ponged;
   }
 
-  /**
-   * @returns once the links have read it too, or let him go: asks who is there, twice, and waits for two answers, since the node
-   * may tell all of itself once
-   */
+  /** @returns once the links have read it too, or let him go: asks who is there, and waits for the answer */
   async answered(): Promise<void> {
     const decoder = new Decoder();
     let at = 2;
-    let answers = 0;
     this.send(encodeChannel({ channel: WHO_CHANNEL, instance: '$membership', protocol: 'swim', newestEpochOfYou: 0 }));
-    for (let asked = 0; asked < 2; asked++) {
-      this.send(new Encoder().encode(WHO_CHANNEL, { type: 'custom', body: [7] }).bytes);
-      await this.#until(() => {
-        while (at < this.heard.length) if (isSync(decoder.decode(this.heard[at++] as Buffer))) answers += 1;
-        return answers > asked;
-      });
-    }
+    this.send(new Encoder().encode(WHO_CHANNEL, { type: 'custom', body: [7] }).bytes);
+    await this.#until(() => {
+      while (at < this.heard.length) if (isSync(decoder.decode(this.heard[at++] as Buffer))) return true;
+      return false;
+    });
   }
 
   async close(): Promise<void> {

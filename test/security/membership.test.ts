@@ -85,6 +85,14 @@ class Liar {
     return new Liar(stranger);
   }
 
+  /** Joins a victim that connects anew just now, and may not listen yet. */
+  static async joinAgain(scene: Scene, name: string): Promise<Liar> {
+    for (;;) {
+      const liar = await Liar.join(scene, name).catch(() => null);
+      if (liar !== null) return liar;
+    }
+  }
+
   say(body: unknown): void {
     this.stranger.say(this.#encoder.encode(0, { type: 'custom', body }).bytes);
   }
@@ -106,17 +114,31 @@ describe('a member that says of the victim', () => {
   test('that later lives of it are over ends it not, however often it comes again to say so', async () => {
     const scene = await aScene();
     const { victim } = scene;
-    let epoch = Date.now() + 2 ** 40;
+    let epoch = nextEpoch() + 2 ** 40;
     const lie = (): unknown[] => ['victim', (epoch += 2 ** 22), 1, LEFT, 'ws://192.0.2.1:7001', {}, []];
-    for (let told = 0; told < 5;) {
-      const liar = await Liar.join(scene, `liar${told}`).catch(() => null);
-      if (liar === null) continue;
+    for (let told = 0; told < 5; told++) {
+      const liar = await Liar.joinAgain(scene, `liar${told}`);
       liar.say([GOSSIP, [lie(), lie(), lie()]]);
-      told++;
       await liar.stranger.closed;
     }
     await until(() => ['h1', 'h2'].every((name) => victim.members().some((member) => member.name === name)));
     await until(() => victim.status().links.some(({ peer }) => peer === 'h1'));
+    expect(scene.log.filter((line) => line.includes('RESTART_LIMIT'))).toEqual([]);
+  });
+
+  test('that another node has its epoch has it connect anew once in ten seconds, and no more often', async () => {
+    const scene = await aScene();
+    const { victim } = scene;
+    const ends: number[] = [];
+    for (let told = 0; told < 2; told++) {
+      const liar = await Liar.joinAgain(scene, `liar${told}`);
+      const [, epoch] = (await liar.ask()) as [string, number];
+      liar.say([GOSSIP, [['victim', epoch, 1, ALIVE, 'ws://192.0.2.1:7001', {}, []]]]);
+      await liar.stranger.closed;
+      ends.push(performance.now());
+    }
+    expect((ends[1] as number) - (ends[0] as number)).toBeGreaterThan(9000);
+    await until(() => ['h1', 'h2'].every((name) => victim.members().some((member) => member.name === name)));
     expect(scene.log.filter((line) => line.includes('RESTART_LIMIT'))).toEqual([]);
   });
 
@@ -132,7 +154,7 @@ describe('a member that says of the victim', () => {
       epoch,
       incarnation + i,
       SUSPECT,
-      null,
+      victim.status().url,
       {},
       accusers,
     ]);

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { EPOCH_LIMIT } from '../origin.ts';
 import { GOSSIP, HASH, SYNC } from './swim/messages.ts';
-import { aMember, aRecord, ALIVE, connectedTo, crash, DOWN, LEFT, SUSPECT, urlOf } from './testing/scene.ts';
+import { aMachine, aMember, aRecord, ALIVE, connectedTo, crash, DOWN, LEFT, SUSPECT, urlOf } from './testing/scene.ts';
 
 describe('what members believe', () => {
   test('a restarted node replaces its former self at once, where it was and elsewhere once nobody answers there', () => {
@@ -184,5 +184,12 @@ describe('twins: two nodes of one name that began at the same time', () => {
       expect(scene.outlived).toEqual([5]);
       expect(scene.reports.map(({ code }) => code)).toEqual(['NAME_TAKEN']);
     }
+  });
+
+  test('that is no twin is told nothing of itself, when it comes and when it says more of itself', () => {
+    const scene = aMachine()
+      .connect('b')
+      .hearOf(aRecord('b', ALIVE, 1), aRecord('b', ALIVE, 2));
+    expect(scene.pass(10).sentOf(SYNC, 'b')).toEqual([]);
   });
 });

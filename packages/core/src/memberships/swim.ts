@@ -146,6 +146,7 @@ class SwimMachine implements MembershipMachine {
       accused: (by, wasSuspected) => this.#refute(by, wasSuspected),
       outlived: (epoch) => effects.outlive(epoch),
       lives: (record) => this.#connections.lives(record),
+      doubled: (record) => this.#connections.doubled(record),
       report: (error) => effects.report(error),
     });
     const knowledge = this.#knowledge;

@@ -177,13 +177,16 @@ export class Connections {
     this.#succeed(member, false);
   }
 
-  /** Somebody is heard to live: is it the one that is connected under this name? */
-  lives(record: SwimRecord): void {
-    const [name, epoch, , , url] = record;
+  /** A node is heard to live: one that is connected under its name and an earlier epoch is sent away. */
+  lives([name, epoch, , , url]: SwimRecord): void {
     const tie = this.neighbours.ties.get(name);
-    if (tie === undefined || tie.epoch > epoch) return;
-    if (tie.epoch === epoch) this.#details.tell(name, record);
-    else this.#expel({ name, epoch: tie.epoch }, url);
+    if (tie !== undefined && tie.epoch < epoch) this.#expel({ name, epoch: tie.epoch }, url);
+  }
+
+  /** Two nodes have one name and one epoch: the one that is connected is told of the other. */
+  doubled(record: SwimRecord): void {
+    const [name, epoch] = record;
+    if (this.neighbours.ties.get(name)?.epoch === epoch) this.#details.tell(name, record);
   }
 
   /** @param url where the node of its name lives; `null`: nobody knows */

@@ -32,8 +32,10 @@ export interface KnowledgeEvents {
   accused(by: readonly string[], wasSuspected: boolean): void;
   /** A later life of this node than this is remembered, and over; or another node has the epoch of this one. */
   outlived(epoch: number): void;
-  /** Somebody is alive by this record: under a later epoch than was known, or at another place than the one of this epoch. */
+  /** Somebody is alive by this record, under an epoch that was not known. */
   lives(record: SwimRecord): void;
+  /** Somebody has, by this record, the epoch of a known member and another address. */
+  doubled(record: SwimRecord): void;
   report(error: GossipError): void;
 }
 
@@ -156,7 +158,7 @@ export class Knowledge {
   meet({ name, epoch, url }: Member, clocks: Clocks): void {
     const entry = this.roster.get(name);
     if (entry?.status.epoch === epoch) {
-      if (entry.status.url !== url) this.#events.lives(recordOf(entry));
+      if (entry.status.url !== url) this.#events.doubled(recordOf(entry));
       return;
     }
     this.#take(aliveRecord({ name, epoch, url }, 0), clocks);
@@ -218,14 +220,14 @@ export class Knowledge {
     const { roster } = this;
     const name = record[0];
     const before = roster.get(name)?.status;
-    if (before?.epoch === record[1] && before.url !== record[4]) this.#events.lives(record);
+    if (before?.epoch === record[1] && before.url !== record[4]) this.#events.doubled(record);
     const outcome = roster.take(record, this.#timesOf(record), clocks);
     if (outcome === 'old') return;
     this.broadcasts.add(name);
     if (outcome === 'confirmed') return;
     this.version += 1;
     const { status } = roster.get(name) as { readonly status: Status };
-    if (status.state === 'alive') this.#events.lives(record);
+    if (status.state === 'alive' && before?.epoch !== status.epoch) this.#events.lives(record);
     const wasThere = before !== undefined && isThere(before);
     if (isThere(status) && (!wasThere || outcome === 'reborn')) this.#events.appeared(status, before);
     else if (!isThere(status) && (wasThere || before?.state !== status.state)) this.#events.vanished(status);
