@@ -35,16 +35,19 @@ export class Ahead {
     this.#peers = peers;
   }
 
-  /** Compares the newest own stamp with the clock, and writes again what is too far ahead of it. */
-  look(nowMs: number): void {
+  /**
+   * Compares the newest own stamp with the clock, and writes again what is too far ahead of it.
+   * @returns whether dots have left the context of the replica
+   */
+  look(nowMs: number): boolean {
     const { replica } = this.#environment;
     if (this.#isHeldSaid && replica.heldThere.isEmpty) this.#isHeldSaid = false;
     const aheadMs = replica.aheadMs(nowMs);
     if (aheadMs === 0) {
       this.#isSaid = false;
-      return;
+      return false;
     }
-    if (nowMs >= this.#lookedMs && nowMs < this.#lookedMs + AGAIN_MS) return;
+    if (nowMs >= this.#lookedMs && nowMs < this.#lookedMs + AGAIN_MS) return false;
     this.#lookedMs = nowMs;
     const writes = replica.countAhead(nowMs);
     const disowned = replica.rewriteAhead(nowMs);
@@ -52,6 +55,7 @@ export class Ahead {
     if (!this.#isSaid) this.#say(aheadMs, writes, replica.countAhead(nowMs));
     this.#isSaid = replica.aheadMs(nowMs) > 0;
     if (replica.heldThere.isEmpty) this.#isHeldSaid = false;
+    return disowned.length > 0;
   }
 
   /** These peers have just been connected: they may hold back what was disowned meanwhile. */

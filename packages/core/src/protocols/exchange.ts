@@ -189,6 +189,11 @@ export class Exchange {
     this.#incoming.abandon();
   }
 
+  /** Takes back the open invitation: dots have left the context that it was sent with. */
+  revoke(): void {
+    this.#incoming.revoke();
+  }
+
   receive(from: string, message: ExchangeMessage, nowMs: number): void {
     this.#hear(from, message);
     // What is dear and too much is left unanswered, as if it had been lost: the next exchange asks again.

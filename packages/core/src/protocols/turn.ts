@@ -4,7 +4,8 @@
  * Invariants
  *  1. What slept too long neither takes up old claims nor spreads what it held: it rejoins empty before anything is heard or
  *     said, and what was open by then is dropped.
- *  2. After a turn the timer of expiry fits what is stored, and no rest outlasts a change.
+ *  2. What a peer sends on the word of a context that has lost dots since is taken as news and as no claim.
+ *  3. After a turn the timer of expiry fits what is stored, and no rest outlasts a change.
  */
 
 import { GossipError } from '../errors.ts';
@@ -36,7 +37,7 @@ export class Turn {
   /** Before anything is heard or said. */
   wake(nowMs: number): void {
     const { replica, effects } = this.#environment;
-    this.#parts.ahead.look(nowMs);
+    if (this.#parts.ahead.look(nowMs)) this.#parts.exchange.revoke();
     if (!replica.wake(nowMs)) return;
     this.#parts.intake.abandon();
     this.#parts.exchange.abandon();

@@ -80,6 +80,14 @@ export class IncomingTransfer {
     return this.#incoming !== null;
   }
 
+  /**
+   * Dots have left the context that a peer was told with an invitation: it leaves out their updates, and its claim would have them
+   * without their values.
+   */
+  revoke(): void {
+    this.#incoming = null;
+  }
+
   /** Withdraws an invitation that nothing has come of. */
   withdraw(nowMs: number): void {
     if (!this.#isOpen(nowMs)) this.#incoming = null;
