@@ -129,15 +129,15 @@ describe('a member that says of the victim', () => {
   test('that another node has its epoch has it connect anew once in ten seconds, and no more often', async () => {
     const scene = await aScene();
     const { victim } = scene;
-    const ends: number[] = [];
+    const endedMs: number[] = [];
     for (let told = 0; told < 2; told++) {
       const liar = await Liar.joinAgain(scene, `liar${told}`);
       const [, epoch] = (await liar.ask()) as [string, number];
       liar.say([GOSSIP, [['victim', epoch, 1, ALIVE, 'ws://192.0.2.1:7001', {}, []]]]);
       await liar.stranger.closed;
-      ends.push(performance.now());
+      endedMs.push(performance.now());
     }
-    expect((ends[1] as number) - (ends[0] as number)).toBeGreaterThan(9000);
+    expect((endedMs[1] as number) - (endedMs[0] as number)).toBeGreaterThan(9000);
     await until(() => ['h1', 'h2'].every((name) => victim.members().some((member) => member.name === name)));
     expect(scene.log.filter((line) => line.includes('RESTART_LIMIT'))).toEqual([]);
   });

@@ -196,3 +196,67 @@ describe('found by the simulator, where a node refuses what is large:', () => {
     expect(messages['refused']).toBeGreaterThan(0);
   });
 });
+
+describe('found by the simulator, where a clock is set back:', () => {
+  test('no transfer that was under way claims a write that its writer has written again meanwhile', () => {
+    const { violation, messages } = runHistory({
+      seed: 55,
+      nodes: 5,
+      minutes: 6,
+      hubs: 1,
+      without: [
+        'jitterMs',
+        'drops',
+        'corruption',
+        'skewMs',
+        'gatherMs',
+        'partitions',
+        'pauses',
+        'sleeps',
+        'twins',
+        'refusals',
+        'frames',
+      ],
+      only: new Set([1009, 1024, 1025]),
+    });
+    expect(violation).toBeNull();
+    expect(messages['disowned']).toBeGreaterThan(0);
+  });
+});
+
+describe('found by the simulator, where its oracles demanded more than the documentation says:', () => {
+  test('a node that takes small frames, and has refused nothing, may forget an origin before others do', () => {
+    const { violation, messages } = runHistory({
+      seed: 11,
+      nodes: 8,
+      minutes: 4,
+      without: ['crashes', 'restarts', 'pauses', 'slowLinks', 'twins', 'refusals'],
+      only: new Set([28, 0, 12, 20]),
+    });
+    expect(violation).toBeNull();
+    expect(messages['refused']).toBeUndefined();
+  });
+
+  test('a node that refuses an update says so to every peer that holds it before they are silent', () => {
+    const { violation, messages } = runHistory({
+      seed: 70,
+      nodes: 4,
+      minutes: 2,
+      without: [
+        'delayMs',
+        'corruption',
+        'skewMs',
+        'breaks',
+        'partitions',
+        'jumps',
+        'slowLinks',
+        'sleeps',
+        'twins',
+        'frames',
+      ],
+      only: new Set([4, 2016, 2017, 2021]),
+    });
+    expect(violation).toBeNull();
+    expect(messages['refused']).toBeGreaterThan(0);
+  });
+});

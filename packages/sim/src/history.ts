@@ -69,6 +69,11 @@ const LEAST_TO_EQUAL_MS = 90_000;
 /** Within so many cycles nobody spreads a rumor any more that everybody knows. */
 const REST_CYCLES = 100;
 const REST_MS = 4000;
+/**
+ * Within so many cycles for each node everybody has compared with everybody, where each pulls from one peer a cycle, chosen at random:
+ * that a given two have not is as likely as e^-40.
+ */
+const CYCLES_TO_MEET = 40;
 const SILENCE_MS = 3000;
 const LEAST_SILENT_MS = 3_600_000;
 /** The share of quiet times after which somebody dies, where a membership must notice. */
@@ -374,6 +379,20 @@ class History {
     this.#settle();
   }
 
+  /** Lets each node tell all who hold what it refuses, as it does when they compare: until then two of them differ. */
+  #tellRefused(): void {
+    const world = this.#world;
+    const { nodes } = world;
+    const limitMs = CYCLES_TO_MEET * nodes.length * this.#setting.deltaMs;
+    const sinceMs = world.nowMs;
+    while (!world.isOver && nodes.every((node) => lacksOnlyRefused(node, nodes))) {
+      const untold = this.#oracles.untoldOf(nodes);
+      if (untold === null) return;
+      if (world.nowMs - sinceMs > limitMs) this.#object(3, 'untold', `${limitMs} ms after all are equal ${untold}`);
+      world.run(250);
+    }
+  }
+
   #quiet(): void {
     const world = this.#world;
     const { nodes } = world;
@@ -404,10 +423,11 @@ class History {
     this.#cyclesToEqual = Math.max(this.#cyclesToEqual, (world.nowMs - healedMs) / deltaMs);
     const rest = REST_CYCLES * deltaMs;
     for (let waited = 0; !world.isOver && waited < rest && nodes.some(isInfective); waited += 250) world.run(250);
-    world.run(REST_MS);
     // Where origins are forgotten, one node does so a little before another, and says a word about it.
-    this.#oracles.isQuiet =
-      this.#setting.forgetAfterMs > LEAST_SILENT_MS && nodes.every((node) => lacksOnlyRefused(node, nodes));
+    const isKept = this.#setting.forgetAfterMs > LEAST_SILENT_MS;
+    if (isKept) this.#tellRefused();
+    world.run(REST_MS);
+    this.#oracles.isQuiet = isKept && nodes.every((node) => lacksOnlyRefused(node, nodes));
     world.run(SILENCE_MS);
     this.#oracles.isQuiet = false;
     this.#oracles.membership.mayGo = null;

@@ -81,6 +81,11 @@ export class ConnectionOracles {
     }
   }
 
+  /** Whether the node of this end has heard on this connection that its peer refuses these. */
+  hasHeardRefused(end: End, dots: DotList): boolean {
+    return this.#heard.get(end)?.refused.covers(dots) === true;
+  }
+
   /** A new machine has heard nothing yet, even on connections that live on. */
   forget(ends: Iterable<End>): void {
     for (const end of ends) this.#heard.delete(end);

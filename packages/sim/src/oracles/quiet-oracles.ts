@@ -47,11 +47,14 @@ export function differenceOf(nodes: readonly SimNode[]): string | null {
   return null;
 }
 
-/** Those that take any update: what they know is what there is. All, if nobody does: then nothing large is written. */
+/**
+ * Those that take any update, or have refused none: what they know is what there is. A bound that nothing has reached makes no
+ * difference, and where origins are forgotten, one node does so a little before another, whatever its bound is (rule 9).
+ */
 export function wideOf(nodes: readonly SimNode[]): readonly SimNode[] {
   let mostBytes = 0;
   for (const { nature } of nodes) mostBytes = Math.max(mostBytes, nature.maxUpdateBytes);
-  return nodes.filter(({ nature }) => nature.maxUpdateBytes === mostBytes);
+  return nodes.filter(({ nature, replica }) => nature.maxUpdateBytes === mostBytes || replica.refusals === 0);
 }
 
 /** In what a node that refuses large updates differs from one that takes all, beyond those; `null`: in nothing. */

@@ -297,6 +297,22 @@ export class StepOracles implements Observer {
     }
   }
 
+  /**
+   * Which node has yet to tell a peer that it refuses what it lacks of what the peer holds; `null`: none. It does so when the two
+   * compare, and until then they differ.
+   */
+  untoldOf(nodes: readonly SimNode[]): string | null {
+    for (const node of nodes)
+      for (const other of nodes) {
+        const lacking = node.replica.context.lacking(other.replica.context.dots());
+        if (lacking.length === 0) continue;
+        const end = other.ends.get(node.name);
+        if (end === undefined || !this.#connections.hasHeardRefused(end, lacking))
+          return `${node.name} has not told ${other.name} what it refuses`;
+      }
+    return null;
+  }
+
   get latestMs(): number {
     return this.#latestMs;
   }
