@@ -19,7 +19,7 @@ export const swimMutations: readonly Mutation[] = [
   one(
     'keep whoever has the lower epoch of two',
     'swim/connections.ts',
-    'else this.#expel({ name, epoch: tie.epoch }, url);',
+    'if (tie !== undefined && tie.epoch < epoch) this.#expel({ name, epoch: tie.epoch }, url);',
     '',
   ),
   one('refute nothing', 'swim/knowledge.ts', 'this.#assert(incarnation + 1);', ''),
