@@ -71,23 +71,26 @@ test('Lifeguard takes 50 times fewer healthy members for dead at healthy ones', 
   expect(found({})).toBeLessThanOrEqual(without / 50);
 });
 
-test('who is told of its own stall accuses nobody afterwards', () => {
-  // A stopped process accuses somebody in one run of ten or so, whatever the times are: this is one of those runs.
-  const setup: StallSetup = {
-    kind: 'stopped',
-    nodes: 64,
-    seed: 2,
-    anomalous: 16,
-    blockedMs: 4096,
-    freeMs: 64,
-    forMs: 60_000,
-    tellsStalls: false,
-    options: plain,
-  };
-  const bare = watchStalls(setup);
-  expect(bare.all).toBeGreaterThan(0);
-  expect(watchStalls({ ...setup, tellsStalls: true, options: {} })).toMatchObject({ all: 0, healed: true });
-});
+// That telling matters is held by one machine, in swim-suspicion.test.ts of core: here what is late is judged, and what has arrived
+// meanwhile is read, in the same moment, and plain SWIM accuses somebody in one run of ten or so.
+test.each([seed, 1, 2])(
+  'who is told of its own stall accuses nobody afterwards, and nobody else does, seed %i',
+  (each) => {
+    const setup: StallSetup = {
+      kind: 'stopped',
+      nodes: 64,
+      seed: each,
+      anomalous: 8,
+      blockedMs: 16_384,
+      freeMs: 64,
+      forMs: 60_000,
+      tellsStalls: false,
+      options: plain,
+    };
+    expect(watchStalls(setup)).toMatchObject({ atHealthy: 0, healed: true });
+    expect(watchStalls({ ...setup, tellsStalls: true, options: {} })).toMatchObject({ all: 0, healed: true });
+  },
+);
 
 test('nobody is taken for dead in 20 node-hours with 5 % loss and stalls up to 3 s', () => {
   const found = watchLoss({ nodes: 40, seed, hours: 0.5, loss: 0.05, stallEveryMs: 30_000, stalledMs: 3000 });
