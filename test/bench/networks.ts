@@ -22,7 +22,8 @@ const WRITE_MS = 5000;
 /** All writes together: what is left then counts as not arrived. */
 const WRITES_MS = 20_000;
 const RUMOR_MS = 4000;
-const GONE_MS = 15_000;
+/** A hub that was busy doubts itself, and takes up to nine times as long to suspect somebody (Lifeguard, section IV-A). */
+const GONE_MS = 60_000;
 /** Until then the connections of a new cluster have settled. */
 const SETTLE_MS = 2000;
 /** How long is looked at what a hub writes while nothing happens. */
