@@ -76,33 +76,41 @@ describe('what counts', () => {
 
   test('as work are the updates of a message, and those that it asks for, up to what is answered', () => {
     const update = new Update('x', '1', 1, origin, 1, undefined);
-    expect(workOf({ type: 'updates', cause: 'mail', updates: [update, update] })).toBe(3);
-    expect(workOf({ type: 'chunk', invitation: 1, index: 0, updates: [update] })).toBe(2);
-    expect(workOf({ type: 'ask', dots })).toBe(21);
-    expect(workOf({ type: 'ask', dots: [{ origin, intervals: [1, 1e12], newest: 0 }] })).toBe(8193);
-    expect(workOf({ type: 'pull' })).toBe(1);
+    expect(workOf({ type: 'updates', cause: 'mail', updates: [update, update] }, 0)).toBe(3);
+    expect(workOf({ type: 'chunk', invitation: 1, index: 0, updates: [update] }, 0)).toBe(2);
+    expect(workOf({ type: 'ask', dots }, 0)).toBe(21);
+    expect(workOf({ type: 'ask', dots: [{ origin, intervals: [1, 1e12], newest: 0 }] }, 0)).toBe(8193);
+    expect(workOf({ type: 'pull' }, 0)).toBe(1);
   });
 
   test('as work are the parts of a set of dots, four as much as an update, in every message that has one', () => {
     const many = [{ origin, intervals: Array.from({ length: 38 }, (_, i) => 2 * i + 1), newest: 0 }];
-    for (const type of ['announce', 'gone', 'refused', 'room'] as const)
-      expect(workOf({ type, dots: many, pulled: false })).toBe(1 + 5);
-    expect(workOf({ type: 'feedback', known: many, news: many })).toBe(1 + 10);
-    expect(workOf({ type: 'contexts', buckets: 'all', dots: many, invitation: 1, answer: true })).toBe(1 + 5);
+    for (const type of ['announce', 'gone', 'refused', 'room', 'held-back', 'disowned'] as const)
+      expect(workOf({ type, dots: many, pulled: false }, 0)).toBe(1 + 5);
+    expect(workOf({ type: 'feedback', known: many, news: many }, 0)).toBe(1 + 10);
+    expect(workOf({ type: 'feedback', known: many, news: many, untaken: many }, 0)).toBe(1 + 15);
+    expect(workOf({ type: 'contexts', buckets: 'all', dots: many, invitation: 1, answer: true }, 0)).toBe(1 + 5);
     const sum = new Int32Array(4);
     const end = { type: 'end', invitation: 1, index: 0, buckets: 'all', claim: many } as const;
-    expect(workOf({ ...end, context: sum, live: sum, horizonMs: 0 })).toBe(1 + 5);
+    expect(workOf({ ...end, context: sum, live: sum, horizonMs: 0 }, 0)).toBe(1 + 5);
     const live = { type: 'live-dots', buckets: 'all', dots: many, context: many, horizonMs: 0, answer: true } as const;
-    expect(workOf(live)).toBe(1 + 10);
+    expect(workOf(live, 0)).toBe(1 + 10);
+  });
+
+  test('as work are the bytes of a message whose parts nobody counts: what members say of each other, and sums', () => {
+    expect(workOf({ type: 'custom', body: null }, 64_000)).toBe(2001);
+    expect(workOf({ type: 'live-sums', sums: new Int32Array(4096), horizonMs: 0 }, 16_384)).toBe(513);
+    expect(workOf({ type: 'bucket-sums', sums: new Int32Array(1024), direction: 'push-pull' }, 4096)).toBe(129);
   });
 
   test('as weight are the parts of a set of dots, in every message that has one', () => {
     const plain = weightOf({ type: 'pull' }, 3);
     const parts = 160 + 2 * 16;
     expect(plain).toBe(259);
-    for (const type of ['announce', 'ask', 'gone', 'refused', 'room'] as const)
+    for (const type of ['announce', 'ask', 'gone', 'refused', 'room', 'held-back', 'disowned'] as const)
       expect(weightOf({ type, dots, pulled: false }, 3)).toBe(plain + parts);
     expect(weightOf({ type: 'feedback', known: dots, news: dots }, 3)).toBe(plain + 2 * parts);
+    expect(weightOf({ type: 'feedback', known: dots, news: dots, untaken: dots }, 3)).toBe(plain + 3 * parts);
     const updates = Array.from({ length: 10 }, () => new Update('x', undefined, 1, origin, 1, undefined));
     expect(weightOf({ type: 'updates', cause: 'mail', updates }, 3)).toBe(plain + 1600);
     expect(weightOf({ type: 'chunk', invitation: 1, index: 0, updates }, 3)).toBe(plain + 1600);

@@ -21,7 +21,7 @@ const inbound = (session: number, ...messages: Message[]): Inbound => ({
   session,
   batch: messages.map((message) => ({ from: `peer ${session}`, message })),
   bytes: messages.length,
-  work: messages.reduce((work, message) => work + workOf(message), 0),
+  works: messages.map((message) => workOf(message, 0)),
   line,
 });
 

@@ -15,7 +15,6 @@
 import type { Received } from '@grapevine/core';
 
 import type { Inbound, PeerGone } from './party.ts';
-import { workOf } from './weight.ts';
 
 /** In updates, of one lane in one step: some milliseconds. */
 export const SHARE = 1024;
@@ -41,7 +40,7 @@ class Lane {
 
   add(inbound: Inbound): void {
     this.#inbounds.push(inbound);
-    this.#work += inbound.work;
+    this.#work += workOf(inbound);
   }
 
   /** Takes all that waits if it came at once and is no more than a share. @returns it as it came, or null */
@@ -56,17 +55,16 @@ class Lane {
     let work = 0;
     let done = 0;
     for (; done < this.#inbounds.length && work < SHARE; done++) {
-      const { batch } = this.#inbounds[done] as Inbound;
+      const { batch, works } = this.#inbounds[done] as Inbound;
       while (this.#taken < batch.length && work < SHARE) {
-        const received = batch[this.#taken++] as Received;
-        into.push(received);
-        work += workOf(received.message);
+        into.push(batch[this.#taken] as Received);
+        work += works[this.#taken++] as number;
       }
       if (this.#taken < batch.length) break;
       this.#taken = 0;
     }
     for (const inbound of this.#inbounds.splice(0, done)) {
-      this.#work -= inbound.work;
+      this.#work -= workOf(inbound);
       this.#onTaken(inbound);
     }
   }
@@ -136,4 +134,10 @@ export class Arrivals {
     }
     return into;
   }
+}
+
+function workOf({ works }: Inbound): number {
+  let work = 0;
+  for (const each of works) work += each;
+  return work;
 }

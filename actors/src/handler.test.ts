@@ -450,7 +450,8 @@ describe('a handler', () => {
         from: 'writer',
         session,
         batch: [{ from: 'writer', message }],
-        frameBytes: 9,
+        bytes: 9,
+        works: [2],
       } as never);
       return 'ignore';
     });

@@ -22,6 +22,7 @@ import {
   type Message,
   type Offer,
   type Received,
+  shownId,
   type Update,
 } from '@grapevine/core';
 import { contentId, encodeValue } from '@grapevine/wire';
@@ -334,7 +335,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       {
         err: letters[0]?.error,
         gossip: this.#holding.instance,
-        ids: letters.slice(0, 10).map(({ id }) => id),
+        ids: letters.slice(0, 10).map(({ id }) => shownId(id)),
         letters: letters.length,
       },
       'the handler failed on updates; they are hidden here, as dead letters',

@@ -22,7 +22,7 @@ import type { LinkMessage } from './link-messages.ts';
 import type { Line } from './line.ts';
 import type { Node } from './node.ts';
 import type { Party } from './party.ts';
-import { weightOf, workOf } from './weight.ts';
+import { weightOf, workOf, workOfBytes } from './weight.ts';
 import { time } from './kernel/time.ts';
 
 export function linkSpec(node: Node, line: Line): ActorSpec<LinkMessage> {
@@ -40,14 +40,17 @@ export function linkSpec(node: Node, line: Line): ActorSpec<LinkMessage> {
 interface Gathered {
   batch: Received[];
   bytes: number;
-  work: number;
+  works: number[];
 }
 
+/**
+ * What it counts, in updates, when a peer speaks to a party once more on one connection: the party then takes its peer for gone and for
+ * new, tells it what it tells a new one, and looks through all its peers.
+ */
+const AGAIN_OF_WORK = 1024;
 /** What may wait in the mailbox before the connection is held, and how much a frame counts beside its bytes. */
 const WAITING_BYTES = 4 * 1024 * 1024;
 const FRAME_BYTES = 128;
-/** So many bytes of a frame that is for no instance are as much work as an update: about an origin and its number. */
-const CONTROL_BYTES_OF_WORK = 32;
 
 class Link implements Behaviour<LinkMessage> {
   readonly #node: Node;
@@ -60,6 +63,8 @@ class Link implements Behaviour<LinkMessage> {
   readonly #said = new Set<string | number>();
   /** Whom this peer can speak to: our parties by the peer's channel numbers. */
   readonly #parties = new Map<number, Party>();
+  /** Those that it has spoken to. */
+  readonly #met = new WeakSet<Party>();
   readonly #gathered = new Map<Party, Gathered>();
   readonly #allowance: Allowance;
   #closed = false;
@@ -192,6 +197,8 @@ class Link implements Behaviour<LinkMessage> {
       return;
     }
     this.#parties.set(channel, party);
+    if (this.#met.has(party)) this.#work += AGAIN_OF_WORK;
+    this.#met.add(party);
     const { id, peer, maxFrameBytes } = this.#line.session;
     const dialsOnly = peer.url === null;
     const arrived = { name: this.#peer, session: id, epochOfUs: newestEpochOfYou, dialsOnly, maxFrameBytes };
@@ -240,10 +247,10 @@ class Link implements Behaviour<LinkMessage> {
     try {
       const incoming = this.#decoder.decode(frame);
       // Counted for whomever it is, before that is looked for: a message for nobody was work as well.
-      const work =
-        incoming?.type === 'gossip' ? workOf(incoming.message) : 1 + Math.floor(frame.length / CONTROL_BYTES_OF_WORK);
+      const { length } = frame;
+      const work = incoming?.type === 'gossip' ? workOf(incoming.message, length) : workOfBytes(length);
       this.#work += work;
-      if (incoming !== null) this.#take(incoming, frame.length, work);
+      if (incoming !== null) this.#take(incoming, length, work);
     } catch (error) {
       if (!isGossipError(error) || error.fault !== 'peer') throw error;
       const fields = { node: this.#node.options.name, peer: this.#peer, err: error };
@@ -290,19 +297,19 @@ class Link implements Behaviour<LinkMessage> {
   #gather(party: Party, received: Received, bytes: number, work: number): void {
     const gathered = this.#gathered.get(party);
     if (gathered === undefined) {
-      this.#gathered.set(party, { batch: [received], bytes, work });
+      this.#gathered.set(party, { batch: [received], bytes, works: [work] });
     } else {
       gathered.batch.push(received);
       gathered.bytes += bytes;
-      gathered.work += work;
+      gathered.works.push(work);
     }
   }
 
   #deliver(): void {
     if (this.#gathered.size === 0) return;
     const line = this.#line;
-    for (const [party, { batch, bytes, work }] of this.#gathered)
-      if (tell(party.ref, { type: 'inbound', from: this.#peer, session: line.session.id, batch, bytes, work, line }))
+    for (const [party, { batch, bytes, works }] of this.#gathered)
+      if (tell(party.ref, { type: 'inbound', from: this.#peer, session: line.session.id, batch, bytes, works, line }))
         party.pressure.arrived(bytes, line);
     this.#gathered.clear();
   }

@@ -61,8 +61,8 @@ export interface Inbound {
   readonly batch: Received[];
   /** What it takes in memory, roughly. */
   readonly bytes: number;
-  /** What it makes to do, in updates. */
-  readonly work: number;
+  /** What each of it makes to do, in updates. */
+  readonly works: readonly number[];
   /** The connection, which is not read while much of it waits. */
   readonly line: Held;
 }

@@ -11,6 +11,8 @@ import type { Dots, Message } from '@grapevine/core';
 
 /** Parts of a set of dots that are as much work as an update. */
 const PARTS_OF_WORK = 4;
+/** Bytes that are as much work as an update where nobody counts what they hold: about a record of a member. */
+const BYTES_OF_WORK = 32;
 /** Dots of an ask that are answered at most. */
 const ASKED_AT_MOST = 8192;
 /** A message on its way through mailboxes, beside what it holds. */
@@ -20,8 +22,16 @@ const UPDATE_BYTES = 160;
 const ORIGIN_BYTES = 160;
 const INTERVAL_BYTES = 16;
 
-/** In updates: those that it holds or asks for, what its sets of dots are worth, and one for itself. */
-export function workOf(message: Message): number {
+/** Of a frame that is for no instance, or whose message nobody counts by its parts: in updates, by its bytes. */
+export function workOfBytes(frameBytes: number): number {
+  return 1 + Math.floor(frameBytes / BYTES_OF_WORK);
+}
+
+/**
+ * In updates: those that it holds or asks for, what its sets of dots are worth, and one for itself.
+ * @param frameBytes what it took on the wire
+ */
+export function workOf(message: Message, frameBytes: number): number {
   switch (message.type) {
     case 'updates':
     case 'chunk':
@@ -32,16 +42,27 @@ export function workOf(message: Message): number {
     case 'gone':
     case 'refused':
     case 'room':
+    case 'held-back':
+    case 'disowned':
     case 'contexts':
       return 1 + workOfDots(message.dots);
     case 'feedback':
-      return 1 + workOfDots(message.known) + workOfDots(message.news);
+      return 1 + workOfDots(message.known) + workOfDots(message.news) + workOfDots(message.untaken ?? []);
     case 'end':
       return 1 + workOfDots(message.claim);
     case 'live-dots':
       return 1 + workOfDots(message.dots) + workOfDots(message.context);
-    default:
+    case 'bucket-sums':
+    case 'live-sums':
+    case 'custom':
+      return workOfBytes(frameBytes);
+    case 'hashes':
+    case 'ack':
+    case 'withheld':
+    case 'pull':
       return 1;
+    default:
+      return message satisfies never;
   }
 }
 
@@ -62,10 +83,18 @@ export function weightOf(message: Message, frameBytes: number): number {
     case 'gone':
     case 'refused':
     case 'room':
+    case 'held-back':
+    case 'disowned':
     case 'contexts':
       return MESSAGE_BYTES + frameBytes + weightOfDots(message.dots);
     case 'feedback':
-      return MESSAGE_BYTES + frameBytes + weightOfDots(message.known) + weightOfDots(message.news);
+      return (
+        MESSAGE_BYTES +
+        frameBytes +
+        weightOfDots(message.known) +
+        weightOfDots(message.news) +
+        weightOfDots(message.untaken ?? [])
+      );
     case 'end':
       return MESSAGE_BYTES + frameBytes + weightOfDots(message.claim);
     case 'live-dots':

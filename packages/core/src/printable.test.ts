@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { hasHidden, printable } from './printable.ts';
+import { hasHidden, printable, shownId } from './printable.ts';
 
 describe('a text of others', () => {
   test.each([
@@ -18,6 +18,11 @@ describe('a text of others', () => {
   test.each(['', 'node-1', 'ws://[::1]:7001', 'Grüße 你好 🚀'])('%j is shown as it is', (text) => {
     expect(printable(text)).toBe(text);
     expect(hasHidden(text)).toBe(false);
+  });
+
+  test('that is an id is shown by its first 80 characters, of which none moves a cursor', () => {
+    expect(shownId(`x\u001b[2J\u009b\u202e${'y'.repeat(100)}`)).toBe(`x\\u001b[2J\\u009b\\u202e${'y'.repeat(73)}`);
+    expect(shownId(`${'y'.repeat(79)}🚀`)).toBe(`${'y'.repeat(79)}\\ud83d`);
   });
 
   test('has a character that no name may have, or has none', () => {

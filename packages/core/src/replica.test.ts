@@ -56,6 +56,27 @@ function receive(
   return replica.admit(news, verdict, nowMs);
 }
 
+describe('an error about an update of another node', () => {
+  const id = `x\u001b[2J\u009b\u202e${'y'.repeat(200)}`;
+
+  test('shows as much of the id as tells which it is, and no character of it that moves a cursor', () => {
+    const replica = aReplica();
+    const errors: GossipError[] = [];
+    const report = (error: GossipError): void => void errors.push(error);
+    const tooLarge = anUpdate({ id, value: 'v'.repeat(2000) });
+    const ahead = anUpdate({ id, atMs: NOW + 3_600_000, from: 'ahead' });
+    replica.screen([tooLarge, ahead], none, NOW, report);
+    receive(replica, [anUpdate({ id, sequence: 7 })]);
+    replica.screen([anUpdate({ id: `${id}z`, value: 'w', sequence: 7 })], none, NOW, report);
+    report(replica.refusing(anUpdate({ id })));
+    expect(errors.map(({ code }) => code)).toEqual(['UPDATE_TOO_LARGE', 'CLOCK_TOO_FAR', 'DOT_REUSED', 'STORE_FULL']);
+    for (const { message, context } of errors) {
+      expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+      expect(context['id']).toBe(`x\\u001b[2J\\u009b\\u202e${'y'.repeat(73)}`);
+    }
+  });
+});
+
 describe('a life that is renewed', () => {
   const later = NOW + 60_000;
   const told = (replica: Replica): number => replica.changes.splice(0).length;

@@ -18,6 +18,7 @@ import { Clock, type Stamp, stampAt, wallOf } from './hlc.ts';
 import { hasNumber } from './intervals.ts';
 import type { Withheld } from './messages.ts';
 import { epochAt, Origin } from './origin.ts';
+import { shownId } from './printable.ts';
 import { below, type Random } from './random.ts';
 import { dotsOf } from './protocols/dots.ts';
 import { type Lack, Refusals } from './refusals.ts';
@@ -220,8 +221,8 @@ export class Replica {
     if (bytes > this.maxUpdateBytes)
       throw new GossipError(
         'UPDATE_TOO_LARGE',
-        `The update of '${id.slice(0, 80)}' takes ${bytes} bytes, more than maxUpdateBytes (${this.maxUpdateBytes}). Store the value elsewhere and gossip a reference, or raise maxUpdateBytes on every node.`,
-        { context: { id: id.slice(0, 80), bytes, maxUpdateBytes: this.maxUpdateBytes } },
+        `The update of '${shownId(id)}' takes ${bytes} bytes, more than maxUpdateBytes (${this.maxUpdateBytes}). Store the value elsewhere and gossip a reference, or raise maxUpdateBytes on every node.`,
+        { context: { id: shownId(id), bytes, maxUpdateBytes: this.maxUpdateBytes } },
       );
     // What is written first after a long sleep must not go with what was held before it.
     if (this.#hasSlept(nowMs)) this.#rejoin(nowMs);
@@ -464,7 +465,7 @@ export class Replica {
     const { name } = update.origin;
     if (this.#saidTooLarge.has(name) || this.#saidTooLarge.size >= SAID_TOO_LARGE) return;
     this.#saidTooLarge.add(name);
-    const [id, maxUpdateBytes] = [update.id.slice(0, 80), this.maxUpdateBytes];
+    const [id, maxUpdateBytes] = [shownId(update.id), this.maxUpdateBytes];
     report(
       new GossipError(
         'UPDATE_TOO_LARGE',

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 
 import { createGrapevine } from './grapevine.ts';
@@ -36,6 +37,20 @@ describe('the keys of a grapevine', () => {
     }
     await expect(one.rotateKeys([current])).rejects.toMatchObject({ code: 'CLOSED' });
     await expect(one.renewTls({})).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+
+  test('are in no status, also after they were rotated', async () => {
+    const [older, current] = ['an older key of enough bytes', 'the current key of enough bytes'];
+    const node = await createGrapevine(options('one', { security: { keys: [older] } }));
+    try {
+      node.gossip('flags');
+      const shown = [inspect(node.status(), { depth: 20, showHidden: true })];
+      await node.rotateKeys([current, older]);
+      shown.push(inspect(node.status(), { depth: 20, showHidden: true }), JSON.stringify(node.status()));
+      expect(shown.filter((text) => !text.includes('one') || text.includes('key of enough'))).toEqual([]);
+    } finally {
+      await node.close();
+    }
   });
 
   test('or a word are wanted of who listens for other machines; nothing is left running without', async () => {

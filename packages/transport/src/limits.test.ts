@@ -223,6 +223,25 @@ describe('connections', () => {
     expect(host.sessions).toEqual([]);
   });
 
+  test('of strangers bring 16 KiB, and end with the next byte', async () => {
+    const host = await aHost({ handshakeTimeoutMs: 60_000 });
+    const client = aClient(host);
+    const end = closed(client);
+    let isOpen = true;
+    void end.then(() => (isOpen = false));
+    await opened(client);
+    // A ping has six bytes around what it says.
+    const said = Buffer.alloc(122);
+    let last = '';
+    client.on('pong', (data: Buffer) => void (last = data.toString()));
+    for (let i = 0; i < 126; i++) client.ping(said);
+    client.ping('almost 16 KiB');
+    await until(() => last === 'almost 16 KiB');
+    expect(isOpen).toBe(true);
+    for (let i = 0; i < 3; i++) client.ping(said);
+    await end;
+  });
+
   test('that are not yet WebSockets keep nobody of their address out either', async () => {
     const host = await aHost({ maxConnectionsPerAddress: 2, handshakeTimeoutMs: 60_000 });
     const port = Number(new URL(host.url).port);

@@ -177,6 +177,16 @@ describe('twins: two nodes of one name that began at the same time', () => {
     expect(scene.sentOf(SYNC, 'b')).toEqual([]);
   });
 
+  test('of the same epoch, the one that is connected hears of others once in a gossipInterval, however many are made up', () => {
+    const scene = connectedTo('b', 'c').pass(5000).forgetSent();
+    const madeUp = Array.from({ length: 1000 }, (_, i) => aRecord('b', ALIVE, 1, { url: `ws://made-up:${i + 1}` }));
+    scene.hear('c', [GOSSIP, madeUp]).hear('c', [GOSSIP, madeUp]);
+    expect(scene.sentOf(SYNC, 'b')).toHaveLength(1);
+    scene.pass(250);
+    expect(scene.sentOf(SYNC, 'b')).toHaveLength(2);
+    expect(scene.pass(1000).sentOf(SYNC, 'b')).toHaveLength(2);
+  });
+
   test('a node that hears of itself at another place, under its very epoch, says so and takes a higher one, once', () => {
     for (const state of [ALIVE, SUSPECT, DOWN]) {
       const twin = aRecord('m', state, 1, { epoch: 5, url: 'ws://elsewhere:7001' });

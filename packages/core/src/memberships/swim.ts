@@ -131,6 +131,9 @@ class SwimMachine implements MembershipMachine {
   /** Who is to hear the truth about this node. */
   readonly #accusers = new Set<string>();
   #refutedMs = -Infinity;
+  /** What is to be told to whom of another node of its name. */
+  readonly #untold = new Map<string, SwimRecord>();
+  #toldOfOthersMs = -Infinity;
 
   constructor(environment: MembershipEnvironment, options: SwimOptions) {
     const { self, effects, random, maxConnections = Infinity } = environment;
@@ -159,7 +162,7 @@ class SwimMachine implements MembershipMachine {
       random,
       maxConnections,
       accept: (member, late) => this.#accept(member, late),
-      tell: (name, record) => this.#send(name, [SYNC, [record], false]),
+      tell: (name, record) => void this.#untold.set(name, record),
     });
     const connections = this.#connections;
     this.#detector = new Detector({
@@ -211,6 +214,7 @@ class SwimMachine implements MembershipMachine {
     this.#step(nowMs, (clocks) => {
       this.#asked.delete(name);
       this.#accusers.delete(name);
+      this.#untold.delete(name);
       if (this.#connections.untie(name, released, clocks) && !released) this.#detector.probe(name, clocks);
     });
   }
@@ -266,7 +270,7 @@ class SwimMachine implements MembershipMachine {
         return this.#detector.pinged(from, message);
       case ACK:
         this.#learn(message[2], from, clocks);
-        return this.#detector.acked(from, message);
+        return this.#detector.acked(from, message, clocks);
       case ASK:
         return this.#detector.asked(from, message, clocks);
       case NACK:
@@ -318,9 +322,9 @@ class SwimMachine implements MembershipMachine {
   }
 
   /**
-   * Tells all that is known to those who asked, and the truth to those who accused this node: each once in a
-   * `gossipInterval`, however often they ask or accuse. Else a few bytes of one would cost much here, or fill the queues of
-   * all. What comes meanwhile is answered then, once.
+   * Tells all that is known to those who asked, the truth to those who accused this node, and those of whose name there is
+   * another of that one: each once in a `gossipInterval`, however often they ask or accuse, and whatever others say. Else a
+   * few bytes of one would cost much here, or fill the queues of all. What comes meanwhile is answered then, once.
    */
   #answer({ awakeMs }: Clocks): void {
     const { gossipInterval } = this.#options;
@@ -336,6 +340,11 @@ class SwimMachine implements MembershipMachine {
       // That was all.
       if (hash) this.#compare(name);
     }
+    if (this.#untold.size > 0 && awakeMs >= this.#toldOfOthersMs + gossipInterval) {
+      this.#toldOfOthersMs = awakeMs;
+      for (const [name, record] of this.#untold) this.#send(name, [SYNC, [record], false]);
+      this.#untold.clear();
+    }
     if (this.#accusers.size === 0 || awakeMs < this.#refutedMs + gossipInterval) return;
     this.#refutedMs = awakeMs;
     const accusers = [...this.#accusers].filter((name) => this.#connections.isTied(name));
@@ -347,6 +356,7 @@ class SwimMachine implements MembershipMachine {
   #answerMs(): number {
     const { gossipInterval } = this.#options;
     let dueMs = this.#accusers.size === 0 ? Infinity : this.#refutedMs + gossipInterval;
+    if (this.#untold.size > 0) dueMs = Math.min(dueMs, this.#toldOfOthersMs + gossipInterval);
     for (const name of this.#asked.keys()) dueMs = Math.min(dueMs, (this.#toldMs.get(name) ?? 0) + gossipInterval);
     return dueMs;
   }

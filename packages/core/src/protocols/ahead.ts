@@ -14,6 +14,7 @@
 import type { Dots } from '../context.ts';
 import { GossipError } from '../errors.ts';
 import type { Disowned, HeldBack, Message } from '../messages.ts';
+import { shownId } from '../printable.ts';
 import type { Environment } from '../protocol.ts';
 import type { Update } from '../update.ts';
 import { dotFrames, dotsOf } from './dots.ts';
@@ -95,7 +96,7 @@ export class Ahead {
     for (const { origin, sequence } of held) replica.heldThere.add(origin, sequence);
     if (this.#isHeldSaid) return;
     this.#isHeldSaid = true;
-    const id = first.id.slice(0, 80);
+    const id = shownId(first.id);
     effects.report(
       new GossipError(
         'CLOCK_TOO_FAR',

@@ -320,6 +320,18 @@ describe('an answer', () => {
     expect(sent[0]?.message).toMatchObject({ updates: [{ sequence: 1 }] });
   });
 
+  test('is no longer because it is asked for in many messages: what goes beyond is for the next ask', () => {
+    const asker = anAsker();
+    asker.store(...updates(1, ASK_DOTS, 'v'.repeat(250)));
+    let answered = 0;
+    for (let i = 1; i <= ASK_DOTS; i++) answered = answer(asker.environment, 'b', dots(far, i, i), answered);
+    const sent = asker.sent();
+    const count = sent.reduce((sum, { message }) => sum + (message.type === 'updates' ? message.updates.length : 0), 0);
+    expect(count * 260).toBeLessThan(ANSWER_BYTES);
+    expect(count * 280).toBeGreaterThan(ANSWER_BYTES);
+    expect(sent.slice(count).every(({ message }) => message.type === 'gone' && message.dots.length === 0)).toBe(true);
+  });
+
   test('to an absurd ask costs no more than to the largest good one', () => {
     const asker = anAsker();
     answer(asker.environment, 'b', dots(far, 1, Number.MAX_SAFE_INTEGER - 1));

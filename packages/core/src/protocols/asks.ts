@@ -245,12 +245,17 @@ export class Asks {
   }
 }
 
-/** Answers an ask: what is still held here, whether readers here see it or not; the rest is gone, or for the next ask. */
-export function answer(environment: Environment, to: string, asked: Dots): void {
+/**
+ * Answers an ask: what is still held here, whether readers here see it or not; the rest is gone, or for the next ask.
+ * @param answered bytes of what the same peer was answered in this step: an ask of a few bytes may be for a megabyte, and a
+ * step has room for many asks
+ * @returns the same with this answer
+ */
+export function answer(environment: Environment, to: string, asked: Dots, answered: number = 0): number {
   const { replica, effects } = environment;
   const updates: Update[] = [];
   const gone = new Context();
-  let bytes = 0;
+  let bytes = answered;
   const dots = firstDots(asked, ASK_DOTS);
   let isCut = countDots(dots) < countDots(asked);
   for (const { origin, intervals } of dots) {
@@ -270,4 +275,5 @@ export function answer(environment: Environment, to: string, asked: Dots): void 
   isCut ||= bytes >= ANSWER_BYTES;
   for (const batch of inBatches(updates)) effects.send(to, { type: 'updates', cause: 'answer', updates: batch });
   if (isCut || !gone.isEmpty) effects.send(to, { type: 'gone', dots: gone.dots() });
+  return bytes;
 }

@@ -29,6 +29,7 @@ import { answer, Asks } from './asks.ts';
 import type { Deliveries } from './deliveries.ts';
 import { inBatches } from './batches.ts';
 import { dotFrames, dotsOf, without } from './dots.ts';
+import { Effort } from './exchange/effort.ts';
 import { heldAmong } from './exchange/held.ts';
 import { Removed } from './removed.ts';
 import type { RumorOptions } from './rumor-options.ts';
@@ -82,6 +83,7 @@ export class Epidemic {
   readonly #asks: Asks;
   readonly #infective = new Runs();
   readonly #removed: Removed;
+  readonly #effort = new Effort();
   /** Own writes that nobody has been sent yet. */
   readonly #unsent = new Context();
   /** What becomes infective with the next cycle. Only by its dots, so that nothing keeps the updates until then. */
@@ -178,7 +180,7 @@ export class Epidemic {
       return;
     }
     // Told before anything of the batch is taken up: whoever pulls now gets the rumors of before.
-    for (const { from, message } of batch) if (message.type === 'pull') this.#tell(from, nowMs);
+    for (const { from, message } of batch) if (message.type === 'pull') this.#tellAll(from, nowMs);
     const heard: Heard[] = [];
     for (const { from, message } of batch) {
       if (message.type !== 'updates' && message.type !== 'announce') continue;
@@ -201,10 +203,13 @@ export class Epidemic {
       this.#answerPush(from, without(dots, lacked), lacked);
     }
     let reporters: Set<string> | null = null;
+    let answered: Map<string, number> | null = null;
     for (const { from, message } of batch) {
       if (message.type === 'feedback') this.#feedback(from, message, (reporters ??= new Set<string>()), nowMs);
-      else if (message.type === 'ask') answer(this.#environment, from, message.dots);
-      else if (message.type === 'gone') this.#asks.gone(from, message.dots);
+      else if (message.type === 'ask') {
+        answered ??= new Map<string, number>();
+        answered.set(from, answer(this.#environment, from, message.dots, answered.get(from)));
+      } else if (message.type === 'gone') this.#asks.gone(from, message.dots);
     }
     this.#asks.proceed(nowMs);
     this.#flush(nowMs, reporters ?? nobody);
@@ -261,7 +266,7 @@ export class Epidemic {
       this.#asks.peerGone(name);
       former.delete(name);
     }
-    for (const name of this.#dependents) if (!former.has(name)) this.#tell(name, nowMs);
+    for (const name of this.#dependents) if (!former.has(name)) this.#tellAll(name, nowMs);
     this.#cycle(nowMs);
     this.proceed(nowMs);
   }
@@ -369,9 +374,13 @@ export class Epidemic {
     reporters.add(from);
   }
 
-  /** Answers a pull, or a dependent that has arrived, by what is infective here. */
-  #tell(to: string, nowMs: number): void {
+  /**
+   * Answers a pull, or a dependent that has arrived, by what is infective here. A pull of a few bytes may be answered by
+   * thousands of runs: what is too much is left unanswered, as if it had been lost.
+   */
+  #tellAll(to: string, nowMs: number): void {
     this.#promote();
+    if (!this.#effort.take(to, this.#infective.runCount, nowMs)) return;
     this.#announce([to], this.#infective.dots(), nowMs);
   }
 

@@ -1,6 +1,6 @@
 /** The exchange of two replicas, message by message; histories of many nodes are in test/scenario. */
-import { describe, expect, test } from '@jest/globals';
-import { Context, countDots, Journal } from '../context.ts';
+import { describe, expect, jest, test } from '@jest/globals';
+import { Context, countDots, type Dots, Journal } from '../context.ts';
 import { STAMP_EPOCH_MS, stampAt } from '../hlc.ts';
 import { Intake } from '../intake.ts';
 import type { Contexts, Direction, End, ExchangeMessage, LiveDots } from '../messages.ts';
@@ -424,6 +424,14 @@ describe('a peer that asks on and on for what costs a walk through the store', (
     expect(first).toBeGreaterThan(1);
     expect(first).toBeLessThan(100);
     expect(second).toBe(first);
+  });
+
+  test('or that refuses for ever what nobody holds, has it looked for among few, not in the store', () => {
+    const a = full(false);
+    const looked = jest.spyOn(a.replica.store, 'next');
+    const refused: Dots = [{ origin: new Origin('made up', 1), intervals: [1, 2 ** 50], newest: 0 }];
+    for (let i = 0; i < 100; i++) a.exchange.receive('b', { type: 'refused', dots: refused, tooLarge: true }, NOW);
+    expect(looked.mock.calls.length).toBeLessThan(1000);
   });
 
   test('is answered a few times where only the horizon of its sums is new', () => {

@@ -540,6 +540,40 @@ describe('cycles', () => {
 describe('pull', () => {
   const pulling: Partial<RumorOptions> = { direction: 'pull', rounds: 2 };
 
+  test('of one peer is answered a few times where very many runs are infective, however often it pulls', () => {
+    const node = aNode({ eager: false });
+    const apart = Array.from({ length: 20_000 }, (_, i) => anUpdate(2 * i + 1, `id${i}`));
+    node.receive(['b', pushed(...apart)]);
+    node.sent();
+    for (let i = 0; i < 1000; i++) node.receive(['b', { type: 'pull' }]);
+    const told = only(node.sent(), 'announce').length;
+    expect(told).toBeGreaterThan(0);
+    expect(told).toBeLessThan(500);
+    node.receive(['c', { type: 'pull' }]);
+    expect(only(node.sent(), 'announce').length).toBeGreaterThan(0);
+  });
+
+  test('in one step, asks of one peer together are answered by a megabyte, and those of another by as much', () => {
+    const node = aNode({ eager: false }, { peers: ['b', 'c'] });
+    for (let i = 1; i <= 10; i++) node.replica.write(`id${i}`, 'v'.repeat(300_000), undefined, T0);
+    node.machine.add(node.replica.takeFresh(), T0);
+    node.sent();
+    const { origin } = node.replica;
+    const asks = Array.from({ length: 10 }, (_, i): Message => ({ type: 'ask', dots: dots(origin, i + 1, i + 1) }));
+    node.receive(
+      ...asks.map((ask): [string, Message] => ['b', ask]),
+      ...asks.map((ask): [string, Message] => ['c', ask]),
+    );
+    const sent = node.sent();
+    for (const peer of ['b', 'c'])
+      expect(
+        only(
+          sent.filter(({ to }) => to === peer),
+          'updates',
+        ),
+      ).toHaveLength(4);
+  });
+
   test('is answered by what is infective, and by nothing when nothing is', () => {
     const node = aNode(pulling);
     node.receive(['b', { type: 'pull' }]);

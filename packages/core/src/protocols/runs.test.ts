@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { Dots } from '../context.ts';
+import { countNumbers } from '../intervals.ts';
 import { Origin } from '../origin.ts';
 import { Runs } from './runs.ts';
 
@@ -66,6 +67,49 @@ describe('runs', () => {
     for (let i = 0; i < 4000; i++) runs.change(dots(a, every[2 * i] as number, every[2 * i] as number), () => 1);
     expect(runs.change(dots(a, 1, 400_000), (counter) => counter + 1)).toEqual([]);
     expect(runs.runCount).toBe(8000);
+  });
+
+  test('a set of very many intervals is changed in one pass', () => {
+    const runs = new Runs();
+    runs.add(dots(a, 1, 600_000));
+    const every = Array.from({ length: 300_000 }, (_, i) => [2 * i + 1, 2 * i + 1]).flat();
+    expect(runs.change([{ origin: a, intervals: every, newest: 0 }], (counter) => counter + 1)).toEqual([]);
+    expect([runs.count, runs.runCount]).toEqual([600_000, 600_000]);
+    expect(runs.change([{ origin: a, intervals: every, newest: 0 }], (counter) => counter - 1)).toEqual([]);
+    expect([runs.count, runs.runCount]).toEqual([600_000, 1]);
+    const [out] = runs.change([{ origin: a, intervals: every, newest: 0 }], () => undefined);
+    expect(out?.intervals).toEqual(every);
+    expect(runs.count).toBe(300_000);
+  });
+
+  test('many intervals are changed as one after the other', () => {
+    const size = 200;
+    const part = fc.record({ gap: fc.integer({ min: 1, max: 3 }), length: fc.integer({ min: 1, max: 3 }) });
+    const set = fc.array(part, { minLength: 33, maxLength: 60 }).map((parts) => {
+      const intervals: number[] = [];
+      for (const { gap, length } of parts) {
+        const end = intervals.at(-1) ?? 0;
+        intervals.push(end + gap + 1, end + gap + length);
+      }
+      return intervals;
+    });
+    const up = (counter: number): number | undefined => (counter < 2 ? counter + 1 : undefined);
+    const sizeOf = (sets: Dots): number => sets.reduce((sum, { intervals }) => sum + countNumbers(intervals), 0);
+    fc.assert(
+      fc.property(fc.array(set, { minLength: 1, maxLength: 4 }), (sets) => {
+        const [many, single] = [new Runs(), new Runs()];
+        for (const runs of [many, single]) runs.add(dots(a, 5, size - 5));
+        for (const intervals of sets) {
+          const out = sizeOf(many.change(dots(a, ...intervals), up));
+          let outOfSingle = 0;
+          for (let i = 0; i < intervals.length; i += 2)
+            outOfSingle += sizeOf(single.change(dots(a, ...intervals.slice(i, i + 2)), up));
+          expect(out).toBe(outOfSingle);
+          expect(countersOf(many, a, size)).toEqual(countersOf(single, a, size));
+          expect([many.count, many.runCount]).toEqual([single.count, single.runCount]);
+        }
+      }),
+    );
   });
 
   test('runs are as a map from every dot to its counter', () => {

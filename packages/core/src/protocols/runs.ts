@@ -11,7 +11,7 @@
  */
 
 import type { Dots, OriginDots } from '../context.ts';
-import { type Intervals, addInterval, intersect, subtract } from '../intervals.ts';
+import { type Intervals, type ReadonlyIntervals, addInterval, intersect, subtract } from '../intervals.ts';
 import type { Origin } from '../origin.ts';
 
 interface Run {
@@ -22,15 +22,18 @@ interface Run {
 
 interface OriginRuns {
   readonly origin: Origin;
-  readonly runs: Run[];
+  runs: Run[];
 }
 
+/** Up to so many bounds are changed one interval after the other. */
+const FEW_BOUNDS = 64;
 /** More pieces than this are not passed as arguments: a call takes only so many. */
 const SPLICE_LIMIT = 1024;
 
 export class Runs {
   readonly #origins = new Map<string, OriginRuns>();
   #count = 0;
+  #runCount = 0;
 
   /** How many dots. */
   get count(): number {
@@ -43,9 +46,7 @@ export class Runs {
 
   /** How many runs: what a step over all of them costs. */
   get runCount(): number {
-    let count = 0;
-    for (const { runs } of this.#origins.values()) count += runs.length;
-    return count;
+    return this.#runCount;
   }
 
   /** The counter of a dot; `undefined`: it is not in here. */
@@ -63,8 +64,10 @@ export class Runs {
         entry = { origin, runs: [] };
         this.#origins.set(origin.key, entry);
       }
+      const before = entry.runs.length;
       for (let i = 0; i < intervals.length; i += 2)
         this.#insert(entry.runs, intervals[i] as number, intervals[i + 1] as number);
+      this.#runCount += entry.runs.length - before;
     }
   }
 
@@ -84,8 +87,10 @@ export class Runs {
       const entry = this.#origins.get(origin.key);
       if (entry === undefined) continue;
       const out: Intervals = [];
-      for (let i = 0; i < intervals.length; i += 2)
-        this.#change(entry, intervals[i] as number, intervals[i + 1] as number, next, out);
+      if (intervals.length > FEW_BOUNDS) this.#changeMany(entry, intervals, next, out);
+      else
+        for (let i = 0; i < intervals.length; i += 2)
+          this.#change(entry, intervals[i] as number, intervals[i + 1] as number, next, out);
       if (out.length > 0) removed.push({ origin, intervals: out, newest: 0 });
     }
     return removed;
@@ -170,9 +175,52 @@ export class Runs {
       if (run.last > end) pieces.push({ first: end + 1, last: run.last, counter });
     }
     if (to === from) return;
+    const before = runs.length;
     replace(runs, from, to, pieces);
+    this.#runCount += runs.length - before;
     if (runs.length === 0) this.#origins.delete(entry.origin.key);
   }
+
+  /** As `#change` for each interval, in one pass over all runs of the origin: one by one would cost a pass each. */
+  #changeMany(
+    entry: OriginRuns,
+    intervals: ReadonlyIntervals,
+    next: (counter: number) => number | undefined,
+    out: Intervals,
+  ): void {
+    const changed: Run[] = [];
+    let i = 0;
+    for (const { first, last, counter } of entry.runs) {
+      let from = first;
+      while (from <= last) {
+        while (i < intervals.length && (intervals[i + 1] as number) < from) i += 2;
+        const start = i < intervals.length ? Math.max(from, intervals[i] as number) : Infinity;
+        if (start > last) {
+          append(changed, from, last, counter);
+          break;
+        }
+        if (start > from) append(changed, from, start - 1, counter);
+        const end = Math.min(last, intervals[i + 1] as number);
+        const nextCounter = next(counter);
+        if (nextCounter !== undefined) append(changed, start, end, nextCounter);
+        else {
+          this.#count -= end - start + 1;
+          addInterval(out, start, end);
+        }
+        from = end + 1;
+      }
+    }
+    this.#runCount += changed.length - entry.runs.length;
+    if (changed.length > 0) entry.runs = changed;
+    else this.#origins.delete(entry.origin.key);
+  }
+}
+
+/** Puts a run behind those that are there, as a part of the last where it continues it. */
+function append(runs: Run[], first: number, last: number, counter: number): void {
+  const end = runs[runs.length - 1];
+  if (end !== undefined && end.last + 1 === first && end.counter === counter) end.last = last;
+  else runs.push({ first, last, counter });
 }
 
 /** Index of the first run that ends at `sequence` or later. */

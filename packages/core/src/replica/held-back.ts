@@ -3,6 +3,7 @@
 import { Context, type Dots } from '../context.ts';
 import { GossipError } from '../errors.ts';
 import { stampAt, wallOf } from '../hlc.ts';
+import { shownId } from '../printable.ts';
 import { type Update, updateBytes } from '../update.ts';
 
 /** How many updates from the future are kept; more are left to their senders. */
@@ -35,7 +36,14 @@ export class HeldBack {
         new GossipError(
           'CLOCK_TOO_FAR',
           `An update by '${origin.name}' is stamped ${new Date(wallOf(stamp)).toISOString()}, more than maxDriftMs (${this.#maxDriftMs}) ahead of this node's clock. It is held back until then. Set the clock of '${origin.name}' (NTP), or of this node.`,
-          { context: { origin: origin.name, id: update.id, stampMs: wallOf(stamp), maxDriftMs: this.#maxDriftMs } },
+          {
+            context: {
+              origin: origin.name,
+              id: shownId(update.id),
+              stampMs: wallOf(stamp),
+              maxDriftMs: this.#maxDriftMs,
+            },
+          },
         ),
       );
     this.#held.set(dot, update);

@@ -10,6 +10,7 @@
  */
 
 import { GossipError } from '../errors.ts';
+import { shownId } from '../printable.ts';
 import type { Update } from '../update.ts';
 
 /** Of so many origins it is said. */
@@ -26,8 +27,8 @@ export class ReusedDots {
     const { origin, sequence } = arrived;
     if (this.#said.has(origin.key) || this.#said.size >= MOST_SAID) return;
     this.#said.add(origin.key);
-    const id = arrived.id.slice(0, 80);
-    const heldId = held?.id.slice(0, 80) ?? null;
+    const id = shownId(arrived.id);
+    const heldId = held === undefined ? null : shownId(held.id);
     const there = heldId === null ? 'this node has not written' : `is held here as another, of '${heldId}'`;
     report(
       new GossipError(

@@ -12,6 +12,7 @@ import type { Context, Dots, Seen } from '../context.ts';
 import { GossipError } from '../errors.ts';
 import { hasNumber } from '../intervals.ts';
 import type { Origin } from '../origin.ts';
+import { shownId } from '../printable.ts';
 import type { Left } from '../refusals.ts';
 import type { Store } from '../store.ts';
 import { type Bytes, isNewer, type Update } from '../update.ts';
@@ -82,7 +83,7 @@ export class Room {
     const maxIds = this.#maxIds;
     const maxBytes = this.#maxBytes;
     const store = this.#store;
-    const context = { id: id.slice(0, 80), ids: store.liveCount, bytes: store.liveBytes, maxIds, maxBytes };
+    const context = { id: shownId(id), ids: store.liveCount, bytes: store.liveBytes, maxIds, maxBytes };
     return new GossipError(
       'STORE_FULL',
       `There is no room for '${context.id}': ${context.ids} ids (maxIds ${maxIds}) with ${context.bytes} bytes (maxBytes ${maxBytes}) are held. Remove ids, let them expire, or raise the bound on every node.`,
@@ -99,8 +100,8 @@ export class Room {
     const context = this.#context;
     return new GossipError(
       'STORE_FULL',
-      `An update of '${id.slice(0, 80)}' by '${origin.name}' is refused, and so are others, until there is room: ${store.liveCount} ids (maxIds ${maxIds}) with ${store.liveBytes} bytes (maxBytes ${maxBytes}) by ${context.size} origins (maxOrigins ${maxOrigins}) are held. Other nodes keep them meanwhile.`,
-      { fault: 'peer', context: { id: id.slice(0, 80), origin: origin.name, maxIds, maxBytes, maxOrigins } },
+      `An update of '${shownId(id)}' by '${origin.name}' is refused, and so are others, until there is room: ${store.liveCount} ids (maxIds ${maxIds}) with ${store.liveBytes} bytes (maxBytes ${maxBytes}) by ${context.size} origins (maxOrigins ${maxOrigins}) are held. Other nodes keep them meanwhile.`,
+      { fault: 'peer', context: { id: shownId(id), origin: origin.name, maxIds, maxBytes, maxOrigins } },
     );
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { Broadcasts, retransmitLimit } from './broadcasts.ts';
+import { Broadcasts, MOST_SERVED, retransmitLimit } from './broadcasts.ts';
 
 function newsOf(...names: string[]): Broadcasts {
   const broadcasts = new Broadcasts();
@@ -84,5 +84,36 @@ describe('news that is passed on', () => {
     expect([broadcasts.serve(), broadcasts.isServed]).toEqual([['b', 'a'], false]);
     expect([broadcasts.serve(), broadcasts.isServed, broadcasts.serve()]).toEqual([['a'], true, []]);
     expect(broadcasts.take(1)).toEqual(['a', 'b']);
+  });
+
+  test('is told to dependents a bounded part at a time, and first what was told least', () => {
+    const names = Array.from({ length: MOST_SERVED + 100 }, (_, i) => `n${i}`);
+    const broadcasts = newsOf(...names);
+    expect(broadcasts.serve()).toEqual(names.slice(0, MOST_SERVED));
+    broadcasts.add('late');
+    const second = broadcasts.serve();
+    expect(second.slice(0, 100)).toEqual(names.slice(MOST_SERVED));
+    expect(second).toHaveLength(MOST_SERVED);
+    expect(broadcasts.serve()).toContain('late');
+    let told = 0;
+    while (!broadcasts.isServed) told += broadcasts.serve().length;
+    expect(told).toBe(3 * (names.length + 1) - 3 * MOST_SERVED);
+  });
+
+  test('of a hundred thousand nodes, each told of twice, is taken in and passed on as that of a few', () => {
+    const names = Array.from({ length: 100_000 }, (_, i) => `n${i}`);
+    const broadcasts = new Broadcasts();
+    for (const name of [...names, ...names]) broadcasts.add(name);
+    let taken = 0;
+    while (!broadcasts.isEmpty) taken += broadcasts.take(4).length;
+    expect(taken).toBe(4 * names.length);
+  });
+
+  test('that is superseded before anybody was told is not kept', () => {
+    const broadcasts = new Broadcasts();
+    for (let i = 0; i < 1000; i++) broadcasts.add('a');
+    broadcasts.add('b');
+    expect(broadcasts.take(1)).toEqual(['b', 'a']);
+    expect(broadcasts.isEmpty).toBe(true);
   });
 });

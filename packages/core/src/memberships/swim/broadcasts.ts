@@ -5,29 +5,40 @@
  *  1. Of one node only the latest is passed on, and its count starts anew with it.
  *  2. What has been passed on least goes first.
  *  3. A piece of news leaves after `limit` times.
- *  4. Dependents, who hear from few, are told each piece of news `SERVINGS` times, which count for none of those times.
+ *  4. Dependents, who hear from few, are told each piece of news `SERVINGS` times, which count for none of those times; a bounded
+ *     number of pieces at once, those first that were told least.
+ *  5. To take news in, and to pass some on, costs the same however much there is: a member may make up thousands of nodes.
  *
  * Source: SWIM, section 4.1: piggyback, λ log n times, those first that were passed on least.
  */
 
 interface Item {
   readonly name: string;
-  times: number;
+  /** Superseded by later news about the same node. */
+  isOver: boolean;
 }
 
 /** The most news in one message. */
 const MOST = 64;
 /** How often a dependent is told a piece of news: more than once, since nobody else may tell it. */
 const SERVINGS = 3;
+/** The most news that all dependents are told at once: a hub sends it to each of them. */
+export const MOST_SERVED = 512;
+/** So many superseded items are kept beside those that count, before they are dropped. */
+const FEW_OVER = 64;
 
 export class Broadcasts {
-  /** In order: what was passed on least stands first, of those what came last. */
-  #items: Item[] = [];
+  /** By how often it was passed on: what came, or was passed on, last stands last. */
+  #rounds: Item[][] = [];
+  /** The latest about each node. */
+  readonly #items = new Map<string, Item>();
+  /** Superseded, and still among the rounds. */
+  #over = 0;
   /** What the dependents are still to be told, in order, and how often. */
   readonly #unserved = new Map<string, number>();
 
   get isEmpty(): boolean {
-    return this.#items.length === 0;
+    return this.#items.size === 0;
   }
 
   /** Whether dependents, if there are any, have been told everything. */
@@ -37,27 +48,39 @@ export class Broadcasts {
 
   /** There is news about this node. */
   add(name: string): void {
-    const index = this.#items.findIndex((item) => item.name === name);
-    if (index >= 0) this.#items.splice(index, 1);
-    this.#items.unshift({ name, times: 0 });
+    const former = this.#items.get(name);
+    if (former !== undefined) {
+      former.isOver = true;
+      this.#over += 1;
+      if (this.#over > this.#items.size + FEW_OVER) this.#dropOver();
+    }
+    const item = { name, isOver: false };
+    this.#items.set(name, item);
+    this.#put(item, 0);
     this.#unserved.delete(name);
     this.#unserved.set(name, SERVINGS);
   }
 
   /** The names of those about whom all dependents shall be told now, which counts as having told it. */
   serve(): string[] {
-    const names = [...this.#unserved.keys()];
+    const names: string[] = [];
+    for (const name of this.#unserved.keys()) {
+      if (names.length >= MOST_SERVED) break;
+      names.push(name);
+    }
     for (const name of names) {
       const left = (this.#unserved.get(name) as number) - 1;
+      this.#unserved.delete(name);
       if (left > 0) this.#unserved.set(name, left);
-      else this.#unserved.delete(name);
     }
     return names;
   }
 
   /** Everybody has been told everything: there is nobody but dependents. */
   clear(): void {
-    this.#items = [];
+    this.#rounds = [];
+    this.#items.clear();
+    this.#over = 0;
   }
 
   /**
@@ -66,12 +89,35 @@ export class Broadcasts {
    * @param receivers to how many the message goes
    */
   take(limit: number, receivers: number = 1): string[] {
-    if (this.#items.length === 0 || receivers === 0) return [];
-    const taken = this.#items.slice(0, MOST);
-    for (const item of taken) item.times += receivers;
-    const kept = taken.filter(({ times }) => times < limit);
-    this.#items = [...this.#items.slice(MOST), ...kept].sort((a, b) => a.times - b.times);
-    return taken.map(({ name }) => name);
+    if (this.#items.size === 0 || receivers === 0) return [];
+    const names: string[] = [];
+    const kept: (readonly [item: Item, times: number])[] = [];
+    for (let times = 0; times < this.#rounds.length && names.length < MOST; times++) {
+      const round = this.#rounds[times] as Item[];
+      for (let item = round.pop(); item !== undefined; item = round.pop()) {
+        if (item.isOver) {
+          this.#over -= 1;
+          continue;
+        }
+        names.push(item.name);
+        if (times + receivers < limit) kept.push([item, times + receivers]);
+        else this.#items.delete(item.name);
+        if (names.length === MOST) break;
+      }
+    }
+    // In the order in which they were taken, should they be taken again together.
+    for (const [item, times] of kept.reverse()) this.#put(item, times);
+    return names;
+  }
+
+  #put(item: Item, times: number): void {
+    while (this.#rounds.length <= times) this.#rounds.push([]);
+    this.#rounds[times]?.push(item);
+  }
+
+  #dropOver(): void {
+    this.#rounds = this.#rounds.map((round) => round.filter(({ isOver }) => !isOver));
+    this.#over = 0;
   }
 }
 

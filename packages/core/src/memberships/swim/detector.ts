@@ -51,6 +51,8 @@ export interface DetectorDetails {
 
 /** After which share of the timeout a helper says that it has heard nothing: before its asker has given up. */
 const NACK_SHARE = 0.8;
+/** For how long an answer that was passed on stands for the next question about the same node, in milliseconds. */
+const ANSWERED_MS = 100;
 /** How long those that only dial may take to dial another node, or the same again, in milliseconds: twice their longest pause. */
 const REDIAL_MS = 10_000;
 
@@ -140,7 +142,7 @@ export class Detector {
       if (question.name !== name || question.stage !== 'dial') continue;
       question.stage = 'direct';
       // Nobody waits for this answer any more.
-      if (question.deadlineMs === Infinity) relays.delete(question.sequence);
+      if ('asker' in question && question.deadlineMs === Infinity) this.#open.closeRelay(question);
       else this.#ping(name, question.sequence);
     }
   }
@@ -158,7 +160,7 @@ export class Detector {
         isOurs = false;
         // Infinity: it has been told.
         if (relay.nackMs !== Infinity) this.#details.send(relay.asker, [NACK, relay.askerSequence]);
-        this.#open.relays.delete(relay.sequence);
+        this.#open.closeRelay(relay);
       }
     if (isOurs && entry !== undefined && roster.isThere(name) && !this.#open.isOpen(name))
       this.#begin(entry.status, clocks).stage = 'dial';
@@ -181,8 +183,21 @@ export class Detector {
     const entry = knowledge.roster.get(name);
     const nackMs = awakeMs + NACK_SHARE * options.probeTimeout;
     const deadlineMs = awakeMs + options.probeInterval;
+    const former = this.#open.relayOf(from, name);
+    if (former !== undefined) {
+      // It has just answered, or is being asked: an asker that asks on and on has nobody asked more often for it.
+      if (former.stage === 'answered') return send(from, [ACK, askerSequence, []]);
+      former.askerSequence = askerSequence;
+      former.nackMs = nackMs;
+      former.deadlineMs = deadlineMs;
+      if (former.stage === 'dial' || awakeMs < former.askedMs + options.probeTimeout) return;
+      former.askedMs = awakeMs;
+      return this.#ping(name, former.sequence);
+    }
     const relay =
-      entry === undefined ? undefined : this.#open.relay({ name, asker: from, askerSequence, nackMs, deadlineMs });
+      entry === undefined
+        ? undefined
+        : this.#open.relay({ name, asker: from, askerSequence, askedMs: awakeMs, nackMs, deadlineMs });
     if (entry === undefined || relay === undefined) {
       send(from, [NACK, askerSequence]);
       return;
@@ -190,12 +205,12 @@ export class Detector {
     if (isTied(name)) return this.#ping(name, relay.sequence);
     if (dial(entry.status, clocks)) relay.stage = 'dial';
     else {
-      this.#open.relays.delete(relay.sequence);
+      this.#open.closeRelay(relay);
       send(from, [NACK, askerSequence]);
     }
   }
 
-  acked(from: string, [, sequence]: Ack): void {
+  acked(from: string, [, sequence]: Ack, { awakeMs }: Clocks): void {
     const { awareness, send } = this.#details;
     const probe = this.#open.probes.get(sequence);
     if (probe !== undefined && (from === probe.name || probe.asked > 0)) {
@@ -204,8 +219,10 @@ export class Detector {
       return;
     }
     const relay = this.#open.relays.get(sequence);
-    if (relay === undefined || from !== relay.name) return;
-    this.#open.relays.delete(sequence);
+    if (relay === undefined || from !== relay.name || relay.stage === 'answered') return;
+    relay.stage = 'answered';
+    relay.nackMs = Infinity;
+    relay.deadlineMs = awakeMs + ANSWERED_MS;
     send(relay.asker, [ACK, relay.askerSequence, []]);
   }
 
@@ -231,7 +248,7 @@ export class Detector {
       if (awakeMs < relay.deadlineMs) continue;
       // Its dial goes on, and is not to be taken for one of our own when it fails.
       if (relay.stage === 'dial') relay.deadlineMs = Infinity;
-      else this.#open.relays.delete(relay.sequence);
+      else this.#open.closeRelay(relay);
     }
   }
 

@@ -60,6 +60,8 @@ export class Knowledge {
   #reportedEpoch: number;
   /** Whether another node was heard of under the epoch of this one. */
   #hasTwin = false;
+  /** No suspect's time is over before, on the clock that stands still while this process does. */
+  #judgeMs = Infinity;
 
   constructor(self: Member, options: SwimOptions, events: KnowledgeEvents) {
     this.#self = self;
@@ -169,22 +171,30 @@ export class Knowledge {
     this.#take([name, epoch, incarnation, SUSPECT, url, meta, [this.#self.name]], clocks);
   }
 
-  /** Declares down whose time to refute is over. */
+  /** Declares down whose time to refute is over. Looks at all suspects only when one may be: it is called with every input. */
   judge(clocks: Clocks): void {
+    if (this.#judgeMs > clocks.awakeMs) return;
+    this.#judgeMs = Infinity;
     for (const name of this.roster.suspects) {
       const entry = this.roster.get(name);
-      if (entry === undefined || (entry.suspicion?.deadlineMs ?? Infinity) > clocks.awakeMs) continue;
+      const deadlineMs = entry?.suspicion?.deadlineMs ?? Infinity;
+      if (entry === undefined || deadlineMs > clocks.awakeMs) {
+        this.#judgeMs = Math.min(this.#judgeMs, deadlineMs);
+        continue;
+      }
       const { epoch, incarnation, url, meta } = entry.status;
       this.#take([name, epoch, incarnation, DOWN, url, meta, []], clocks);
     }
   }
 
-  /** When the next suspect's time is over. */
+  /** When the next suspect's time may be over. */
   judgeMs(): number {
-    let dueMs = Infinity;
-    for (const name of this.roster.suspects)
-      dueMs = Math.min(dueMs, this.roster.get(name)?.suspicion?.deadlineMs ?? Infinity);
-    return dueMs;
+    return this.roster.suspects.size === 0 ? Infinity : this.#judgeMs;
+  }
+
+  #awaitJudgement(name: string): void {
+    const deadlineMs = this.roster.get(name)?.suspicion?.deadlineMs;
+    if (deadlineMs !== undefined) this.#judgeMs = Math.min(this.#judgeMs, deadlineMs);
   }
 
   /** What a node that bears this name now is to hear of its later life, of which nothing was found. */
@@ -212,7 +222,10 @@ export class Knowledge {
   inherit(statuses: readonly Status[], clocks: Clocks): void {
     // How long suspects have depends on how many there are.
     const times = suspicionTimes(this.#options, statuses.filter(isThere).length + 1);
-    for (const status of statuses) this.roster.inherit(status, times, clocks);
+    for (const status of statuses) {
+      this.roster.inherit(status, times, clocks);
+      this.#awaitJudgement(status.name);
+    }
     this.version += 1;
   }
 
@@ -223,6 +236,7 @@ export class Knowledge {
     if (before?.epoch === record[1] && before.url !== record[4]) this.#events.doubled(record);
     const outcome = roster.take(record, this.#timesOf(record), clocks);
     if (outcome === 'old') return;
+    this.#awaitJudgement(name);
     this.broadcasts.add(name);
     if (outcome === 'confirmed') return;
     this.version += 1;

@@ -4,7 +4,8 @@
  * Invariants
  *  1. Of one node one probe is open at most.
  *  2. Every question ends: by an answer, or at its deadline.
- *  3. What others have us ask is bounded.
+ *  3. What others have us ask is bounded, and what one of them has: of one node one question of an asker is open at most, also
+ *     for a moment after its answer, so that the node is not asked again at once.
  *
  * Source: SWIM, section 3.1; Lifeguard, section IV-A (nacks).
  */
@@ -28,8 +29,12 @@ export interface Relay {
   readonly sequence: number;
   readonly name: string;
   readonly asker: string;
-  readonly askerSequence: number;
-  stage: 'dial' | 'direct';
+  /** Of its latest question. */
+  askerSequence: number;
+  /** `answered`: it is kept for a moment, and answers the asker's next question about the same node. */
+  stage: 'dial' | 'direct' | 'answered';
+  /** When the node was last asked. */
+  askedMs: number;
   /** When the asker is told that there is no answer so far; Infinity once it has been. */
   nackMs: number;
   /** Infinity: the asker waits no longer, and the dial goes on. */
@@ -38,11 +43,15 @@ export interface Relay {
 
 /** More than any cluster asks of one node at once. */
 const MAX_RELAYS = 1000;
+/** More than one node has another ask at once. */
+const MAX_RELAYS_OF_ONE = 64;
 
 export class Probes {
   readonly probes: Map<number, Probe> = new Map<number, Probe>();
   readonly relays: Map<number, Relay> = new Map<number, Relay>();
   readonly #names = new Set<string>();
+  /** By the asker, and by the node that is asked about. */
+  readonly #relaysOf = new Map<string, Map<string, Relay>>();
   #sequence = 0;
 
   isOpen(name: string): boolean {
@@ -68,12 +77,27 @@ export class Probes {
     for (const probe of this.probes.values()) if (probe.name === name) this.close(probe);
   }
 
-  /** @returns undefined where too many are open */
+  /** The question of this asker about this node, while it is open or has just been answered. */
+  relayOf(asker: string, name: string): Relay | undefined {
+    return this.#relaysOf.get(asker)?.get(name);
+  }
+
+  /** @returns undefined where too many are open, of all or of this asker */
   relay(details: Omit<Relay, 'sequence' | 'stage'>): Relay | undefined {
-    if (this.relays.size >= MAX_RELAYS) return undefined;
+    const { asker, name } = details;
+    const ofAsker = this.#relaysOf.get(asker) ?? new Map<string, Relay>();
+    if (this.relays.size >= MAX_RELAYS || ofAsker.size >= MAX_RELAYS_OF_ONE) return undefined;
     const relay: Relay = { ...details, sequence: ++this.#sequence, stage: 'direct' };
     this.relays.set(relay.sequence, relay);
+    this.#relaysOf.set(asker, ofAsker.set(name, relay));
     return relay;
+  }
+
+  closeRelay({ sequence, asker, name }: Relay): void {
+    this.relays.delete(sequence);
+    const ofAsker = this.#relaysOf.get(asker);
+    ofAsker?.delete(name);
+    if (ofAsker?.size === 0) this.#relaysOf.delete(asker);
   }
 
   /** The next moment at which one of them wants something. */

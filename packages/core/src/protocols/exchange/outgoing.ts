@@ -227,7 +227,7 @@ export class OutgoingTransfers {
     const doubted = this.#doubted.get(from) ?? new Context();
     doubted.addAll(known);
     this.#doubted.set(from, doubted);
-    this.#tooLargeThere.heard(from, message);
+    this.#tooLargeThere.heard(from, { ...message, dots: known });
   }
 
   /** A peer tells its context of these buckets. What it has refused before and does not claim now, it claims rightly later. */

@@ -4,13 +4,15 @@ import type { Dots } from '../../context.ts';
 import { GossipError } from '../../errors.ts';
 import type { Intake } from '../../intake.ts';
 import type { Refused, Withheld } from '../../messages.ts';
+import { shownId } from '../../printable.ts';
 import type { Effects, Environment } from '../../protocol.ts';
-import { dotFrames } from '../dots.ts';
+import { dotFrames, firstDots } from '../dots.ts';
 import { type FrameBytesOf, fits } from '../fitting.ts';
-import { heldAmong } from './held.ts';
 
 /** Of so many peers it is said that they refuse an update for its size. */
 const SAID_OF = 1024;
+/** Among so many of the dots that a peer refuses one is looked for that is held: a peer may refuse what nobody holds, and more than all. */
+const LOOKED_AT = 64;
 
 /** Tells a peer what is refused here: for ever, or for lack of room. */
 export function sayRefused(effects: Effects, to: string, tooLarge: Dots, turnedAway: Dots): void {
@@ -44,10 +46,10 @@ export class TooLargeThere {
   heard(from: string, { dots, tooLarge }: Refused): void {
     if (tooLarge !== true || this.#said.has(from) || this.#said.size >= SAID_OF) return;
     const { replica, effects } = this.#environment;
-    const [update] = heldAmong(replica.store, dots);
+    const [update] = replica.store.byDots(firstDots(dots, LOOKED_AT));
     if (update === undefined) return;
     this.#said.add(from);
-    const id = update.id.slice(0, 80);
+    const id = shownId(update.id);
     const bytes = update.id.length + (update.value?.length ?? 0);
     const { maxUpdateBytes } = replica;
     const maxFrameBytes = this.#frameBytesOf(from);
