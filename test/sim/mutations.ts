@@ -21,6 +21,8 @@ export interface Mutation {
   readonly membership?: MembershipName;
   /** Why it is not caught, if it is known not to be. */
   readonly survives?: string;
+  /** The test, below the root, that must fail on it: for what no history shows, or hardly any. @default histories */
+  readonly test?: string;
 }
 
 const one = (rule: string, name: string, file: string, from: string, to: string, survives?: string): Mutation => ({
@@ -28,6 +30,14 @@ const one = (rule: string, name: string, file: string, from: string, to: string,
   rule,
   patches: [{ file, from, to }],
   ...(survives === undefined ? {} : { survives }),
+});
+
+/** One that a test is to catch. */
+const tested = (rule: string, name: string, test: string, file: string, from: string, to: string): Mutation => ({
+  name,
+  rule,
+  patches: [{ file, from, to }],
+  test,
 });
 
 const replica = 'core/src/replica.ts';
@@ -41,6 +51,8 @@ const store = 'core/src/store.ts';
 const page = 'core/src/store/page.ts';
 const rowTable = 'core/src/store/row-table.ts';
 const dotIndex = 'core/src/store/dot-index.ts';
+const framing = 'transport/src/framing.ts';
+const framingTest = 'packages/transport/src/framing.test.ts';
 
 export const mutations: readonly Mutation[] = [
   // Rule 1: versions are a total order.
@@ -437,13 +449,14 @@ export const mutations: readonly Mutation[] = [
     'this.context.forget(origin);\n      this.store.forget(origin);\n    }\n    this.refused.clear',
     'this.store.forget(origin);\n    }\n    this.refused.clear',
   ),
-  one(
+  // A process must fall asleep within the 400 ms of a judgement, and wake to another timer before the verdict.
+  tested(
     '9',
     'store after a long sleep what was under judgement before it',
+    'packages/core/src/protocols/sleep.test.ts',
     'core/src/protocols/turn.ts',
     'this.#parts.intake.abandon();',
     '',
-    'A process must fall asleep within the 400 ms of a judgement, and wake to another timer before the verdict. packages/core/src/protocols/sleep.test.ts has that history, and fails.',
   ),
   one(
     '9',
@@ -452,13 +465,15 @@ export const mutations: readonly Mutation[] = [
     'this.#isThere(origin, (epochs ??= latestEpochs(this.context.origins(), dots)), inView),',
     'origin.epoch < 0,',
   ),
-  one(
+  // It shows only where tombstones are kept for longer than forgetAfter, which is refused where an instance is spawned, and
+  // nearly so where one arrives late.
+  tested(
     '9',
     'forget an origin under its tombstones',
+    'test/sim/found.test.ts',
     store,
     'return (this.#find(origin)?.rows ?? 0) > 0;',
     'for (const update of this) if (update.origin.key === origin.key && update.value !== undefined) return true; return false;',
-    'It shows only where tombstones are kept for longer than forgetAfter, which is refused where an instance is spawned, and nearly so where one arrives late; test/sim/found.test.ts has that history, and fails.',
   ),
   // The columns of the store.
   one(
@@ -489,13 +504,14 @@ export const mutations: readonly Mutation[] = [
     'const writer = this.#find(update.origin);\n    const found = writer === undefined ? -1 : this.#byDot.get(writer, update.sequence);',
     'const found = -1;',
   ),
-  one(
+  // A history would have to move rows in the middle of a walk.
+  tested(
     '-',
     'go on iterating by place when rows have moved',
+    'packages/core/src/store/store-columns.test.ts',
     store,
     'if (walk.moves !== this.#moves) {',
     'if (walk.moves === -1) {',
-    'A history has to move rows in the middle of a walk. packages/core/src/store/store-columns.test.ts does, and fails.',
   ),
   one(
     '-',
@@ -510,6 +526,15 @@ export const mutations: readonly Mutation[] = [
     rowTable,
     'for (let at = 0; at < entries.length; at += 2)\n    if (entries[at + 1] !== 0) segment',
     'for (let at = 2; at < entries.length; at += 2)\n    if (entries[at + 1] !== 0) segment',
+  ),
+  // A history would have to hold more ids than a segment has entries.
+  tested(
+    '-',
+    'split a segment by another bit than it is chosen by',
+    'packages/core/src/store/row-table.test.ts',
+    rowTable,
+    '(isOne(of, bits) ? high : low)',
+    '(isOne(of, bits + 1) ? high : low)',
   ),
   one(
     '-',
@@ -539,5 +564,23 @@ export const mutations: readonly Mutation[] = [
     replica,
     'if (this.observed && visible(update) !== undefined)\n',
     'if (this.observed && this.name === "")\n',
+  ),
+
+  // The bytes of frames. The simulator knows no sockets.
+  tested(
+    '-',
+    'mask other bytes by the mask of the frame before',
+    framingTest,
+    framing,
+    'this.#poolAt += maskBytes;',
+    '',
+  ),
+  tested(
+    '-',
+    'send the bytes that the turn sent before, where there are as many',
+    framingTest,
+    framing,
+    'if (this.#payload === payload) return;',
+    'if (this.#payload?.length === payload.length) return;',
   ),
 ];
