@@ -14,9 +14,11 @@ const LARGE = 100_000;
 const MOST_SINGLE = 10_000;
 const PROFILED_FUNCTIONS = 15;
 
-interface Load {
+export interface Load {
   readonly size: number;
   readonly updates: number;
+  /** Whether there is a second burst. @default true */
+  readonly again?: boolean;
 }
 
 export async function burst({ quick, runs, seed, protocols, profile }: Settings): Promise<Section> {
@@ -70,13 +72,18 @@ export async function burst({ quick, runs, seed, protocols, profile }: Settings)
 }
 
 /** Two bursts among the same processes: the first meets them fresh, the second with what it ran compiled. */
-export function measureBurst(entrant: Entrant, { size, updates }: Load, options: CrewOptions): Promise<Sample> {
+export function measureBurst(
+  entrant: Entrant,
+  { size, updates, again = true }: Load,
+  options: CrewOptions,
+): Promise<Sample> {
   return Crew.run(entrant, size, options, async (crew) => {
     await pass(SETTLE_MS);
     const first = await burstOf(crew, 0, updates);
     // The rest of a first burst that was not whole must not count for the second.
-    const second = first.lost > 0 ? nothing : await pass(SETTLE_MS).then(() => burstOf(crew, updates, updates));
-    if (first.lost + second.lost === 0) await verify(crew, entrant, 2 * updates);
+    const second =
+      first.lost > 0 || !again ? nothing : await pass(SETTLE_MS).then(() => burstOf(crew, updates, updates));
+    if (first.lost + second.lost === 0) await verify(crew, entrant, again ? 2 * updates : updates);
     return {
       ...first,
       warmWallMs: second.wallMs,

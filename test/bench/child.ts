@@ -40,6 +40,8 @@ export interface ChildOptions {
   readonly script: string;
   /** For Node.js. @default none */
   readonly nodeOptions?: readonly string[];
+  /** Beside the environment of this process. @default none */
+  readonly environment?: Readonly<Record<string, string>>;
   /** More is nicer to others, as with `nice`. @default 0 */
   readonly niceness?: number;
   /** How much of the end of what it writes to standard error is kept, in characters. @default 16384 */
@@ -54,10 +56,11 @@ export class Child<S extends Served> {
   #errorOutput = '';
   #dismissed = false;
 
-  constructor({ name, script, nodeOptions = [], niceness = 0, keptChars = 16_384 }: ChildOptions) {
+  constructor({ name, script, nodeOptions = [], environment = {}, niceness = 0, keptChars = 16_384 }: ChildOptions) {
     this.name = name;
     this.#child = fork(script, {
       execArgv: [...nodeOptions],
+      env: { ...process.env, ...environment },
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
       // Structured clones: JSON knows neither undefined nor NaN.
       serialization: 'advanced',

@@ -7,6 +7,7 @@
  *     between a start and an end.
  *  3. Waiting costs nothing: whoever takes updates in says how many ids it holds.
  */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { serveCommands } from './child.ts';
 import { pass, sharedNowMs } from './clock.ts';
 import { heapBytes, Meter, type Reading } from './meter.ts';
@@ -26,14 +27,17 @@ export interface Setup {
   readonly keys?: readonly string[];
 }
 
+/** @param held how many ids are held now @param ids of the batch, which is read only where somebody asks when each came */
+export type Grew = (held: number, ids: () => Iterable<string>) => void;
+
 /** Ids are `k0`, `k1`, …; the value of `k<n>` is `{ value: n }`. */
 export interface Contestant {
   /**
    * Listens and dials.
-   * @param grew called after every batch taken in, with the number of ids held
+   * @param grew called after every batch taken in
    * @returns the URL to dial here
    */
-  start(setup: Setup, grew: (held: number) => void): Promise<string>;
+  start(setup: Setup, grew: Grew): Promise<string>;
   /** Resolves once `count` peers are connected. */
   connected(count: number): Promise<void>;
   /** Adds `k<first>` … in one synchronous stretch, as a user does. */
@@ -42,6 +46,8 @@ export interface Contestant {
   remove(first: number, count: number): void;
   /** The sum of the values held: lost, doubled or wrong ones show. */
   sum(): number;
+  /** Of all that is held, where the contestant knows one: equal where the same is held. */
+  hash?(): string;
   /** Own counts worth reporting beside the measured ones. */
   counters?(): Readonly<Record<string, number>>;
 }
@@ -49,10 +55,10 @@ export interface Contestant {
 /** The Map of a receiver that is written by hand: takes updates in, reads every value, and says how many ids it holds. */
 export class Arrived {
   readonly #values = new Map<string, { readonly value: number }>();
-  readonly #grew: (held: number) => void;
+  readonly #grew: Grew;
   #read = 0;
 
-  constructor(grew: (held: number) => void) {
+  constructor(grew: Grew) {
     this.#grew = grew;
   }
 
@@ -63,7 +69,7 @@ export class Arrived {
       this.#values.set(updates[at] as string, value);
       this.#read += value.value;
     }
-    this.#grew(this.#values.size);
+    this.#grew(this.#values.size, () => updates.filter((_, at) => at % 2 === 0) as string[]);
   }
 
   /** All that is held, ids and values by turns. */
@@ -91,17 +97,28 @@ export interface Trickle {
   readonly pauses: readonly number[];
 }
 
+export interface Work {
+  readonly what: 'add' | 'remove';
+  /** Of the ids `k0` to `k<count - 1>`, each once. */
+  readonly count: number;
+  /** So many in one turn of the event loop. */
+  readonly part: number;
+  /** From one id to the next, around; has no divisor in common with `count`. */
+  readonly stride: number;
+}
+
 /** The commands. Times are in milliseconds of the shared clock. */
 export class Station {
   readonly #contestant: Contestant;
   readonly #meter = new Meter();
+  readonly #pauses = monitorEventLoopDelay({ resolution: 1 });
   #held = 0;
   #awaited = Infinity;
   #reached: ((at: number) => void) | null = null;
   #awaitedFall = -1;
   #fallen: (() => void) | null = null;
+  /** By the numbers of the ids. */
   #arrivals: number[] | null = null;
-  #arrivalsFrom = 0;
 
   constructor(contestant: Contestant) {
     this.#contestant = contestant;
@@ -109,7 +126,7 @@ export class Station {
 
   async start(setup: Setup): Promise<{ url: string; startedAt: number }> {
     const startedAt = sharedNowMs();
-    return { url: await this.#contestant.start(setup, (held) => this.#grew(held)), startedAt };
+    return { url: await this.#contestant.start(setup, (held, ids) => this.#grew(held, ids)), startedAt };
   }
 
   connected(count: number): Promise<void> {
@@ -155,13 +172,12 @@ export class Station {
     return times;
   }
 
-  /** From now on the time of every arrival is kept. */
+  /** From now on it is kept when each id comes first. */
   recordArrivals(): void {
     this.#arrivals = [];
-    this.#arrivalsFrom = this.#held;
   }
 
-  /** @returns the times at which the ids held grew, one for each id */
+  /** @returns when each id came, by its number */
   arrivals(): number[] {
     return this.#arrivals ?? [];
   }
@@ -190,6 +206,42 @@ export class Station {
     return heapBytes();
   }
 
+  /** Of the whole process, after full collections. */
+  rssBytes(): number {
+    heapBytes();
+    return process.memoryUsage.rss();
+  }
+
+  /** Begins to look for pauses of the event loop. Costs a timer each millisecond. */
+  watchPauses(): void {
+    this.#pauses.enable();
+  }
+
+  /** @returns the longest pause since the last look, in milliseconds; one of a millisecond is none */
+  longestPause(): number {
+    const longestMs = this.#pauses.max / 1e6;
+    this.#pauses.reset();
+    return longestMs;
+  }
+
+  /**
+   * Adds or removes ids a part at a time, as a program does that must not stop, and lets everything else run after each part.
+   * @returns how long it took, in milliseconds
+   */
+  async work({ what, count, part, stride }: Work): Promise<number> {
+    const startedAt = sharedNowMs();
+    let number = 0;
+    for (let done = 0; done < count;) {
+      const end = Math.min(count, done + part);
+      for (; done < end; done++) {
+        this.#contestant[what](number, 1);
+        number = (number + stride) % count;
+      }
+      await new Promise(setImmediate);
+    }
+    return sharedNowMs() - startedAt;
+  }
+
   held(): number {
     return this.#held;
   }
@@ -198,15 +250,22 @@ export class Station {
     return this.#contestant.sum();
   }
 
+  /** @throws Error where the contestant knows none */
+  hash(): string {
+    const hash = this.#contestant.hash?.();
+    if (hash === undefined) throw new Error('This contestant has no hash of what it holds.');
+    return hash;
+  }
+
   counters(): Readonly<Record<string, number>> {
     return this.#contestant.counters?.() ?? {};
   }
 
-  #grew(held: number): void {
+  #grew(held: number, ids: () => Iterable<string>): void {
     this.#held = held;
     if (this.#arrivals !== null) {
       const at = sharedNowMs();
-      while (this.#arrivals.length < held - this.#arrivalsFrom) this.#arrivals.push(at);
+      for (const id of ids()) this.#arrivals[Number(id.slice(1))] ??= at;
     }
     if (held <= this.#awaitedFall) {
       this.#awaitedFall = -1;

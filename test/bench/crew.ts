@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Child } from './child.ts';
-import { inTime } from './clock.ts';
+import { inTime, pass, sharedNowMs } from './clock.ts';
 import type { Setup, Station } from './contestant.ts';
 import type { Reading } from './meter.ts';
 import { RedisServer, redisVersion } from './redis-server.ts';
@@ -18,6 +18,10 @@ export interface Entrant {
   readonly protocol: string;
   /** Whether its nodes share a key, so that what they say over plain WebSockets is sealed. @default false */
   readonly keyed?: boolean;
+  /** What Node.js is told. @default nothing */
+  readonly nodeOptions?: readonly string[];
+  /** Beside the environment of this process. @default nothing */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export const floor: Entrant = { label: 'floor', module: 'floor', protocol: 'none' };
@@ -41,6 +45,7 @@ export function canRun({ module }: Entrant): boolean {
 
 /** Long after anything here should have arrived. */
 const LIMIT_MS = 120_000;
+const LOOK_MS = 200;
 
 export interface CrewOptions {
   readonly seed: number;
@@ -49,8 +54,9 @@ export interface CrewOptions {
 }
 
 export class Member extends Child<Station> {
-  constructor({ label, module }: Entrant) {
-    super({ name: label, script: join(import.meta.dirname, `${module}.js`), nodeOptions: ['--expose-gc'] });
+  constructor({ label, module, nodeOptions = [], environment = {} }: Entrant) {
+    const script = join(import.meta.dirname, `${module}.js`);
+    super({ name: label, script, nodeOptions: ['--expose-gc', ...nodeOptions], environment });
   }
 }
 
@@ -96,8 +102,16 @@ export class Crew {
     return this.members.slice(1);
   }
 
-  /** Starts one more process, which dials `peers`, by default all there are. @returns it, and when it started */
-  async join(peers?: readonly number[]): Promise<{ member: Member; startedAt: number }> {
+  /**
+   * Starts one more process.
+   * @param peers whom it dials. @default all there are
+   * @param prepare what it is told before it starts. @default nothing
+   * @returns it, and when it started
+   */
+  async join(
+    peers?: readonly number[],
+    prepare: (member: Member) => Promise<void> = async () => {},
+  ): Promise<{ member: Member; startedAt: number }> {
     const { seed, delta = 500 } = this.#options;
     const index = this.members.length;
     const member = new Member(this.#entrant);
@@ -111,6 +125,7 @@ export class Crew {
       seed: seed + index,
       peers: this.#server === null ? known : [this.#server.url],
     };
+    await prepare(member);
     const { url, startedAt } = await member.call('start', setup);
     this.#urls.push(url);
     return { member, startedAt };
@@ -133,6 +148,17 @@ export class Crew {
   async fallen(count: number): Promise<boolean> {
     const down = Promise.all(this.receivers.map((member) => member.call('untilDownTo', count)));
     return (await inTime(down, LIMIT_MS)) !== undefined;
+  }
+
+  /** Looks every so often whether all hold the same, by their own hashes. Late is a failure. */
+  async equal(): Promise<void> {
+    const endMs = sharedNowMs() + LIMIT_MS;
+    for (;;) {
+      const hashes = await this.all((member) => member.call('hash'));
+      if (new Set(hashes).size === 1) return;
+      if (sharedNowMs() > endMs) throw new Error(`${this.#entrant.label}: after ${LIMIT_MS} ms not all hold the same.`);
+      await pass(LOOK_MS);
+    }
   }
 
   all<T>(command: (member: Member) => Promise<T>): Promise<T[]> {

@@ -9,7 +9,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
-import { Arrived, type Contestant, type Setup, serve } from './contestant.ts';
+import { Arrived, type Contestant, type Grew, type Setup, serve } from './contestant.ts';
 import { frames, readFrame, type Updates } from './record-frames.ts';
 
 const FRAME_UPDATES = 2000;
@@ -19,7 +19,7 @@ class Floor implements Contestant {
   readonly #peers = new Set<WebSocket>();
   #met: () => void = () => {};
 
-  async start({ peers }: Setup, grew: (held: number) => void): Promise<string> {
+  async start({ peers }: Setup, grew: Grew): Promise<string> {
     this.#arrived = new Arrived(grew);
     const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false });
     server.on('connection', (socket) => {

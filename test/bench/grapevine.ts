@@ -22,7 +22,7 @@ import {
 } from '@grapevine/actors';
 import { type Protocol, seededRandom } from '@grapevine/core';
 import { dispatch, spawn, start } from 'nact';
-import { type Contestant, sameSum, serve, type Setup } from './contestant.ts';
+import { type Contestant, type Grew, sameSum, serve, type Setup } from './contestant.ts';
 
 const protocols: Readonly<Record<string, (options: { delta: number }) => Protocol>> = { entropy, hybrid, rumor };
 
@@ -34,7 +34,7 @@ class Grapevine implements Contestant {
   #peers = 0;
   #met: () => void = () => {};
 
-  async start({ index, protocol, delta, seed, peers, keys }: Setup, grew: (held: number) => void): Promise<string> {
+  async start({ index, protocol, delta, seed, peers, keys }: Setup, grew: Grew): Promise<string> {
     const make = protocols[protocol];
     if (make === undefined) throw new Error(`No protocol is called '${protocol}'.`);
     const system = start();
@@ -52,7 +52,7 @@ class Grapevine implements Contestant {
     });
     const subscriber = spawn(system, (_state: unknown, event: GossipEvent) => {
       this.#count(event);
-      grew(this.#held);
+      grew(this.#held, () => idsOf(event));
     });
     dispatch(node, subscribe<NodeEvent>(members));
     dispatch(this.#gossip, subscribe<GossipEvent>(subscriber));
@@ -85,6 +85,10 @@ class Grapevine implements Contestant {
     return sameSum(sum, this.#read);
   }
 
+  hash(): string {
+    return gossipView(this.#instance()).hash;
+  }
+
   counters(): Readonly<Record<string, number>> {
     const { ids, tombstones, received, sent, written, dropped, backlog, restarts } = gossipView(
       this.#instance(),
@@ -108,6 +112,11 @@ class Grapevine implements Contestant {
       this.#held += change.type === 'update' ? 1 : -1;
     }
   }
+}
+
+function idsOf(event: GossipEvent): string[] {
+  if (event.type === 'snapshot') return event.entries.map(({ id }) => id);
+  return event.type === 'changes' ? event.changes.map(({ id }) => id) : [];
 }
 
 serve(new Grapevine());

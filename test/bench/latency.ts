@@ -62,20 +62,31 @@ export async function latency({ quick, runs, seed, protocols }: Settings): Promi
   };
 }
 
+export interface Trickles {
+  readonly count: number;
+  readonly compiling: number;
+  readonly run: number;
+  /** Processes. @default 8 */
+  readonly size?: number;
+}
+
 /** @returns the figures early and late, each of `count` updates */
 export function measureLatency(
   entrant: Entrant,
-  { count, compiling, run }: { readonly count: number; readonly compiling: number; readonly run: number },
+  { count, compiling, run, size = SIZE }: Trickles,
   options: CrewOptions,
 ): Promise<Sample> {
   const total = WARM_UP + count + compiling + count;
-  return Crew.run(entrant, SIZE, options, async (crew) => {
+  // The processes share the processors of one machine, however many they are.
+  const slower = Math.max(1, size / SIZE);
+  return Crew.run(entrant, size, options, async (crew) => {
     await pass(SETTLE_MS);
     // Longer than an update takes, and uneven, so that no timer of anybody falls into step with the writer.
     const random = seededRandom(options.seed + run);
     const isCompiling = (index: number): boolean => index >= WARM_UP + count && index < WARM_UP + count + compiling;
-    const pauses = Array.from({ length: total }, (_, index) =>
-      isCompiling(index) ? 2 + 2 * random() : 10 + 10 * random(),
+    const pauses = Array.from(
+      { length: total },
+      (_, index) => slower * (isCompiling(index) ? 2 + 2 * random() : 10 + 10 * random()),
     );
     await Promise.all(crew.receivers.map((member) => member.call('recordArrivals')));
     const whole = crew.whole(total);

@@ -1,13 +1,14 @@
 /**
- * The page of results, `docs/benchmarks.md`: one section a benchmark, each with the run that it comes from.
+ * The pages of results, `docs/benchmarks.md` and `docs/benchmarks-growth.md`: one section a benchmark, each with the run that it
+ * comes from.
  *
  * Invariants
- *  1. Only the benchmarks write it; a benchmark replaces its own section and leaves the others as they were.
+ *  1. Only the benchmarks write them; a benchmark replaces its own section and charts, and leaves the others as they were.
  *  2. A section says of which machine, versions, seed and day it is: sections may be of different runs.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
-import { dirname } from 'node:path';
+import { join } from 'node:path';
 import type { Spread } from './statistics.ts';
 
 /** A promise about a figure, and what came of it. */
@@ -19,11 +20,22 @@ export interface Bound {
   readonly held: boolean | null;
 }
 
+/** A picture of figures, written to a file of its own beside the page. */
+export interface ChartFile {
+  /** Of the file, without its ending. */
+  readonly name: string;
+  readonly title: string;
+  /** A whole SVG document. */
+  readonly svg: string;
+}
+
 export interface Section {
   readonly name: string;
   readonly title: string;
   /** What is measured, and how, in some sentences. */
   readonly about: string;
+  /** Stand before the tables. @default none */
+  readonly charts?: readonly ChartFile[];
   readonly tables: readonly string[];
   readonly bounds: readonly Bound[];
   /** How often it was measured, where that is not up to the settings. */
@@ -78,8 +90,9 @@ function resultOf(held: boolean | null): string {
 }
 
 export function render(section: Section, provenance: string): string {
-  const { title, about, tables, bounds } = section;
-  const parts = [`## ${title}`, about, ...tables];
+  const { title, about, charts = [], tables, bounds } = section;
+  const images = charts.map((chart) => `![${chart.title}](${CHARTS}/${chart.name}.svg)`);
+  const parts = [`## ${title}`, about, ...images, ...tables];
   if (bounds.length > 0)
     parts.push(
       table(
@@ -91,31 +104,63 @@ export function render(section: Section, provenance: string): string {
   return parts.join('\n\n');
 }
 
-const order = ['burst', 'latency', 'idle', 'join', 'sealing', 'memory', 'membership', 'crowd', 'networks'];
+/** The folder of charts, beside the pages. */
+const CHARTS = 'benchmarks';
 
-const preface = `# Benchmarks
+interface Page {
+  readonly file: string;
+  readonly preface: string;
+  /** Names of its sections. */
+  readonly order: readonly string[];
+}
 
-Written by \`npm run bench\`; do not edit.
-
-Every node is an operating-system process of its own, all on one machine, connected in a full mesh over loopback, unless a
-section says otherwise. Beside ours, in the same rounds and in turn with it, runs the floor: plain \`ws\` and \`msgpackr\` with
+const beside = `Beside ours, in the same rounds and in turn with it, runs the floor: plain \`ws\` and \`msgpackr\` with
 record structures, ids and values by turns, 2,000 updates a frame, straight from the writer to everybody, a Map at the
 receiver that reads every value; no versions, no repair, no supervision. Where there is a row for it, so does Redis: the
 updates published through a \`redis-server\` on the same machine, by \`ioredis\`, to a Map at each subscriber; its CPU time and
-its bytes count like those of the processes. Figures are medians over the rounds, with the extremes in brackets; "× floor" and
-"× Redis" are medians of the ratios within each round, which is what to trust: absolute figures drift with the machine.`;
+its bytes count like those of the processes.`;
 
-/** Puts the section in its place on the page. */
-export function writeSection(path: string, section: Section, provenance: string): void {
+const pages: readonly Page[] = [
+  {
+    file: 'benchmarks.md',
+    preface: `# Benchmarks
+
+Written by \`npm run bench\`; do not edit. [How cost grows](benchmarks-growth.md) with the number of updates and of processes is
+a page of its own.
+
+Every node is an operating-system process of its own, all on one machine, connected in a full mesh over loopback, unless a
+section says otherwise. ${beside} Figures are medians over the rounds, with the extremes in brackets; "× floor" and
+"× Redis" are medians of the ratios within each round, which is what to trust: absolute figures drift with the machine.`,
+    order: ['burst', 'latency', 'idle', 'join', 'sealing', 'memory', 'cold', 'membership', 'crowd', 'networks'],
+  },
+  {
+    file: 'benchmarks-growth.md',
+    preface: `# How cost grows
+
+Written by \`npm run bench\`; do not edit. The [benchmarks](benchmarks.md) have the bounds that ours is held to.
+
+Every node is an operating-system process of its own, all on one machine, connected in a full mesh over loopback. ${beside}
+Figures are medians over the rounds, with the extremes in brackets or as a band. The processes of a larger cluster share the
+processors of one machine: where N grows, what is measured is work, and not what N machines would take.`,
+    order: ['growth', 'million'],
+  },
+];
+
+/** Puts the section in its place on its page, and its charts beside that. @param docs the folder of the pages */
+export function writeSection(docs: string, section: Section, provenance: string): void {
+  const page = pages.find(({ order }) => order.includes(section.name));
+  if (page === undefined) throw new Error(`No page has a section '${section.name}'.`);
+  const path = join(docs, page.file);
   const sections = new Map<string, string>();
   if (existsSync(path))
     for (const [, name, text] of readFileSync(path, 'utf8').matchAll(/<!-- (\w+) -->\n([\s\S]*?)\n<!-- end -->/g))
       sections.set(name as string, text as string);
   sections.set(section.name, render(section, provenance));
-  const known = order.filter((name) => sections.has(name));
+  const known = page.order.filter((name) => sections.has(name));
   const body = known.map((name) => `<!-- ${name} -->\n${sections.get(name) as string}\n<!-- end -->`);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `${[preface, ...body].join('\n\n')}\n`);
+  mkdirSync(join(docs, CHARTS), { recursive: true });
+  for (const { name, svg } of section.charts ?? []) writeFileSync(join(docs, CHARTS, `${name}.svg`), svg);
+  writeFileSync(path, `${[page.preface, ...body].join('\n\n')}\n`);
 }
 
 /** One line: machine and how busy it was with other things, versions, seed, day. */

@@ -5,7 +5,7 @@
  * `batched`: 500 updates a message, in the frames of the floor. `single`: a message for each, as programs publish.
  */
 import { Redis } from 'ioredis';
-import { Arrived, type Contestant, type Setup, serve } from './contestant.ts';
+import { Arrived, type Contestant, type Grew, type Setup, serve } from './contestant.ts';
 import { frames, readFrame, type Updates } from './record-frames.ts';
 
 const MESSAGE_UPDATES = { batched: 500, single: 1 } as const;
@@ -17,7 +17,7 @@ class RedisPeer implements Contestant {
   #messageUpdates = 1;
   #index = 0;
 
-  async start({ index, protocol, peers }: Setup, grew: (held: number) => void): Promise<string> {
+  async start({ index, protocol, peers }: Setup, grew: Grew): Promise<string> {
     this.#index = index;
     this.#arrived = new Arrived(grew);
     this.#messageUpdates = MESSAGE_UPDATES[protocol as keyof typeof MESSAGE_UPDATES];

@@ -20,7 +20,7 @@ export interface Settings {
 }
 
 export const usage = `npm run bench -- [options]
-  --only burst,latency,idle,join,sealing,memory,membership,crowd,networks
+  --only burst,latency,idle,join,sealing,memory,cold,membership,crowd,networks,growth,million
                                           some of the benchmarks; default all
   --protocols hybrid,rumor,entropy        which protocols; the first is held to the bounds
   --runs 5                                rounds; each contestant runs once in each
