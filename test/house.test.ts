@@ -118,6 +118,25 @@ describe('sources', () => {
     expect(offences).toEqual([]);
   });
 
+  // A timer that is looked up at its call is a fake one under fake timers, and never runs: docs/adr, number 20.
+  test('what runs in a user’s process takes timers and turns when it loads', () => {
+    const ways = 'setTimeout|clearTimeout|setInterval|clearInterval|setImmediate|clearImmediate|queueMicrotask';
+    const users = sources.filter((path) =>
+      /^(packages\/(core|wire|transport|node)|actors)\/src\/(?!conformance\/|(.*\/)?testing\/)/.test(path),
+    );
+    expect(users.length).toBeGreaterThan(100);
+    const offences = users.flatMap((path) => {
+      const text = code(path);
+      const taken = [...text.matchAll(/const \{([^}]*)\} = globalThis;/g)].flatMap(([, names = '']) =>
+        names.split(',').map((name) => name.trim()),
+      );
+      const called = [...text.matchAll(new RegExp(`(?<![.\\w#])(${ways})\\(`, 'g'))].map(([, name = '']) => name);
+      const looked = [...text.matchAll(/\b(process\.nextTick|performance\.now)\(/g)].map(([, name = '']) => name);
+      return [...called.filter((name) => !taken.includes(name)), ...looked].map((name) => `${path} calls ${name}`);
+    });
+    expect(offences).toEqual([]);
+  });
+
   test('every module but an index opens with its idea', () => {
     const opening = /^(#!.*\n)?\/\*\*\s*\S/;
     const modules = sources.filter((path) => basename(path) !== 'index.ts');

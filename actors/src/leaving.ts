@@ -52,7 +52,7 @@ export async function deliver(node: Node, holdings: readonly Holding[], deadline
     if (waiting.length === 0 || !mayMeetOthers(node)) return;
     if (leftMs <= 0) return warnOfNoParty(node, waiting);
     for (const { ref } of waiting) tell(ref, { type: 'confirm' });
-    await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, leftMs)));
+    await new Promise<void>((resolve) => time.setTimeout(resolve, Math.min(pauseMs, leftMs)));
   }
 }
 

@@ -8,6 +8,8 @@
 
 import { throwViolations } from '@grapevine/core';
 
+import { time } from './kernel/time.ts';
+
 export interface WaitingOptions {
   /** The longest wait, in milliseconds; Infinity waits for ever. @default 10000 */
   readonly timeoutMs?: number | undefined;
@@ -55,10 +57,10 @@ export function waitFor<T>({ look, onChange, timeoutMs, late }: WaitOptions<T>):
     end(look());
     if (isOver) return;
     cleanups.push(onChange(() => end(look())));
-    const interval = setInterval(() => end(look()), LOOK_MS);
-    cleanups.push(() => clearInterval(interval));
+    const interval = time.setInterval(() => end(look()), LOOK_MS);
+    cleanups.push(() => time.clearInterval(interval));
     if (timeoutMs === Infinity) return;
-    const timer = setTimeout(() => end({ error: late() }), Math.min(timeoutMs, LONGEST_MS));
-    cleanups.push(() => clearTimeout(timer));
+    const timer = time.setTimeout(() => end({ error: late() }), Math.min(timeoutMs, LONGEST_MS));
+    cleanups.push(() => time.clearTimeout(timer));
   });
 }

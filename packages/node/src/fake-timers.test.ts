@@ -12,7 +12,9 @@ const turn = (): Promise<void> => new Promise((resolve) => realSetImmediate(reso
 
 let node: Grapevine | null = null;
 
-async function aNode(options: { readonly clock?: () => number } = {}): Promise<Grapevine> {
+async function aNode(
+  options: { readonly clock?: () => number; readonly seeds?: readonly string[] } = {},
+): Promise<Grapevine> {
   node = await createGrapevine({ name: 'a', logger: false, ...options });
   return node;
 }
@@ -46,6 +48,16 @@ describe('a node', () => {
     expect((await changes.next()).value).toMatchObject({ type: 'removed', id: 'id' });
     await node?.close();
   });
+
+  test('waits for others in real time under fake timers', async () => {
+    jest.useFakeTimers();
+    const alone = await aNode({ seeds: ['ws://127.0.0.1:1'] });
+    await expect(alone.joined({ timeoutMs: 20 })).rejects.toMatchObject({ code: 'JOIN_TIMEOUT' });
+    const gossip = alone.gossip();
+    await expect(gossip.synced({ timeoutMs: 20 })).rejects.toMatchObject({ code: 'SYNC_TIMEOUT' });
+    await gossip.add('id', 1);
+    expect(await alone.leave({ deadlineMs: 20 })).toMatchObject({ undelivered: 1 });
+  }, 10_000);
 
   test.each([
     ['that is set', (ms: number) => jest.setSystemTime(Date.now() + ms)],

@@ -15,6 +15,9 @@ import { type ResolvedOptions, resolveOptions, type TransportOptions } from './o
 import type { Dial, Medium, Socket, SocketEvents } from './socket.ts';
 import { MediumTransport, type Transport } from './transport.ts';
 
+// As they were when this module was loaded: fake timers of a test replace them.
+const { queueMicrotask, setImmediate, setTimeout } = globalThis;
+
 export interface MemoryNetworkOptions {
   /** Runs a delivery later. @default setImmediate, or setTimeout where `delayMs` is above 0 */
   readonly schedule?: (run: () => void, delayMs: number) => void;

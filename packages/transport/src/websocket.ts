@@ -42,7 +42,8 @@ import {
 } from './socket.ts';
 import { MediumTransport, type Transport } from './transport.ts';
 
-// As it was when this module was loaded: fake timers of a test replace it.
+// As they were when this module was loaded: fake timers of a test replace them.
+const { setImmediate } = globalThis;
 const nextTick = process.nextTick.bind(process);
 
 /** Close codes from here on are errors of the peer: what it still sends is not waited for. */
@@ -414,7 +415,7 @@ class WebSocketSocket implements Socket {
   /** Only the last ping of a turn is answered (RFC 6455, section 5.5.3), and none while much waits to be sent. */
   #answerSoon(data: Buffer): void {
     if (!thisRuntime.hasStreams) return;
-    if (this.#ping === null) process.nextTick(this.#answer);
+    if (this.#ping === null) nextTick(this.#answer);
     this.#ping = data;
   }
 
