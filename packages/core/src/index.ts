@@ -26,6 +26,7 @@ export * from './protocols/sessions.ts';
 export * from './random.ts';
 export * from './refusals.ts';
 export * from './replica.ts';
+export { LEASE_MS } from './replica/leases.ts';
 export type { StoredView } from './replica/snapshots.ts';
 export { keepAll, type Verdict } from './replica/verdict.ts';
 export * from './store.ts';

@@ -6,7 +6,8 @@
  *  2. The context tells the truth: a dot enters it in the same synchronous step that stores its update, after
  *     everything that can throw, and never while a handler still has it.
  *  5. Expiry turns an update into a tombstone of the same dot, here and by itself.
- *  6. What is refused is stored, claimed and served like any other; only readers here do not see it.
+ *  6. What is refused is stored, claimed and served like any other; only readers here do not see it. So is what is ephemeral while
+ *     its writer is gone.
  *  9. An origin that is long gone, holds nothing live and is not in view leaves the context.
  *
  * It outlives its instance: what must survive a crash (own writes not yet pushed, changes not yet told) is here.
@@ -23,6 +24,7 @@ import { below, type Random } from './random.ts';
 import { dotsOf } from './protocols/dots.ts';
 import { type Lack, Refusals } from './refusals.ts';
 import { HeldBack } from './replica/held-back.ts';
+import { Leases, LEASE_MS } from './replica/leases.ts';
 import { ReusedDots } from './replica/reused-dots.ts';
 import { Room } from './replica/room.ts';
 import { Snapshots, type StoredView } from './replica/snapshots.ts';
@@ -30,7 +32,19 @@ import { isChangedValue, newestById, type Verdict, viewOf } from './replica/verd
 import { Vouching } from './replica/vouching.ts';
 import { Store } from './store.ts';
 import type { TableKey } from './store/keyed-hash.ts';
-import { type Bytes, hiddenView, isExpired, isHidden, isNewer, Update, visible } from './update.ts';
+import {
+  type Bytes,
+  hiddenView,
+  isEphemeral,
+  isExpired,
+  isHidden,
+  isNewer,
+  judgedValue,
+  judgedView,
+  tiedAs,
+  Update,
+  visible,
+} from './update.ts';
 
 /** Neighbours among own writes whose stamps are of about one time. */
 interface Run {
@@ -145,6 +159,9 @@ export class Replica {
   /** Whose updates were said to be too large. */
   readonly #saidTooLarge = new Set<string>();
   readonly #snapshots: Snapshots;
+  /** The epoch of this node: what is written by its name under a lower one was written by a former process. */
+  #nodeEpoch: number;
+  readonly #leases = new Leases();
 
   constructor(options: ReplicaOptions) {
     this.name = options.name;
@@ -161,6 +178,7 @@ export class Replica {
     this.#heldBack = new HeldBack(options.maxDriftMs);
     this.#origin = new Origin(options.name, options.epoch);
     this.#lives.set(this.#origin.key, this.#origin);
+    this.#nodeEpoch = options.epoch;
   }
 
   /** Under which this replica writes. */
@@ -206,7 +224,7 @@ export class Replica {
 
   /**
    * Writes an id here: a value, or `undefined` to remove it, for which there is always room.
-   * @param expiresAt wall-clock milliseconds
+   * @param expiresAt wall-clock milliseconds. An ephemeral value without gets a lease, which this replica renews
    * @param view what readers here see in place of the value
    * @throws GossipError UPDATE_TOO_LARGE, STORE_FULL; state unchanged
    */
@@ -231,7 +249,56 @@ export class Replica {
       this.expire(nowMs);
       if (!this.#room.hasRoomFor(id, bytes)) throw this.full(id);
     }
+    if (value !== undefined && expiresAt === undefined && isEphemeral(value)) return this.#lend(id, value, nowMs, view);
+    if (this.#leases.size > 0) this.#leases.end(id);
     return this.#write(id, value, expiresAt, nowMs, view);
+  }
+
+  /** Writes an ephemeral value that lives on for as long as this replica renews it. */
+  #lend(id: string, value: Bytes, nowMs: number, view: Update['view']): Update {
+    this.#leases.begin(id, nowMs);
+    return this.#write(id, value, nowMs + LEASE_MS, nowMs, view);
+  }
+
+  /** Renews the leases that are due. Readers hear nothing of it. */
+  #renewLeases(nowMs: number): void {
+    for (const id of this.#leases.due(nowMs)) {
+      const held = this.store.get(id);
+      if (held?.value !== undefined && this.#isLeased(held)) this.#lend(id, held.value, nowMs, judgedView(held));
+      else this.#leases.end(id);
+    }
+  }
+
+  /** Whether it is a value of this very replica that is to be renewed: not where others have written over it since. */
+  #isLeased({ id, value, origin }: Update): boolean {
+    return value !== undefined && isEphemeral(value) && this.#leases.has(id) && this.#lives.has(origin.key);
+  }
+
+  /**
+   * Notes who is there. Readers see an ephemeral value while its writer is: a node that is there, under its present epoch or a
+   * later one; what a former process of the node has written is gone with that. Until this is called everybody is there.
+   * @param members the epochs of all nodes that are there, without this one
+   * @param nodeEpoch of this node. Where it is new, what this replica has tied to its node is written again under a later epoch
+   */
+  membersChanged(members: ReadonlyMap<string, number>, nodeEpoch: number, nowMs: number): void {
+    const isLater = nodeEpoch > this.#nodeEpoch;
+    this.#nodeEpoch = nodeEpoch;
+    if (isLater) this.#tieAnew(nowMs);
+    const isThere = ({ name, epoch }: Origin): boolean => {
+      const least = name === this.name ? nodeEpoch : members.get(name);
+      return least !== undefined && epoch >= least;
+    };
+    const turned = this.store.judgeWriters(isThere, (update) => this.#snapshots.remember(update.id, update));
+    if (this.observed) for (const update of turned) this.changes.push(update);
+  }
+
+  #tieAnew(nowMs: number): void {
+    const own: Update[] = [];
+    for (const origin of this.#lives.values()) {
+      if (origin.epoch >= this.#nodeEpoch) continue;
+      for (const update of this.store.tiedTo(origin)) if (update.origin.key === origin.key) own.push(update);
+    }
+    for (const update of own) this.#write(update.id, update.value, update.expiresAt, nowMs, judgedView(update));
   }
 
   /**
@@ -265,6 +332,8 @@ export class Replica {
     { id, value, expiresAt, stamp, view }: Pick<Update, 'id' | 'value' | 'expiresAt' | 'stamp' | 'view'>,
     nowMs: number,
   ): Update {
+    if (value !== undefined && this.#origin.epoch < this.#nodeEpoch && isEphemeral(value))
+      this.adoptEpoch(this.#nodeEpoch);
     let seen = this.context.seen(this.#origin);
     if ((seen.intervals.at(-1) ?? 0) > this.#sequence) {
       // Others have seen the next number, so another process writes under this epoch: they would ignore what bears it.
@@ -507,8 +576,10 @@ export class Replica {
       return;
     }
     if (newest !== null && update.value !== undefined) update.view = viewOf(update, former, verdict, newest);
+    // Also where its writer is gone: others may see it as there.
+    const isKept = update.view === undefined || isChangedValue(update, verdict);
     this.#put(update, former, nowMs);
-    if (update.view === undefined || isChangedValue(update, verdict)) kept.push(update);
+    if (isKept) kept.push(update);
   }
 
   /** Whether a former life of this node beats what it has written in this one (docs/algorithm.md, rule 1). */
@@ -561,8 +632,18 @@ export class Replica {
     this.drop(update);
   }
 
-  /** Turns into tombstones what expires by now. @returns how many */
+  /** When the next update expires or is to be renewed, in milliseconds since 1970; `undefined`: none is. */
+  get nextExpiryMs(): number | undefined {
+    const { nextExpiryMs } = this.store;
+    const { nextMs } = this.#leases;
+    return nextMs === undefined || nextExpiryMs === undefined
+      ? (nextExpiryMs ?? nextMs)
+      : Math.min(nextExpiryMs, nextMs);
+  }
+
+  /** Turns into tombstones what expires by now, once what this replica has tied to its node is renewed. @returns how many */
   expire(nowMs: number): number {
+    this.#renewLeases(nowMs);
     const expired = this.store.expired(nowMs);
     for (const update of expired) this.#put(tombstoneOf(update), update, nowMs);
     return expired.length;
@@ -741,8 +822,9 @@ export class Replica {
     const kept: Update[] = [];
     for (const update of this.store) {
       const { origin, sequence, value } = update;
-      // Nobody can have forgotten what nobody was sent.
-      if (origin.key === key && sequence > this.#handedOut && value !== undefined) kept.push(update);
+      // Nobody can have forgotten what nobody was sent; and what is tied to this node is its own to say.
+      const isUnsent = origin.key === key && sequence > this.#handedOut && value !== undefined;
+      if (isUnsent || this.#isLeased(update)) kept.push(update);
       this.drop(update);
     }
     for (const { origin } of this.context.origins()) {
@@ -758,7 +840,9 @@ export class Replica {
     this.#fresh = [];
     this.#lives.clear();
     this.#takeEpoch(nowMs);
-    for (const { id, value, expiresAt } of kept) this.#write(id, value, expiresAt, nowMs);
+    for (const { id, value, expiresAt } of kept)
+      if (value !== undefined && this.#leases.has(id)) this.#lend(id, value, nowMs, undefined);
+      else this.#write(id, value, expiresAt, nowMs);
   }
 
   /** Whether any of these dots is held back here, until its time comes. */
@@ -875,13 +959,17 @@ export class Replica {
 
   #reset(kept: ReadonlyMap<string, Bytes>, offeredArrival: number): void {
     for (const update of this.store) {
-      if (update.arrival > offeredArrival || visible(update) === undefined) continue;
-      const value = kept.get(update.id);
-      if (value === visible(update)) continue;
+      const judged = judgedValue(update);
+      if (update.arrival > offeredArrival || judged === undefined) continue;
+      const given = kept.get(update.id);
+      const value = given === undefined ? undefined : tiedAs(judged, given);
+      if (value === judged) continue;
+      const before = visible(update);
+      const writer = judgedView(update)?.writer;
       this.#snapshots.remember(update.id, update);
-      this.store.show(update, value === undefined ? hiddenView('reset') : { value, why: undefined });
+      this.store.show(update, value === undefined ? hiddenView('reset') : { value, why: undefined, writer });
       if (value === undefined) this.withdrawn?.(update);
-      if (this.observed) this.changes.push(update);
+      if (this.observed && visible(update) !== before) this.changes.push(update);
     }
   }
 }

@@ -25,7 +25,8 @@ import { ExpirySlot } from './store/expiry-slot.ts';
 import { KeyedHash, type TableKey } from './store/keyed-hash.ts';
 import { Page, PAGE_ROWS, SLOT_BITS } from './store/page.ts';
 import { RowTable } from './store/row-table.ts';
-import { type Bytes, isHidden, Update, type View, visible } from './update.ts';
+import { type IsThere, Ties } from './store/ties.ts';
+import { type Bytes, goneView, judgedView, tieOf, Update, type View, visible } from './update.ts';
 
 export const LIVE_BUCKETS = 1024;
 
@@ -94,8 +95,10 @@ export class Store {
   #nextExpiryMs: number | undefined;
   /** When each tombstone arrived, by the number of its arrival. */
   readonly #tombstones = new AgedMap<number, number>();
-  /** What readers here see instead of what was written, by the numbers of arrivals. */
+  /** What readers here see instead of what was written, as verdicts have it, by the numbers of arrivals. */
   readonly #views = new Map<number, View>();
+  /** What readers here see only while its writer is there. */
+  readonly #ties = new Ties();
   /** Updates that a verdict hides from readers here, in the order in which they were hidden. */
   readonly #hidden = new Set<number>();
   /** Updates that have a value and of whose ids readers here see nothing. */
@@ -129,14 +132,17 @@ export class Store {
     return this.liveCount - this.#unseen;
   }
 
-  /** How many updates with a value a verdict hides from readers here. */
+  /** How many updates with a value are hidden from readers here: by a verdict, or since their writers are gone. */
   get hiddenCount(): number {
-    return this.#hidden.size;
+    let count = this.#hidden.size;
+    for (const arrival of this.#ties.gone) if (!this.#hidden.has(arrival)) count++;
+    return count;
   }
 
-  /** Those updates, in the order in which they were hidden. */
+  /** Those updates: what verdicts hide in the order in which it was hidden, then what is hidden since its writer is gone. */
   *hidden(): IterableIterator<Update> {
     for (const arrival of this.#hidden) yield this.#at(this.#rowOfArrival(arrival));
+    for (const arrival of this.#ties.gone) if (!this.#hidden.has(arrival)) yield this.#at(this.#rowOfArrival(arrival));
   }
 
   /** Bytes of the ids and values of what has a value, as `maxUpdateBytes` counts them. */
@@ -314,7 +320,7 @@ export class Store {
    */
   set(update: Update, former: Update | undefined, nowMs: number): void {
     if (former !== undefined) this.drop(former);
-    const { id, value, origin, sequence, view } = update;
+    const { id, value, origin, sequence } = update;
     const writer = this.#writerOf(origin);
     const arrival = ++this.#arrivals;
     const page = this.#roomyTail();
@@ -330,31 +336,67 @@ export class Store {
       this.#tombstoneBytes += id.length;
     } else {
       this.#liveBytes += id.length + value.length;
-      if (view !== undefined) this.#enterView(update, view);
+      this.#enterView(update, judgedView(update));
       this.#sumUp(update, 1);
     }
   }
 
-  /** Changes what readers here see of an update that has a value. */
+  /** Changes what readers here see of an update that has a value, while the writer of that is there if it is ephemeral. */
   show(update: Update, view: View): void {
     if (!this.holds(update)) return;
-    const former = this.#views.get(update.arrival);
-    update.view = former;
     this.#leaveView(update);
-    update.view = view;
     this.#enterView(update, view);
   }
 
-  #enterView(update: Update, view: View): void {
-    this.#views.set(update.arrival, view);
-    if (isHidden(update)) this.#hidden.add(update.arrival);
-    if (visible(update) === undefined) this.#unseen++;
+  /** The updates of which readers see what this writer has written, while it is there. */
+  *tiedTo(writer: Origin): IterableIterator<Update> {
+    for (const arrival of this.#ties.of(writer)) yield this.#at(this.#rowOfArrival(arrival));
+  }
+
+  /**
+   * Shows and hides what is ephemeral: its writers have come and gone.
+   * @param turning hears of each update before readers see it, or see it no more
+   * @returns those updates as they are then
+   */
+  judgeWriters(isThere: IsThere, turning: (update: Update) => void): Update[] {
+    return this.#ties.judge(isThere).map((arrival) => {
+      const update = this.#at(this.#rowOfArrival(arrival));
+      turning(update);
+      const judged = judgedView(update);
+      const isShown = this.#ties.turn(arrival);
+      this.#unseen += isShown ? -1 : 1;
+      update.view = isShown ? judged : goneView(judged);
+      return update;
+    });
+  }
+
+  #enterView(update: Update, judged: View | undefined): void {
+    const { arrival } = update;
+    update.view = judged;
+    if (judged !== undefined) {
+      this.#views.set(arrival, judged);
+      if (judged.why !== undefined) this.#hidden.add(arrival);
+    }
+    const writer = tieOf(update);
+    if (writer !== undefined && !this.#ties.add(writer, arrival)) update.view = goneView(judged);
+    if (update.view !== undefined && visible(update) === undefined) this.#unseen++;
   }
 
   #leaveView(update: Update): void {
-    this.#views.delete(update.arrival);
-    this.#hidden.delete(update.arrival);
-    if (visible(update) === undefined) this.#unseen--;
+    const { arrival } = update;
+    update.view = this.#viewOf(arrival);
+    if (update.view !== undefined && visible(update) === undefined) this.#unseen--;
+    const writer = tieOf(update);
+    if (writer !== undefined) this.#ties.delete(writer, arrival);
+    this.#views.delete(arrival);
+    this.#hidden.delete(arrival);
+  }
+
+  /** What readers here see in place of a value that has arrived. */
+  #viewOf(arrival: number): View | undefined {
+    const judged = this.#views.size === 0 ? undefined : this.#views.get(arrival);
+    const { gone } = this.#ties;
+    return gone.size > 0 && gone.has(arrival) ? goneView(judged) : judged;
   }
 
   /** Takes an update out, without a trace. One that is not here any more is left alone. */
@@ -372,11 +414,7 @@ export class Store {
       this.#tombstoneBytes -= id.length;
     } else {
       this.#liveBytes -= id.length + value.length;
-      const view = this.#views.get(arrival);
-      if (view !== undefined) {
-        update.view = view;
-        this.#leaveView(update);
-      }
+      this.#leaveView(update);
       this.#sumUp(update, -1);
     }
     const page = this.#pageOf(row);
@@ -495,13 +533,13 @@ export class Store {
     );
     update.arrival = arrival;
     update.row = row;
-    if (this.#views.size > 0) update.view = this.#views.get(arrival);
+    update.view = this.#viewOf(arrival);
     return update;
   }
 
   #seen(row: number): Bytes | undefined {
     const page = this.#pageOf(row);
-    const view = this.#views.size === 0 ? undefined : this.#views.get(page.arrivals[row & SLOTS] as number);
+    const view = this.#viewOf(page.arrivals[row & SLOTS] as number);
     return view === undefined ? page.value(row & SLOTS) : view.value;
   }
 

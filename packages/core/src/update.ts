@@ -16,10 +16,26 @@ import type { Origin } from './origin.ts';
 export type Bytes = string;
 
 /**
- * Why readers here do not see an update: the handler did not keep it (`ignored`), a later `reset` of the handler dropped it,
- * or the handler failed on it (`deadletter`).
+ * What an ephemeral value begins with: the header of an array of one item in a form that is longer than it need be. Its item is
+ * the value. No value that is not ephemeral has this form, every node takes it as a value, and it goes from node to node untouched.
  */
-export type Hiding = 'ignored' | 'reset' | 'deadletter';
+export const EPHEMERAL: Bytes = '\xdc\x00\x01';
+
+/** Whether a value is tied to its writer: readers see it while that is there. */
+export function isEphemeral(value: Bytes): boolean {
+  return value.charCodeAt(0) === 0xdc && value.startsWith(EPHEMERAL);
+}
+
+/** A value tied to its writer if another is. */
+export function tiedAs(other: Bytes, value: Bytes): Bytes {
+  return isEphemeral(other) && !isEphemeral(value) ? EPHEMERAL + value : value;
+}
+
+/**
+ * Why readers here do not see an update: the handler did not keep it (`ignored`), a later `reset` of the handler dropped it,
+ * the handler failed on it (`deadletter`), or it is ephemeral and its writer is not there (`gone`).
+ */
+export type Hiding = 'ignored' | 'reset' | 'deadletter' | 'gone';
 
 /** What readers here see of an update where that is not the update itself (docs/algorithm.md, rule 6). */
 export interface View {
@@ -27,6 +43,10 @@ export interface View {
   readonly value: Bytes | undefined;
   /** Why the update is hidden; `undefined`: it is not, the handler changed its value. */
   readonly why: Hiding | undefined;
+  /** Whose the value is, where it is ephemeral and was written by another than the update. */
+  readonly writer?: Origin | undefined;
+  /** Where the writer of an ephemeral value is gone: what readers see again once it is back. */
+  readonly back?: { readonly view: View | undefined };
 }
 
 /** The views of updates that are hidden, where readers saw nothing before. One object each: there may be many. */
@@ -34,11 +54,24 @@ const hiddenViews: Readonly<Record<Hiding, View>> = {
   ignored: { value: undefined, why: 'ignored' },
   reset: { value: undefined, why: 'reset' },
   deadletter: { value: undefined, why: 'deadletter' },
+  gone: { value: undefined, why: 'gone', back: { view: undefined } },
 };
 
-/** The view of a hidden update. @param before what readers saw of its id, and go on to see */
-export function hiddenView(why: Hiding, before?: Bytes): View {
-  return before === undefined ? hiddenViews[why] : { value: before, why };
+/**
+ * The view of a hidden update.
+ * @param before what was held of its id: what readers saw of that they go on to see, while its writer is there if it is ephemeral
+ */
+export function hiddenView(why: Hiding, before?: Update): View {
+  const value = before === undefined ? undefined : judgedValue(before);
+  if (before === undefined || value === undefined) return hiddenViews[why];
+  return isEphemeral(value) ? { value, why, writer: writerOf(before) } : { value, why };
+}
+
+/** The view of an update for as long as the writer of what readers see of it is gone. @param judged its view else */
+export function goneView(judged: View | undefined): View {
+  return judged === undefined
+    ? hiddenViews.gone
+    : { value: undefined, why: judged.why ?? 'gone', back: { view: judged } };
 }
 
 export class Update {
@@ -81,7 +114,28 @@ export function visible(update: Update): Bytes | undefined {
   return update.view === undefined ? update.value : update.view.value;
 }
 
-/** Whether an update has a value that readers here do not see, for a verdict of the handler. */
+/** The view of an update as verdicts have left it, whether or not its writer is there. */
+export function judgedView({ view }: Update): View | undefined {
+  return view?.back === undefined ? view : view.back.view;
+}
+
+/** What readers here see under the update's id while the writer of that is there; `undefined`: nothing. */
+export function judgedValue(update: Update): Bytes | undefined {
+  const view = judgedView(update);
+  return view === undefined ? update.value : view.value;
+}
+
+function writerOf(update: Update): Origin {
+  return judgedView(update)?.writer ?? update.origin;
+}
+
+/** Who must be there that readers see something of an update; `undefined`: nobody must. */
+export function tieOf(update: Update): Origin | undefined {
+  const value = judgedValue(update);
+  return value !== undefined && isEphemeral(value) ? writerOf(update) : undefined;
+}
+
+/** Whether an update has a value that readers here do not see, for a verdict of the handler or since its writer is gone. */
 export function isHidden({ value, view }: Update): boolean {
   return value !== undefined && view?.why !== undefined;
 }

@@ -53,9 +53,12 @@ class Refusal {
   }
 }
 
-/** @throws GossipError VALUE_NOT_SERIALISABLE, with the path and the cure, when the value is not allowed */
-export function checkValue(value: unknown): void {
-  const refusal = refusalOf(value, 0);
+/**
+ * @param depth in how many containers the value is to stand
+ * @throws GossipError VALUE_NOT_SERIALISABLE, with the path and the cure, when the value is not allowed
+ */
+export function checkValue(value: unknown, depth: number = 0): void {
+  const refusal = refusalOf(value, depth);
   if (refusal !== undefined) throw refusal.toError();
 }
 

@@ -2,7 +2,8 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { contentId } from './content-id.ts';
-import { decodeValue, encodeValue } from './value.ts';
+import { isEphemeral } from '@grapevine/core';
+import { decodeValue, encodeEphemeral, encodeValue } from './value.ts';
 import { skipValue } from './well-formed.ts';
 
 const again = (value: unknown): unknown => decodeValue(encodeValue(value));
@@ -49,6 +50,30 @@ describe('a value', () => {
         expect(skipValue(bytes, 0, bytes.length)).toBe(bytes.length);
       }),
     );
+  });
+
+  test('that is ephemeral comes back as it was, is well-formed to every release, and has bytes that no other value has', () => {
+    fc.assert(
+      fc.property(anything, (value) => {
+        const bytes = encodeEphemeral(value);
+        expect(decodeValue(bytes)).toEqual(value);
+        expect(skipValue(Buffer.from(bytes, 'latin1'), 0, bytes.length)).toBe(bytes.length);
+        expect([isEphemeral(bytes), isEphemeral(encodeValue(value)), isEphemeral(encodeValue([value]))]).toEqual([
+          true,
+          false,
+          false,
+        ]);
+      }),
+    );
+    expect(hex(encodeEphemeral({ on: true }))).toBe('dc000181a26f6ec3');
+    expect(decodeValue(fromHex('dc0001dc000101'))).toEqual([1]);
+  });
+
+  test('that is ephemeral has one level less', () => {
+    const bytes = encodeEphemeral(nested(63));
+    expect(skipValue(Buffer.from(bytes, 'latin1'), 0, bytes.length)).toBe(bytes.length);
+    expect(() => encodeEphemeral(nested(64))).toThrow('is nested deeper than');
+    expect(() => encodeValue(nested(64))).not.toThrow();
   });
 
   test('has one character a byte', () => {

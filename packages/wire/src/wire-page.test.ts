@@ -21,7 +21,7 @@ import { Encoder } from './encoder.ts';
 import { encodeHello } from './hello.ts';
 import { kinds } from './kinds.ts';
 import { Told } from './told.ts';
-import { encodeValue } from './value.ts';
+import { encodeEphemeral, encodeValue } from './value.ts';
 
 const page = readFileSync(join(__dirname, '../../../docs/wire.md'), 'utf8');
 
@@ -141,7 +141,7 @@ const frames: Readonly<Record<string, () => Uint8Array | undefined>> = {
 
 describe('docs/wire.md', () => {
   test('has an example of every kind, but for live-sums, which are long, and nothing else', () => {
-    const known = new Set([...Object.keys(kinds), 'value']);
+    const known = new Set([...Object.keys(kinds), 'value', 'ephemeral']);
     known.delete('live-sums');
     expect(new Set(examples.keys())).toEqual(known);
   });
@@ -162,6 +162,10 @@ describe('docs/wire.md', () => {
   test('shows a value', () => {
     const value = { n: 12_345, at: new Date(1_763_866_839_000), '': [null, 1.5, -1] };
     expect(Buffer.from(encodeValue(value), 'latin1').toString('hex')).toBe(examples.get('value'));
+  });
+
+  test('shows an ephemeral value', () => {
+    expect(Buffer.from(encodeEphemeral({ on: true }), 'latin1').toString('hex')).toBe(examples.get('ephemeral'));
   });
 
   test('numbers every kind as the code does', () => {

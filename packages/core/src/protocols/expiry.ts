@@ -1,9 +1,9 @@
 /**
- * When the next update expires, the machine is woken: once, however many expire then.
+ * When the next update expires or is to be renewed, the machine is woken: once, however many are then.
  *
  * Invariants
- *  1. The timer is set for the earliest expiry in the store or earlier; one that fires too early is set anew.
- *  2. Expiry makes no message: every replica does it by itself (rule 5 of docs/algorithm.md).
+ *  1. The timer is set for the earliest expiry in the replica or earlier; one that fires too early is set anew.
+ *  2. Expiry makes no message: every replica does it by itself (rule 5 of docs/algorithm.md). A renewal is a write.
  */
 
 import type { Environment } from '../protocol.ts';
@@ -22,7 +22,7 @@ export class Expiry {
 
   /** Sets the timer if the earliest expiry has moved. To be called after whatever may have stored something. */
   schedule(nowMs: number): void {
-    const next = this.#environment.replica.store.nextExpiryMs;
+    const next = this.#environment.replica.nextExpiryMs;
     if (next === undefined || (this.#setForMs !== undefined && this.#setForMs <= next)) return;
     this.#setForMs = next;
     this.#environment.effects.setTimer('expiry', Math.min(Math.max(0, next - nowMs), LONGEST_DELAY_MS));

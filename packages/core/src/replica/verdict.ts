@@ -1,6 +1,6 @@
 /** What a handler decided, and what readers here see of an update for it. */
 
-import { type Bytes, hiddenView, isNewer, type Update, type View, visible } from '../update.ts';
+import { type Bytes, hiddenView, isNewer, tiedAs, type Update, type View } from '../update.ts';
 
 /** What a handler decided about a batch, by id. `kept` maps an id to the bytes that readers here shall see. */
 export type Verdict = (
@@ -37,11 +37,11 @@ export function viewOf(
   newest: ReadonlyMap<string, Update>,
 ): View | undefined {
   if ((verdict.type === 'keep' || verdict.type === 'reset') && newest.get(update.id) === update) {
-    const value = verdict.kept.get(update.id);
+    const kept = verdict.kept.get(update.id);
+    const value = kept === undefined ? undefined : tiedAs(update.value as Bytes, kept);
     if (value !== undefined) return value === update.value ? undefined : { value, why: undefined };
   }
-  const before = former === undefined ? undefined : visible(former);
-  return hiddenView(verdict.type === 'dead' ? 'deadletter' : 'ignored', before);
+  return hiddenView(verdict.type === 'dead' ? 'deadletter' : 'ignored', former);
 }
 
 /** Whether the handler gave readers here a value of the update's id. */
