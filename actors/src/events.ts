@@ -10,7 +10,7 @@
 
 import { inspect, type InspectOptions } from 'node:util';
 
-import { type Hiding, isExpired, type Member, type Origin, type Update, visible } from '@grapevine/core';
+import { type Hiding, isEphemeral, isExpired, type Member, type Origin, type Update, visible } from '@grapevine/core';
 import { decodeValue } from '@grapevine/wire';
 
 import type { Refusal } from './refusals.ts';
@@ -67,14 +67,30 @@ export class Entry {
     return this.#update.expiresAt;
   }
 
+  /** Whether it is tied to the node that wrote it. Of what has gone: whether it was hidden with its node, and not removed. */
+  get ephemeral(): boolean {
+    const bytes = this.bytes ?? this.#update.value;
+    return bytes !== undefined && isEphemeral(bytes);
+  }
+
   /** As a plain object, to be spread, cloned or sent to another thread: the fields here are read on demand, from no own ones. */
-  toJSON(): { readonly id: string; readonly value: unknown; readonly version: Version; readonly expiresAt?: number } {
-    const { id, value, version, expiresAt } = this;
-    return { id, value, version, ...(expiresAt === undefined ? {} : { expiresAt }) };
+  toJSON(): {
+    readonly id: string;
+    readonly value: unknown;
+    readonly version: Version;
+    readonly expiresAt?: number;
+    readonly ephemeral?: true;
+  } {
+    const { id, value, version, expiresAt, ephemeral } = this;
+    const life = expiresAt === undefined ? {} : { expiresAt };
+    return { id, value, version, ...life, ...(ephemeral ? { ephemeral } : {}) };
   }
 }
 
-/** `update`: there is a value now. `removed`: no longer, by a removal or a handler's refusal. `expired`: its time is over. */
+/**
+ * `update`: there is a value now. `removed`: no longer, by a removal, by a handler's refusal, or since it is ephemeral and its node
+ * is gone. `expired`: its time is over.
+ */
 export type ChangeType = 'update' | 'removed' | 'expired';
 
 export class Change extends Entry {
@@ -91,14 +107,20 @@ export class Change extends Entry {
   }
 }
 
-/** An update that readers here do not see, for a verdict of the handler. Other nodes may see it. */
+/**
+ * An update that readers here do not see: for a verdict of the handler, or since it is ephemeral and its node is not there. Other
+ * nodes may see it.
+ */
 export interface HiddenUpdate {
   readonly id: string;
   /** What was written. */
   readonly value: unknown;
   /** What readers here see in its place: what they saw before it came. `undefined`: nothing. */
   readonly shown: unknown;
-  /** `ignored`: the handler did not keep it. `reset`: a later `reset` dropped it. `deadletter`: the handler failed on it. */
+  /**
+   * `ignored`: the handler did not keep it. `reset`: a later `reset` dropped it. `deadletter`: the handler failed on it. `gone`: it is
+   * ephemeral, and its node is not there.
+   */
   readonly why: Hiding;
   /** What the handler threw, for the latest thousand dead letters. */
   readonly error: unknown;

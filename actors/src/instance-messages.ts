@@ -48,6 +48,10 @@ export interface ViewMessage {
   readonly names: ReadonlySet<string>;
   /** How many of them this node has no connection with. */
   readonly beyond: number;
+  /** The epochs of those nodes. */
+  readonly epochs: ReadonlyMap<string, number>;
+  /** Of this node. */
+  readonly epoch: number;
 }
 
 /** Another process may write under the epoch of the replica. */

@@ -30,7 +30,7 @@ import { contentId, encodeValue } from '@grapevine/wire';
 import { CATCH_UP_MS } from './audience.ts';
 import { type DeadLetter, versionOf } from './events.ts';
 import type { Holding } from './holding.ts';
-import type { InstanceMessage, Judged, Tick } from './instance-messages.ts';
+import type { InstanceMessage, Judged, Tick, ViewMessage } from './instance-messages.ts';
 import { Judgement } from './judgement.ts';
 import { tell } from './kernel/actor.ts';
 import type { ActorSpec, Behaviour, Self } from './kernel/behaviour.ts';
@@ -100,8 +100,10 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       return holding.writes.reduce((sum, { writes }) => sum + writes.length, undelivered);
     };
     const nowMs = holding.clock();
+    const { epochs, epoch, names, beyond } = holding.view;
+    replica.membersChanged(epochs, epoch, nowMs);
     this.#machine.start(nowMs);
-    this.#machine.viewChanged?.(holding.view.names, holding.view.beyond, nowMs);
+    this.#machine.viewChanged?.(names, beyond, nowMs);
     this.#machine.peersChanged([...holding.peers.values()], nowMs);
     if (options.announce && !holding.announced) {
       holding.announced = true;
@@ -140,8 +142,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
         if (!this.#holding.arrivals.end(message) && this.#forget([message])) this.#peersChanged();
         return;
       case 'view':
-        this.#holding.view = message;
-        return this.#machine.viewChanged?.(message.names, message.beyond, this.#holding.clock());
+        return this.#see(message);
       case 'leave-epoch':
         return this.#holding.replica.leaveEpoch(this.#holding.clock());
       case 'tick':
@@ -292,6 +293,13 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     this.#timers.delete(tick.timer);
     this.#step();
     this.#machine.tick(tick.timer, this.#holding.clock());
+  }
+
+  #see(view: ViewMessage): void {
+    const { replica, clock } = this.#holding;
+    this.#holding.view = view;
+    replica.membersChanged(view.epochs, view.epoch, clock());
+    this.#machine.viewChanged?.(view.names, view.beyond, clock());
   }
 
   #collect(): void {

@@ -434,6 +434,8 @@ class Tracker implements Behaviour<TrackerMessage>, MembershipEffects {
     this.#node.renewedMs = time.monotonicMs();
     // What this node shares with another, its replicas may share.
     if (isShared) for (const { ref } of this.#node.holdings.values()) tell(ref, { type: 'leave-epoch' });
+    // What is tied to this node is tied to its new epoch from now on.
+    this.#node.tellView();
     const why = isShared
       ? 'another node has the name and the epoch of this one'
       : 'others remember a later start of this node: its clock is behind';

@@ -14,6 +14,7 @@ import {
   type Bytes,
   fillOptions,
   GossipError,
+  isBoolean,
   type Member,
   type Meta,
   type OptionCheck,
@@ -23,7 +24,7 @@ import {
   wholeNumber,
 } from '@grapevine/core';
 import { type KeyMaterial, readKeys, readTls, type TransportTls } from '@grapevine/transport';
-import { encodeValue } from '@grapevine/wire';
+import { encodeEphemeral, encodeValue } from '@grapevine/wire';
 
 import type { GossipEvent, NodeEvent, Version } from './events.ts';
 import type { Ref } from './kernel/nact.ts';
@@ -172,6 +173,13 @@ export interface ReplyOptions {
 export interface AddOptions extends ReplyOptions {
   /** After how many milliseconds every node forgets it by itself. @default never */
   readonly expiresIn?: number | undefined;
+  /**
+   * Whether readers see the value only while this node is there: on every node it goes with the `nodedown` or `nodeleft` of this
+   * one, and comes back where that was an error. Whoever writes the id last decides. Without `expiresIn` the value has a lease
+   * (`LEASE_MS`, an hour), which this node renews for as long as it runs. Arrays and maps stand in each other up to 63 deep here.
+   * @default false
+   */
+  readonly ephemeral?: boolean | undefined;
 }
 
 /** The characters (UTF-16 code units) that an id may have. */
@@ -182,27 +190,34 @@ const noOptions: AddOptions = {};
  * Writes an id.
  * @param value plain data that MessagePack carries, encoded now. A `Map` whose keys are all texts is read as a plain object, an
  *   empty `Map` too; a `Map` with any other key is read as a `Map`
- * @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, OPTIONS_INVALID (`expiresIn`)
+ * @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, OPTIONS_INVALID (`expiresIn`, `ephemeral`)
  */
 export function add(id: string, value: unknown, options: AddOptions = noOptions): Add {
   checkId(id);
   if (options !== noOptions) checkAddOptions(options);
-  const { expiresIn, replyTo } = options;
-  return { type: 'add', id, bytes: encodeValue(value), expiresIn, replyTo };
+  const { expiresIn, replyTo, ephemeral } = options;
+  return {
+    type: 'add',
+    id,
+    bytes: ephemeral === true ? encodeEphemeral(value) : encodeValue(value),
+    expiresIn,
+    replyTo,
+  };
 }
 
 /**
  * Writes many ids by one message, all or none of them.
  * @param entries pairs of id and value; a Map fits
- * @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, OPTIONS_INVALID (`expiresIn`)
+ * @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, OPTIONS_INVALID (`expiresIn`, `ephemeral`)
  */
 export function addMany(entries: Iterable<readonly [id: string, value: unknown]>, options: AddOptions = {}): AddMany {
   checkAddOptions(options);
-  const { expiresIn, replyTo } = options;
+  const { expiresIn, replyTo, ephemeral } = options;
+  const encode = ephemeral === true ? encodeEphemeral : encodeValue;
   const writes: Write[] = [];
   for (const [id, value] of entries) {
     checkId(id);
-    writes.push({ id, bytes: encodeValue(value) });
+    writes.push({ id, bytes: encode(value) });
   }
   return { type: 'add-many', writes, expiresIn, replyTo };
 }
@@ -380,16 +395,18 @@ export function checkId(id: unknown): asserts id is string {
   );
 }
 
-const addRules: OptionRules<{ expiresIn: number | undefined }> = {
+const addRules: OptionRules<{ expiresIn: number | undefined; ephemeral: boolean | undefined }> = {
   expiresIn: { check: wholeNumber('milliseconds', 0), default: undefined },
+  ephemeral: { check: isBoolean, default: undefined },
 };
 
-/** The usual case costs a look at two fields: a write is too short for more. @throws GossipError OPTIONS_INVALID */
+/** The usual case costs a look at three fields: a write is too short for more. @throws GossipError OPTIONS_INVALID */
 function checkAddOptions(options: AddOptions): void {
   let isKnown = typeof options === 'object' && (options as unknown) !== null;
-  for (const name in options) if (name !== 'expiresIn' && name !== 'replyTo') isKnown = false;
-  const expiresIn = isKnown ? options.expiresIn : undefined;
-  if (isKnown && (expiresIn === undefined || (Number.isSafeInteger(expiresIn) && expiresIn >= 0))) return;
+  for (const name in options) if (name !== 'expiresIn' && name !== 'replyTo' && name !== 'ephemeral') isKnown = false;
+  const { expiresIn, ephemeral } = isKnown ? options : noOptions;
+  const isLife = expiresIn === undefined || (Number.isSafeInteger(expiresIn) && expiresIn >= 0);
+  if (isKnown && isLife && (ephemeral === undefined || typeof ephemeral === 'boolean')) return;
   const violations: Violation[] = [];
   fillOptions('', options, addRules, violations, ['replyTo']);
   throwViolations(violations);

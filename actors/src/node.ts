@@ -70,7 +70,7 @@ export class Node {
   /** Who is there, without this node. */
   members: readonly Member[] = [];
   /** The same, as instances are told. */
-  view: ViewMessage = { type: 'view', names: new Set(), beyond: 0 };
+  view: ViewMessage;
   /** What this node says of itself, where that was changed while running. */
   meta: Meta | null = null;
   /** What peers may bring. */
@@ -112,6 +112,7 @@ export class Node {
     this.options = options;
     this.security = options.security;
     this.epoch = newEpoch(options.clock(), options.random);
+    this.view = { type: 'view', names: new Set(), beyond: 0, epochs: new Map(), epoch: this.epoch };
     const { stateFile, cluster, name, logger, maxUpdatesPerSecond, maxBytesPerSecond } = options;
     this.allowances = new Allowances({ updatesPerSecond: maxUpdatesPerSecond, bytesPerSecond: maxBytesPerSecond });
     const { clock, membership } = options;
@@ -152,10 +153,11 @@ export class Node {
 
   /** Tells all instances who is in view, and how many of those are not connected. */
   tellView(): void {
-    const names = new Set(this.members.map(({ name }) => name));
+    const epochs = new Map(this.members.map(({ name, epoch }) => [name, epoch]));
+    const names = new Set(epochs.keys());
     let beyond = 0;
     for (const name of names) if (!this.lines.has(name)) beyond += 1;
-    this.view = { type: 'view', names, beyond };
+    this.view = { type: 'view', names, beyond, epochs, epoch: this.epoch };
     for (const { ref } of this.holdings.values()) tell(ref, this.view);
   }
 

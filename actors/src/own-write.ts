@@ -8,7 +8,7 @@
  * Source: docs/handlers.md.
  */
 
-import { type Bytes, GossipError, type Origin, type StoredView, Update } from '@grapevine/core';
+import { type Bytes, GossipError, type Origin, type StoredView, tiedAs, Update } from '@grapevine/core';
 
 import type { Add, AddMany, Refresh, Remove, Write } from './messages.ts';
 import type { Ruling } from './verdict.ts';
@@ -59,7 +59,10 @@ export class OwnWrite {
     }
     const left = this.writes.find(({ id }) => !kept.has(id));
     if (left === undefined)
-      this.#decide({ writes: this.writes.map(({ id }) => ({ id, bytes: kept.get(id) as Bytes })) });
+      // A value that the handler has changed is tied to this node as what was to be written.
+      this.#decide({
+        writes: this.writes.map(({ id, bytes }) => ({ id, bytes: tiedAs(bytes as Bytes, kept.get(id) as Bytes) })),
+      });
     else this.#refuse(left.id, 'its verdict does not keep it', gossip, undefined);
   }
 

@@ -96,6 +96,7 @@ describeOrSkip(
       await d.program.exited;
       await put(b, 'meanwhile', 2);
       await expectAnswer([a, b, c], '/online', ['a', 'b', 'c']);
+      await expectAnswer([a, b, c], '/routes', routesOf(['a', a], ['b', b], ['c', c]));
 
       const again = await start('d', [b.gossip]);
       expect(await get(again, '/flags')).toEqual({ before: 1, meanwhile: 2 }); // at its first request

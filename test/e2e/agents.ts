@@ -117,7 +117,11 @@ export class Agent {
     return this.#process.replica(gossip);
   }
 
-  add(id: string, value: unknown, more: { readonly expiresIn?: number; readonly gossip?: string } = {}): void {
+  add(
+    id: string,
+    value: unknown,
+    more: { readonly expiresIn?: number; readonly ephemeral?: boolean; readonly gossip?: string } = {},
+  ): void {
     this.#process.write({ id, value, ...more });
   }
 

@@ -11,8 +11,9 @@ const grapevine = await createGrapevine({
 });
 const gossip = grapevine.gossip('upgrade');
 
-async function answer({ number, add = [], remove = [], leave = false }) {
+async function answer({ number, add = [], tie = [], remove = [], leave = false }) {
   await Promise.all(add.map((id) => gossip.add(id, 1)));
+  await Promise.all(tie.map((id) => gossip.add(id, 1, { ephemeral: true })));
   await Promise.all(remove.map((id) => gossip.remove(id)));
   if (leave) {
     await grapevine.close();

@@ -327,13 +327,15 @@ function printed({
   value,
   origin,
   expiresAt,
+  ephemeral = false,
 }: {
   readonly id: string;
   readonly value: unknown;
   readonly origin: { readonly name: string };
   readonly expiresAt?: number | undefined;
+  readonly ephemeral?: boolean;
 }): PrintedEntry {
-  return { id, value, origin: origin.name, expiresAt };
+  return { id, value, origin: origin.name, expiresAt, ...(ephemeral ? { ephemeral } : {}) };
 }
 
 function after(delayMs: number): Promise<void> {

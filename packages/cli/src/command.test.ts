@@ -14,6 +14,10 @@ describe('a line', () => {
     });
   });
 
+  test('ties a value to the node', () => {
+    expect(parseCommand('{"id": "x", "value": 1, "ephemeral": true}')).toMatchObject({ type: 'add', ephemeral: true });
+  });
+
   test('removes an id', () => {
     expect(parseCommand('{"id": "x", "remove": true}')).toEqual({ type: 'remove', id: 'x' });
   });
@@ -34,6 +38,7 @@ describe('a line', () => {
     ['{"id": "x", "remove": true, "value": 1}', '"value" means nothing here'],
     ['{"id": "x", "value": 1, "expiresin": 5}', '"expiresin" means nothing here'],
     ['{"id": "x", "value": 1, "expiresIn": "5"}', '"expiresIn" must be milliseconds'],
+    ['{"id": "x", "value": 1, "ephemeral": "yes"}', '"ephemeral" must be true or false'],
     ['{"id": "x", "value": 1, "gossip": 5}', '"gossip" must be the name'],
   ])('%s is refused', (text, problem) => {
     expect(() => parseCommand(text)).toThrow(problem);

@@ -13,6 +13,8 @@ export type Command =
       readonly id: string;
       readonly value: unknown;
       readonly expiresIn: number | undefined;
+      /** Whether it goes with this node. */
+      readonly ephemeral: boolean | undefined;
     }
   | { readonly type: 'remove'; readonly gossip: string | undefined; readonly id: string }
   /** Prints counters and the hash of every replica: for operators and tests. */
@@ -20,7 +22,7 @@ export type Command =
 
 /** The fields of each kind of line. */
 const fields: Readonly<Record<Command['type'], ReadonlySet<string>>> = {
-  add: new Set(['id', 'value', 'expiresIn', 'gossip']),
+  add: new Set(['id', 'value', 'expiresIn', 'ephemeral', 'gossip']),
   remove: new Set(['id', 'remove', 'gossip']),
   status: new Set(['status']),
 };
@@ -36,7 +38,7 @@ export function parseCommand(text: string): Command {
     if (!fields[type].has(field))
       throw new Error(`"${field}" means nothing here; known are ${[...fields[type]].join(', ')}`);
   if (type === 'status') return { type };
-  const { id, gossip, expiresIn } = given;
+  const { id, gossip, expiresIn, ephemeral } = given;
   if (typeof id !== 'string') throw new Error('"id" must be a text');
   if (gossip !== undefined && typeof gossip !== 'string') throw new Error('"gossip" must be the name of an instance');
   if (type === 'remove') {
@@ -45,7 +47,8 @@ export function parseCommand(text: string): Command {
   }
   if (!('value' in given)) throw new Error('needs a "value", or "remove": true');
   if (expiresIn !== undefined && typeof expiresIn !== 'number') throw new Error('"expiresIn" must be milliseconds');
-  return { type, gossip, id, value: given['value'], expiresIn };
+  if (ephemeral !== undefined && typeof ephemeral !== 'boolean') throw new Error('"ephemeral" must be true or false');
+  return { type, gossip, id, value: given['value'], expiresIn, ephemeral };
 }
 
 function parseJson(text: string): unknown {

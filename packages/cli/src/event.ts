@@ -16,6 +16,8 @@ export interface PrintedEntry {
   readonly origin: string;
   /** Milliseconds, wall clock. */
   readonly expiresAt?: number | undefined;
+  /** Whether it goes with the node that wrote it. */
+  readonly ephemeral?: true;
 }
 
 interface Common {

@@ -8,7 +8,7 @@
  *  2. A bad line is answered with its number, after those before it, and costs nothing else: its neighbours in a batch
  *     are written.
  */
-import { type Gossip, isGossipError } from '@grapevine/node';
+import { type AddOptions, type Gossip, isGossipError } from '@grapevine/node';
 
 import { type Command, parseCommand } from './command.ts';
 import { type Line, LineSplitter, MAX_LINE_CHARS } from './lines.ts';
@@ -70,11 +70,11 @@ export class Input {
     await this.#flush();
   }
 
-  /** Adds with the same gossip and expiry wait for each other. */
+  /** Adds with the same gossip and options wait for each other. */
   async #collect(add: Add, number: number): Promise<void> {
     const gossip = this.#gossip(add.gossip);
     const batch = this.#batch;
-    if (batch !== null && batch.gossip === gossip && batch.first.expiresIn === add.expiresIn) {
+    if (batch !== null && batch.gossip === gossip && isLike(batch.first, add)) {
       batch.adds.push(add);
       batch.numbers.push(number);
       return;
@@ -97,7 +97,7 @@ export class Input {
     try {
       await gossip.addMany(
         adds.map(({ id, value }) => [id, value] as const),
-        expiry(first),
+        optionsOf(first),
       );
     } catch (error) {
       // All or nothing: when nothing was written, one by one finds the bad ones.
@@ -110,7 +110,7 @@ export class Input {
   async #oneByOne({ gossip, adds, numbers }: Batch): Promise<void> {
     for (const [index, add] of adds.entries()) {
       try {
-        await gossip.add(add.id, add.value, expiry(add));
+        await gossip.add(add.id, add.value, optionsOf(add));
       } catch (error) {
         this.#complain(numbers[index] as number, error);
       }
@@ -130,6 +130,10 @@ export class Input {
   }
 }
 
-function expiry({ expiresIn }: Add): { expiresIn?: number } {
-  return expiresIn === undefined ? {} : { expiresIn };
+function isLike(a: Add, b: Add): boolean {
+  return a.expiresIn === b.expiresIn && a.ephemeral === b.ephemeral;
+}
+
+function optionsOf({ expiresIn, ephemeral = false }: Add): AddOptions {
+  return { ephemeral, ...(expiresIn === undefined ? {} : { expiresIn }) };
 }

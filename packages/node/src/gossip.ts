@@ -44,6 +44,13 @@ import { subscribedFeed } from './subscription.ts';
 export interface AddOptions {
   /** In so many milliseconds every replica removes the id by itself. @default never */
   readonly expiresIn?: number;
+  /**
+   * Whether readers see the value only while this node is there: on every node it goes with the `nodedown` or `nodeleft` of this
+   * one, and comes back where that was an error. Whoever writes the id last decides. Without `expiresIn` the value has a lease
+   * (`LEASE_MS`, an hour), which this node renews for as long as it runs. Arrays and maps stand in each other up to 63 deep here.
+   * @default false
+   */
+  readonly ephemeral?: boolean;
 }
 
 export interface Written {

@@ -41,14 +41,13 @@ app.get('/at/:name/flags', async ({ params }, reply) => {
 await grapevine.joined({ timeoutMs: 60_000 });
 await Promise.all([flags.synced({ timeoutMs: 60_000 }), routes.synced({ timeoutMs: 60_000 })]);
 const url = await app.listen({ port: 0 });
-await routes.add(name, url);
+await routes.add(name, url, { ephemeral: true }); // gone with this copy, however it ends
 console.log(JSON.stringify({ name, http: url, gossip: grapevine.url, pid: process.pid }));
 
 process.once('SIGTERM', () => void end());
 
 async function end() {
   await app.close(); // no new requests; those under way are answered
-  await routes.remove(name);
   const { undelivered } = await grapevine.leave(); // says goodbye, after the others have what was written here
   if (undelivered > 0) process.exitCode = 1;
 }
