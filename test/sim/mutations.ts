@@ -49,6 +49,7 @@ const sweep = 'core/src/protocols/exchange/sweep.ts';
 const epidemic = 'core/src/protocols/epidemic.ts';
 const store = 'core/src/store.ts';
 const page = 'core/src/store/page.ts';
+const ties = 'core/src/store/ties.ts';
 const rowTable = 'core/src/store/row-table.ts';
 const dotIndex = 'core/src/store/dot-index.ts';
 const framing = 'transport/src/framing.ts';
@@ -372,18 +373,12 @@ export const mutations: readonly Mutation[] = [
   one('5', 'sum up what is about to expire', store, 'if (second * 1000 > horizonMs) slot.addTo(sum', 'slot.addTo(sum'),
 
   // Rule 6: refusal hides.
-  one(
-    '6',
-    'push what is hidden',
-    replica,
-    'if (update.view === undefined || isChangedValue(update, verdict)) kept.push(update);',
-    'kept.push(update);',
-  ),
+  one('6', 'push what is hidden', replica, 'if (isKept) kept.push(update);', 'kept.push(update);'),
   one(
     '6',
     'show what was ignored',
     verdict,
-    "return hiddenView(verdict.type === 'dead' ? 'deadletter' : 'ignored', before);",
+    "return hiddenView(verdict.type === 'dead' ? 'deadletter' : 'ignored', former);",
     'return undefined;',
   ),
   one(
@@ -406,6 +401,20 @@ export const mutations: readonly Mutation[] = [
     epidemic,
     'return counter + pushes < rounds ? counter + pushes : undefined;',
     'return counter;',
+  ),
+  one(
+    '6',
+    'never show again what was tied to a node that was thought to be gone',
+    ties,
+    'if (isNow === writer.isThere) continue;',
+    'if (isNow || isNow === writer.isThere) continue;',
+  ),
+  one(
+    '6',
+    'show what is tied to a former process of a node',
+    replica,
+    'return least !== undefined && epoch >= least;',
+    'return least !== undefined && epoch > 0;',
   ),
   one('6', 'push on what was superseded', epidemic, 'this.#infective.remove(update.origin, update.sequence);', ''),
 

@@ -37,6 +37,8 @@ export interface Host extends WatchedNode {
   readonly isUp: boolean;
   /** False while its process is stopped. */
   readonly isRunning: boolean;
+  /** Its epoch, as others know it. */
+  readonly life: number;
   /** Its open ends, by the peer's name. */
   readonly ends: Map<string, End>;
   /** Ends that become open here with the first frame that comes over them. */

@@ -46,6 +46,8 @@ export interface Faults {
    * there. @default [0, 1]
    */
   readonly twins: Range;
+  /** Values that are tied to the node that writes them, per storm. @default [0, 4] */
+  readonly ephemeral: Range;
   /** Share of nodes that take small updates only, where there are large ones. @default [0, 0.5] */
   readonly refusals: Range;
   /** Share of nodes that take small frames only, and no update that fits into none of them. @default [0, 0.5] */
@@ -72,6 +74,7 @@ export const allFaults: Faults = {
   slowLinks: [0, 4],
   sleeps: [0, 1],
   twins: [0, 1],
+  ephemeral: [0, 4],
   refusals: [0, 0.5],
   frames: [0, 0.5],
 };
@@ -94,6 +97,7 @@ export const noFaults: Faults = {
   slowLinks: [0, 0],
   sleeps: [0, 0],
   twins: [0, 0],
+  ephemeral: [0, 0],
   refusals: [0, 0],
   frames: [0, 0],
 };

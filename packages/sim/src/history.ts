@@ -7,7 +7,7 @@
  */
 
 import { below, epidemicStatus } from '@grapevine/core';
-import { encodeValue } from '@grapevine/wire';
+import { encodeEphemeral, encodeValue } from '@grapevine/wire';
 import { chance, stream } from './chance.ts';
 import { allFaults, type FaultName, faultsWithout } from './faults.ts';
 import { crowd } from './crowd.ts';
@@ -231,6 +231,12 @@ class History {
         const value = encodeValue(isSmall ? text : text.padEnd(bytes, '.'));
         this.#lastOf.set(node, `id${id}`);
         writer?.write(`id${id}`, value, expiresInMs === 0 ? undefined : expiresInMs);
+        return;
+      }
+      case 'tie': {
+        const { node, id, expiresInMs } = operation;
+        const value = encodeEphemeral(`v${++this.#written}`);
+        nodes[node]?.write(`id${id}`, value, expiresInMs === 0 ? undefined : expiresInMs);
         return;
       }
       case 'remove':

@@ -15,6 +15,7 @@ import {
   type Effects,
   epochAt,
   type GossipError,
+  isThere,
   type Machine,
   type Membership,
   type MemberStatus,
@@ -88,6 +89,8 @@ export class SimNode implements Effects, ResidentNode {
   readonly ends: Map<string, End> = new Map<string, End>();
   /** Whom its machine can speak to. */
   readonly peers: Map<string, Peer> = new Map<string, Peer>();
+  /** The epochs of those. */
+  readonly #livesOfPeers = new Map<string, number>();
   /** What a subscriber has put together from the changes alone. */
   readonly told: Map<string, Bytes> = new Map<string, Bytes>();
   replica!: Replica;
@@ -101,6 +104,8 @@ export class SimNode implements Effects, ResidentNode {
   /** What waits for a stopped process; `null`: it runs. */
   #waiting: (() => void)[] | null = null;
   #forgotten: Origin[] = [];
+  /** Of its replica, as it began. */
+  #firstEpoch = 0;
 
   constructor(
     world: Surroundings & Places,
@@ -133,6 +138,16 @@ export class SimNode implements Effects, ResidentNode {
     return this.peers.has(name) || this.nature.view?.has(name) === true || this.residence?.names.has(name) === true;
   }
 
+  /** Its own epoch, as others know it. */
+  get life(): number {
+    return this.residence?.epoch ?? this.#firstEpoch;
+  }
+
+  /** The epochs of those who are there as far as it knows: its membership says so, or it is connected with them. */
+  get members(): ReadonlyMap<string, number> {
+    return this.residence === null ? new Map(this.#livesOfPeers) : livesOf(this.residence.roster);
+  }
+
   /** This node's own clock: wall-clock milliseconds. */
   get nowMs(): number {
     return START_MS + this.world.nowMs + this.skewMs;
@@ -162,6 +177,7 @@ export class SimNode implements Effects, ResidentNode {
     this.#collectFor(this.incarnation);
     this.#do('start', () => this.machine.start(this.nowMs));
     this.residence?.begin();
+    this.#membersChanged();
   }
 
   /**
@@ -180,6 +196,7 @@ export class SimNode implements Effects, ResidentNode {
     this.world.observer.crashed(this);
     this.#collectFor(this.incarnation);
     this.#do('start', () => {
+      this.#membersChanged();
       this.machine.start(this.nowMs);
       if (this.residence !== null) this.machine.viewChanged?.(this.residence.names, this.residence.beyond, this.nowMs);
       this.#peersChanged();
@@ -202,6 +219,7 @@ export class SimNode implements Effects, ResidentNode {
     this.#waiting = null;
     this.#arrived = [];
     this.peers.clear();
+    this.#livesOfPeers.clear();
     this.told.clear();
     const ends = [...this.ends.values()];
     this.ends.clear();
@@ -247,6 +265,8 @@ export class SimNode implements Effects, ResidentNode {
 
   peerArrived(peer: Peer): void {
     this.peers.set(peer.name, peer);
+    const other = this.ends.get(peer.name)?.peer.node;
+    if (other !== undefined) this.#livesOfPeers.set(peer.name, other.life);
     this.#do('peers', () => this.#peersChanged());
   }
 
@@ -270,19 +290,28 @@ export class SimNode implements Effects, ResidentNode {
       if (isLost) this.residence?.tracker?.disconnected(name, released);
       if (!this.isUp || this.peers.get(name)?.session !== end.session) return;
       this.peers.delete(name);
+      this.#livesOfPeers.delete(name);
       this.#do('peers', () => this.#peersChanged());
     });
   }
 
   #peersChanged(): void {
     const { machine, peers, nature } = this;
+    if (this.residence === null) this.#membersChanged();
     if (nature.view !== null) machine.viewChanged?.(nature.view, nature.view.size - peers.size, this.nowMs);
     machine.peersChanged([...peers.values()], this.nowMs);
   }
 
   viewChanged(roster: readonly MemberStatus[], names: ReadonlySet<string>, beyond: number): void {
     this.world.observer.viewed(this, this.residence?.roster ?? [], roster);
-    this.#do('view', () => this.machine.viewChanged?.(names, beyond, this.nowMs));
+    this.#do('view', () => {
+      this.#membersChanged(livesOf(roster));
+      this.machine.viewChanged?.(names, beyond, this.nowMs);
+    });
+  }
+
+  #membersChanged(members: ReadonlyMap<string, number> = this.members): void {
+    this.replica.membersChanged(members, this.life, this.nowMs);
   }
 
   note(what: string): void {
@@ -423,6 +452,7 @@ export class SimNode implements Effects, ResidentNode {
     const { world } = this;
     // A clock that was set back gives a lower epoch, and its peers correct it.
     const epoch = this.newEpoch();
+    this.#firstEpoch = epoch;
     const { maxUpdateBytes, epochs: random } = this.nature;
     const replica = new Replica({ name: this.name, epoch, random, ...world.replicaOptions, maxUpdateBytes });
     replica.observed = true;
@@ -461,6 +491,11 @@ export class SimNode implements Effects, ResidentNode {
     }
     this.#forgotten = [];
   }
+}
+
+/** The epochs of those who are there. */
+function livesOf(roster: readonly MemberStatus[]): ReadonlyMap<string, number> {
+  return new Map(roster.filter(isThere).map(({ name, epoch }) => [name, epoch]));
 }
 
 const noChanges: readonly Update[] = [];

@@ -14,6 +14,7 @@ import type { Faults } from './faults.ts';
 /** `sleep`: a process is stopped, and its host is off the network.
  * `restart`: its clock is `backMs` behind then, and if it `rewrites`, it writes the id
  * that it wrote last once more, before it has heard of anybody.
+ * `tie`: it writes a value that is tied to it, for as long as it renews it where `expiresInMs` is 0.
  * `twins`: it ends, and is started anew as two processes of its name, each of which writes this id at once. */
 export type Operation =
   | {
@@ -23,6 +24,7 @@ export type Operation =
       readonly bytes: number;
       readonly expiresInMs: number;
     }
+  | { readonly type: 'tie'; readonly node: number; readonly id: number; readonly expiresInMs: number }
   | { readonly type: 'remove'; readonly node: number; readonly id: number }
   | { readonly type: 'break'; readonly a: number; readonly b: number }
   | {
@@ -162,7 +164,9 @@ export function planStorm(options: PlanOptions, number: number): Storm {
     planned.push({ number: 1000 * number + planned.length, atMs, operation });
     endMs = Math.max(endMs, atMs + operation.forMs + TOGETHER_MS);
   }
-  const hasMore = sleeps.length + twins.length > 0;
+  const ties = tiesOf(options, number, durationMs);
+  for (const { atMs, operation } of ties) planned.push({ number: 1000 * number + planned.length, atMs, operation });
+  const hasMore = sleeps.length + twins.length + ties.length > 0;
   return { durationMs: endMs, operations: hasMore ? planned.sort((a, b) => a.atMs - b.atMs) : planned };
 }
 
@@ -196,6 +200,23 @@ function twinsOf(
       silent: chance(random, 0.5),
       id: below(random, ids),
       forMs: 200 + below(random, 10_000),
+    },
+  }));
+}
+
+function tiesOf(
+  { seed, nodes, faults, ids }: PlanOptions,
+  number: number,
+  durationMs: number,
+): { readonly atMs: number; readonly operation: Extract<Operation, { type: 'tie' }> }[] {
+  const random = stream(seed, 18, number);
+  return Array.from({ length: within(random, faults.ephemeral) }, () => ({
+    atMs: below(random, durationMs),
+    operation: {
+      type: 'tie',
+      node: below(random, nodes),
+      id: below(random, ids),
+      expiresInMs: chance(random, 0.15) ? 200 + below(random, 5000) : 0,
     },
   }));
 }

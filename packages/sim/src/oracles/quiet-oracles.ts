@@ -6,6 +6,7 @@
  *  3. `entropy` and `hybrid` replicas are equal by content and by sum; the newest value that is known anywhere is what
  *     all hold; sums are what a sum over everything gives.
  *  4. Nothing is held that the remover had seen, whose store lives.
+ *  6. Of what is ephemeral readers see exactly what its node has written in its present life, if that is in view.
  *  6. Where there is no handler, readers see all. What is hidden and what readers see is counted as it is.
  *  3, too: a node that refuses large updates holds all that it takes, and knows of all but what it refused.
  *  9. No rumor is infective any more, nothing waits.
@@ -15,6 +16,8 @@ import {
   addTerm,
   emptySum,
   isHidden,
+  judgedValue,
+  judgedView,
   epidemicStatus,
   hashDot,
   hashInterval,
@@ -22,6 +25,7 @@ import {
   outlives,
   type Replica,
   sameSum,
+  tieOf,
   type Update,
   visible,
 } from '@grapevine/core';
@@ -177,9 +181,26 @@ export function inspectAll(nodes: readonly SimNode[], ledger: Ledger, object: Ob
       object(6, 'visible-count', `${name} counts ${store.visibleCount} ids that readers see, and they see ${seen}`);
     if (nature.habit !== null) continue;
     for (const update of store)
-      if (update.view !== undefined) object(6, 'hidden', `${name} hides ${update.id}, and has no handler`);
+      if (judgedView(update) !== undefined) object(6, 'hidden', `${name} hides ${update.id}, and has no handler`);
   }
+  for (const node of nodes) inspectTies(node, nodes, object);
   inspectLedger(nodes, ledger, object);
+}
+
+/** Whether readers see what is ephemeral while its writer lives, in the life in which it wrote it, and is in view; and only then. */
+function inspectTies(node: SimNode, nodes: readonly SimNode[], object: Objection): void {
+  const { name, members, replica } = node;
+  for (const update of replica.store) {
+    const value = judgedValue(update);
+    const writer = tieOf(update);
+    if (value === undefined || writer === undefined) continue;
+    const home = nodes.find((other) => other.name === writer.name);
+    const isThere =
+      home !== undefined && home.isUp && writer.epoch >= home.life && (home === node || members.has(home.name));
+    if (replica.get(update.id) === (isThere ? value : undefined)) continue;
+    const what = `${update.id}, tied to ${writer.key}`;
+    object(6, 'ephemeral', `${name} ${isThere ? 'hides' : 'shows'} ${what}, which is ${isThere ? '' : 'not '}there`);
+  }
 }
 
 function liveOf(replica: Replica, horizonMs: number): Map<string, Update> {
@@ -190,6 +211,7 @@ function liveOf(replica: Replica, horizonMs: number): Map<string, Update> {
 
 function inspectLedger(nodes: readonly SimNode[], ledger: Ledger, object: Objection): void {
   const { context, store } = (wideOf(nodes)[0] as SimNode).replica;
+  const horizonMs = horizonOf(nodes);
   const living = new Set(nodes.map(({ replica }) => replica));
   for (const [id, writes] of ledger.ids()) {
     // A tombstone that was collected counts, even where its origin has been forgotten since.
@@ -200,7 +222,7 @@ function inspectLedger(nodes: readonly SimNode[], ledger: Ledger, object: Object
     const final = held?.value === undefined ? undefined : held;
     let newest: Update | undefined;
     for (const { update } of known) if (newest === undefined || isNewer(update, newest)) newest = update;
-    if (newest !== undefined && newest.value !== undefined && newest.expiresAt === undefined && final === undefined)
+    if (newest !== undefined && outlives(newest, horizonMs) && final === undefined)
       object(
         3,
         'newest-lost',

@@ -23,6 +23,7 @@ import {
   Context as Dots,
   type GossipError,
   isNewer,
+  judgedValue,
   type MemberStatus,
   type Message,
   type Offer,
@@ -30,6 +31,7 @@ import {
   type Replica,
   stampAt,
   subtract,
+  tiedAs,
   type Update,
   type Verdict,
   visible,
@@ -385,12 +387,12 @@ export class StepOracles implements Observer {
     const expected = watched.expected.get(update);
     // What beats an own write is not shown: that is written again in this very step.
     if (expected === undefined || update.value === undefined || watched.beaten.has(update.id)) return;
-    const right = expected.kept ?? (former === undefined ? undefined : visible(former));
-    if (visible(update) !== right)
+    const right = expected.kept === undefined ? former && judgedValue(former) : tiedAs(update.value, expected.kept);
+    if (judgedValue(update) !== right)
       this.#object(
         6,
         'verdict',
-        `${node.name} shows ${show(visible(update))} of ${name(update)}, judged to be ${show(right)}`,
+        `${node.name} shows ${show(judgedValue(update))} of ${name(update)}, judged to be ${show(right)}`,
       );
   }
 
