@@ -204,6 +204,31 @@ describe('a node', () => {
     expect(nodeView(one).links).toHaveLength(1);
   });
 
+  test('says on both sides, once, that a peer has another membership, and what to do', async () => {
+    const heard: NodeEvent[] = [];
+    const one = cluster.node('one', { membership: swim() });
+    const two = cluster.node('two');
+    for (const [index, node] of [one, two].entries()) {
+      const ref = spawnChild<NodeEvent>(system, {
+        name: `refusals ${index}`,
+        start: () => ({ receive: (event) => void (event.type === 'refused' && heard.push(event)) }),
+      });
+      tell(node, subscribe(ref));
+    }
+    await until(() => heard.length === 2);
+    const refusals = [one, two].flatMap((node) => nodeView(node).refusals);
+    expect(refusals).toMatchObject([
+      { code: 'PROTOCOL_MISMATCH', by: 'us', peer: 'two' },
+      { code: 'PROTOCOL_MISMATCH', by: 'us', peer: 'one' },
+    ]);
+    const said = cluster.log.lines.filter(({ level }) => level === 'error').map(({ message }) => message);
+    expect(said).toEqual(refusals.map(({ message }) => message));
+    expect(said[0]).toMatch(
+      /^The membership runs 'swim' on 'one' and 'static' on 'two'\. .* Give both the same membership/,
+    );
+    expect(said[1]).toContain("'static' on 'two' and 'swim' on 'one'");
+  });
+
   test('costs a peer the connection that says what its own protocol does not know, and goes on', async () => {
     const liar: Protocol = {
       name: 'hybrid',

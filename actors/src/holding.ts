@@ -10,8 +10,9 @@
  */
 
 import { randomInt } from 'node:crypto';
+import { uptime } from 'node:os';
 
-import { type Message, type Origin, type Peer, Replica } from '@grapevine/core';
+import { type Message, type Origin, type Peer, Replica, watched } from '@grapevine/core';
 import type { Encoder } from '@grapevine/wire';
 
 import type { Arrival } from './arrival.ts';
@@ -29,7 +30,6 @@ import type { Party } from './party.ts';
 import { Pressure } from './pressure.ts';
 import { type Refused, Refusals } from './refusals.ts';
 import { Subscriptions } from './subscriptions.ts';
-import { watched } from './watched-clock.ts';
 
 /** What a node gives to each of its holdings. */
 export interface HoldingDetails {
@@ -128,7 +128,7 @@ export class Holding implements Party {
     // Secret, and of this process alone: nobody can choose ids that collide in the tables of the store.
     const tableKey = [randomInt(2 ** 32), randomInt(2 ** 32)] as const;
     this.replica = new Replica({ name: node, epoch, random, maxDriftMs, forgetAfterMs, ...limits, tableKey });
-    this.clock = watched(details.clock, this.replica);
+    this.clock = watched(details.clock, this.replica, uptime);
     this.subscriptions = new Subscriptions(this.replica, options.name);
     this.outbox = new Outbox(details, (name) => this.peers.get(name)?.session);
   }

@@ -12,7 +12,7 @@
  */
 
 import { GossipError, isGossipError, type Message, printable, type Received } from '@grapevine/core';
-import { closeCodes } from '@grapevine/transport';
+import { closeCodes, observerCapability } from '@grapevine/transport';
 import { type ChannelDeclaration, Decoder, encodeChannel, encodeRefuseChannel, type Incoming } from '@grapevine/wire';
 
 import type { Allowance } from './allowance.ts';
@@ -21,7 +21,7 @@ import type { ActorSpec, Behaviour, Self, StopReason } from './kernel/behaviour.
 import type { LinkMessage } from './link-messages.ts';
 import type { Line } from './line.ts';
 import type { Node } from './node.ts';
-import type { Party } from './party.ts';
+import { membershipParty, type Party } from './party.ts';
 import { weightOf, workOf, workOfBytes } from './weight.ts';
 import { time } from './kernel/time.ts';
 
@@ -181,16 +181,19 @@ class Link implements Behaviour<LinkMessage> {
     // A peer may declare a channel as often as it likes: only the first time counts.
     if (party === undefined || this.#parties.get(channel) === party) return;
     if (party.protocol !== protocol) {
-      const what = `'${instance}' runs '${party.protocol}' on '${this.#node.options.name}' and '${printable(protocol)}' on '${this.#peer}'`;
-      const error = new GossipError(
-        'PROTOCOL_MISMATCH',
-        `${what}: they do not gossip with each other in it. Give both the same protocol.`,
-        { context: { peer: this.#peer, instance, ours: party.protocol, theirs: protocol } },
-      );
+      const what = this.#mismatch(party, protocol);
+      const cure =
+        instance === membershipParty
+          ? 'They do not tell each other who is there, so each may take the other for gone or never know it. Give both the same membership: seeds (--join) is swim, peers is static.'
+          : 'They do not gossip with each other in it. Give both the same protocol.';
+      const error = new GossipError('PROTOCOL_MISMATCH', `${what}. ${cure}`, {
+        context: { peer: this.#peer, instance, ours: party.protocol, theirs: protocol },
+      });
       if (this.#isNew(instance)) {
         const { peer, dialled, address } = this.#line.session;
-        party.refused?.({ error, by: 'us', peer: peer.name, url: dialled ? peer.url : null, address });
-        const level = this.#isNewOfPeer(`${error.code} ${instance}`) ? 'error' : 'debug';
+        const isMember = !peer.capabilities.includes(observerCapability);
+        if (isMember) party.refused?.({ error, by: 'us', peer: peer.name, url: dialled ? peer.url : null, address });
+        const level = isMember && this.#isNewOfPeer(`${error.code} ${instance}`) ? 'error' : 'debug';
         this.#self.logger[level]({ err: error, peer: this.#peer }, error.message);
       }
       this.#line.sendControl(encodeRefuseChannel(channel, `${what}.`));
@@ -203,6 +206,12 @@ class Link implements Behaviour<LinkMessage> {
     const dialsOnly = peer.url === null;
     const arrived = { name: this.#peer, session: id, epochOfUs: newestEpochOfYou, dialsOnly, maxFrameBytes };
     tell(party.ref, { type: 'peer-arrived', ...arrived });
+  }
+
+  /** @param theirs the protocol that the peer runs under the party's name */
+  #mismatch({ instance, protocol }: Party, theirs: string): string {
+    const what = instance === membershipParty ? 'The membership' : `'${instance}'`;
+    return `${what} runs '${protocol}' on '${this.#node.options.name}' and '${printable(theirs)}' on '${this.#peer}'`;
   }
 
   #withdraw(party: Party): void {

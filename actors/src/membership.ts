@@ -55,6 +55,10 @@ export function trackerParty(node: Node): Party {
     },
     accepts: (message) => message.type === 'custom' && membership.accepts(message.body),
     problem: (message) => (message.type === 'custom' ? membership.problem?.(message.body) : null) ?? null,
+    refused: (refused) => {
+      const { error, by, peer } = refused;
+      node.refused(refused, node.saidOfRefusals.isNew(`${error.code} ${by} ${peer}`, time.monotonicMs()));
+    },
     newestEpochOf: () => 0,
   };
 }

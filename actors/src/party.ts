@@ -22,7 +22,7 @@ export interface Party {
   readonly protocol: string;
   readonly ref: Ref<PartyMessage>;
   readonly pressure: Pressure;
-  /** Notes that a peer runs another protocol under the same name. */
+  /** Notes that a peer, no observer, runs another protocol under the same name. */
   refused?(refused: Refused): void;
   /** Whether a message is one of its protocol's: anything else costs its sender the connection. */
   accepts(message: Message): boolean;

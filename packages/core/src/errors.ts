@@ -93,7 +93,7 @@ export const errorCodes = {
   MAILBOX_FULL: 'world',
   /** A node already runs a gossip instance of that name. */
   GOSSIP_NAME_TAKEN: 'caller',
-  /** Two nodes run different protocols under one instance name; they do not gossip with each other in it. */
+  /** Two nodes run different protocols under one instance name; they do not gossip with each other in it. Or their memberships differ. */
   PROTOCOL_MISMATCH: 'peer',
   /** A handler answered something that is no verdict. */
   VERDICT_INVALID: 'caller',

@@ -31,3 +31,4 @@ export type { StoredView } from './replica/snapshots.ts';
 export { keepAll, type Verdict } from './replica/verdict.ts';
 export * from './store.ts';
 export * from './update.ts';
+export * from './watched-clock.ts';

@@ -670,6 +670,16 @@ describe('garbage', () => {
     expect(replica.context.has(new Origin('other', 1), 1)).toBe(true);
   });
 
+  test('of tombstones that came while the clock was ahead goes by the clock that is right', () => {
+    const replica = aReplica();
+    receive(replica, [anUpdate({ value: undefined })], keepAll, NOW + 315_360_000_000);
+    replica.collectTombstones(1000, NOW);
+    replica.collectTombstones(1000, NOW + 999);
+    expect(replica.store.size).toBe(1);
+    replica.collectTombstones(1000, NOW + 1000);
+    expect(replica.store.size).toBe(0);
+  });
+
   test('of origins goes when they are long gone, hold nothing live and are not in view', () => {
     const replica = aReplica({ forgetAfterMs: 1000 });
     receive(replica, [

@@ -660,6 +660,7 @@ export class Replica {
 
   /** Collects tombstones that arrived `ttlMs` ago or earlier: the sweep makes that safe with no coordination. */
   collectTombstones(ttlMs: number, nowMs: number): void {
+    this.store.ageTombstones(nowMs);
     for (const tombstone of this.store.tombstonesUpTo(nowMs - ttlMs)) {
       this.store.drop(tombstone);
       // Announced any longer, it would be asked for, and be gone.
@@ -751,6 +752,8 @@ export class Replica {
     }
     const dots = held.lacking(open.dots());
     this.#runs = this.#runs.filter((run) => run.newest <= limit);
+    // What is no longer held, such as a tombstone that was collected, may be too far ahead of a clock that is set back further.
+    for (const run of this.#runs) newest = Math.max(newest, run.newest);
     for (const former of far) {
       const { id, value, expiresAt, stamp } = former;
       // It shall live as long as it would have.
@@ -843,6 +846,11 @@ export class Replica {
     for (const { id, value, expiresAt } of kept)
       if (value !== undefined && this.#leases.has(id)) this.#lend(id, value, nowMs, undefined);
       else this.#write(id, value, expiresAt, nowMs);
+  }
+
+  /** Whether anything is held back here, until its time comes. */
+  get isHoldingBack(): boolean {
+    return !this.#heldBack.isEmpty;
   }
 
   /** Whether any of these dots is held back here, until its time comes. */

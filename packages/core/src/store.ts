@@ -429,6 +429,11 @@ export class Store {
     return result;
   }
 
+  /** The clock may have been set back: no tombstone arrived later than now. */
+  ageTombstones(nowMs: number): void {
+    for (const [arrival, at] of this.#tombstones) if (at > nowMs) this.#tombstones.set(arrival, nowMs);
+  }
+
   /** Updates whose time is up. */
   expired(nowMs: number): Update[] {
     const result: Update[] = [];

@@ -66,6 +66,23 @@ describe.each([
     expect(reports).toHaveLength(1);
   });
 
+  test('takes back what it holds no more, also where its clock comes right in steps', () => {
+    const { replica, machine } = aNode(create);
+    const write = (id: string, atMs: number): void => {
+      replica.write(id, undefined, undefined, atMs);
+      machine.add(replica.takeFresh(), atMs);
+      // As a tombstone that is collected.
+      for (const update of replica.store) replica.store.drop(update);
+    };
+    write('x', start + hour);
+    write('y', start + 2 * hour);
+    machine.collect(start + hour);
+    expect(replica.disowned).toMatchObject([{ intervals: [2, 2] }]);
+    machine.collect(start);
+    expect(replica.disowned).toMatchObject([{ intervals: [1, 2] }]);
+    expect(replica.context.isEmpty).toBe(true);
+  });
+
   test('by no more than maxDriftMs says nothing', () => {
     const { replica, machine, reports } = aNode(create);
     replica.write('far', '\xc3', undefined, start + 60_000);

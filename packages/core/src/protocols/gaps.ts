@@ -26,9 +26,11 @@ export class Gaps {
 
   /** Closes what has been missing for `ttl`. @param pending dots under judgement */
   close(pending: Context, nowMs: number): void {
-    if (this.#since !== undefined && nowMs - this.#since < this.#ttlMs) return;
+    const sinceMs = this.#since ?? -Infinity;
+    if (nowMs >= sinceMs && nowMs - sinceMs < this.#ttlMs) return;
     const missing = this.#missing();
-    this.#replica.claim(this.#former.common(missing), pending, nowMs);
+    // Of a clock that was set back nobody knows how old they are by now: their time begins anew.
+    if (nowMs >= sinceMs) this.#replica.claim(this.#former.common(missing), pending, nowMs);
     this.#former = Context.of(missing);
     this.#since = nowMs;
   }

@@ -34,6 +34,15 @@ describe('removed rumors', () => {
     expect(removed.count).toBe(0);
   });
 
+  test('are old `ttl` after a clock was set back, and need not wait until it has caught up', () => {
+    const removed = new Removed(1600);
+    removed.add(dots(1, 5), 3_600_000);
+    expect(removed.takeOld(1000)).toEqual([]);
+    removed.add(dots(6, 9), 1100);
+    expect(removed.takeOld(2599)).toEqual([]);
+    expect(countDots(removed.takeOld(2700))).toBe(9);
+  });
+
   test('of nothing make no generation', () => {
     const removed = new Removed(0);
     removed.add([], 0);

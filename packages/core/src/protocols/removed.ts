@@ -9,7 +9,7 @@
 import { Context, countDots, type Dots } from '../context.ts';
 
 interface Generation {
-  readonly since: number;
+  since: number;
   /** When the last of it was removed. */
   until: number;
   readonly dots: Context;
@@ -30,6 +30,7 @@ export class Removed {
 
   add(dots: Dots, nowMs: number): void {
     if (dots.length === 0) return;
+    this.#age(nowMs);
     let generation = this.#generations[this.#generations.length - 1];
     if (generation === undefined || nowMs - generation.since > this.#ttlMs / 16) {
       generation = { since: nowMs, until: nowMs, dots: new Context() };
@@ -41,6 +42,7 @@ export class Removed {
 
   /** Takes out what was removed `ttlMs` ago or earlier. */
   takeOld(nowMs: number): Dots {
+    this.#age(nowMs);
     const old = this.#generations.filter(({ until }) => until <= nowMs - this.#ttlMs);
     if (old.length === 0) return [];
     this.#generations = this.#generations.filter(({ until }) => until > nowMs - this.#ttlMs);
@@ -48,5 +50,13 @@ export class Removed {
     const [{ dots: taken }, ...later] = old as [Generation, ...Generation[]];
     for (const { dots } of later) taken.addAll(dots.dots());
     return taken.dots();
+  }
+
+  /** The clock may have been set back: nothing was removed later than now. */
+  #age(nowMs: number): void {
+    for (const generation of this.#generations) {
+      generation.since = Math.min(generation.since, nowMs);
+      generation.until = Math.min(generation.until, nowMs);
+    }
   }
 }

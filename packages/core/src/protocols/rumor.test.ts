@@ -746,6 +746,17 @@ describe('garbage', () => {
     expect(plain(node.replica.context.dots())).toEqual({ far: [1, 3, 5, 5] });
   });
 
+  test('no gap waits for a clock that was set back to catch up', () => {
+    const node = aNode({ ttl: 1000 });
+    node.receive(['b', pushed(anUpdate(3))]);
+    node.machine.collect(T0 + 3_600_000);
+    node.machine.collect(T0);
+    node.machine.collect(T0 + 999);
+    expect(plain(node.replica.context.dots())).toEqual({ far: [3, 3] });
+    node.machine.collect(T0 + 1000);
+    expect(plain(node.replica.context.dots())).toEqual({ far: [1, 3] });
+  });
+
   test('no gap closes over what is under judgement', () => {
     const node = aNode({ ttl: 1000 }, { judged: true });
     node.receive(['b', pushed(anUpdate(3))]);
@@ -763,6 +774,29 @@ describe('garbage', () => {
     node.machine.collect(T0 + 1);
     expect(node.replica.get('x')).toBe('v');
     expect(node.infective()).toBe(1);
+  });
+
+  test('what was held back for its stamp becomes a rumor when its time comes, also where garbage is never collected', () => {
+    const node = aNode({ gc: false });
+    node.receive(['b', pushed(new Update('x', 'v', stampAt(T0 + 61_500), far, 1, undefined))]);
+    expect(node.timers.get('stamps')).toBe(1000);
+    node.fire('stamps', T0 + 1000);
+    expect(node.replica.get('x')).toBe(undefined);
+    node.fire('stamps', T0 + 2000);
+    expect([node.replica.get('x'), node.infective()]).toEqual(['v', 1]);
+    expect(node.timers.has('stamps')).toBe(false);
+  });
+
+  test('what peers hold back is written again once the clock is right, also where garbage is never collected', () => {
+    const node = aNode({ gc: false });
+    const early = node.replica.write('x', 'v', undefined, T0 + 3_600_000);
+    node.machine.add(node.replica.takeFresh(), T0 + 3_600_000);
+    const said = { type: 'held-back', dots: dots(early.origin, 1, 1) } as const;
+    node.machine.receive([{ from: 'b', message: said }], T0 + 3_600_000);
+    node.fire('stamps', T0 + 3_601_000);
+    expect(node.replica.store.get('x')?.sequence).toBe(1);
+    node.fire('stamps', T0);
+    expect(node.replica.store.get('x')?.stamp).toBe(stampAt(T0));
   });
 });
 

@@ -49,6 +49,9 @@ export function rumor(options: Partial<RumorOptions> = {}): Protocol {
   };
 }
 
+const STAMPS = 'stamps';
+const STAMPS_MS = 1000;
+
 const rumorTypes: ReadonlySet<string> = new Set<RumorMessage['type']>([
   'updates',
   'announce',
@@ -80,6 +83,9 @@ class RumorMachine implements Machine {
   readonly #gaps: Gaps;
   readonly #tooLargeThere: TooLargeThere;
   readonly #ahead: Ahead;
+  /** Whether garbage is never collected: then a timer looks after what bears a wrong time. */
+  readonly #isUncollected: boolean;
+  #isWatching = false;
   /** Stored, and no rumor: they were hidden, have expired, or are from before a restart. Retired with the next garbage. */
   #stale = new Context();
 
@@ -97,6 +103,7 @@ class RumorMachine implements Machine {
     this.#tooLargeThere = new TooLargeThere(environment, frameBytesOf);
     this.#expiry = new Expiry(environment);
     this.#gaps = new Gaps(environment.replica, options.ttl);
+    this.#isUncollected = options.gc === false;
     if (options.blind) return;
     this.undelivered = (nowMs) => this.#deliveries.undelivered(nowMs);
     this.confirm = (nowMs) => this.#epidemic.confirm(nowMs);
@@ -135,6 +142,7 @@ class RumorMachine implements Machine {
       else if (message.type === 'withheld') this.#withheld(from, message, nowMs);
       else if (isAboutStamps(message)) this.#ahead.receive(from, message);
     this.#ahead.tellWriters();
+    this.#watchStamps();
     this.#expiry.schedule(nowMs);
   }
 
@@ -152,12 +160,13 @@ class RumorMachine implements Machine {
 
   tick(timer: string, nowMs: number): void {
     if (timer === 'expiry') this.#expiry.tick(nowMs);
+    else if (timer === STAMPS) this.#lookAtStamps(nowMs);
     else this.#epidemic.tick(timer, nowMs);
   }
 
   collect(nowMs: number): void {
     const { replica } = this.#environment;
-    this.#ahead.look(nowMs);
+    this.#lookAtStamps(nowMs);
     replica.expire(nowMs);
     this.#forget(this.#epidemic.collect(nowMs));
     this.#epidemic.retire(this.#stale.dots(), nowMs);
@@ -166,10 +175,26 @@ class RumorMachine implements Machine {
     replica.forgetOrigins((name) => this.#sessions.inView(name), nowMs);
     // What is announced again may then be asked for.
     replica.lift();
+  }
+
+  /** Writes own updates again that are stamped too far ahead, and receives anew what was held back until now. */
+  #lookAtStamps(nowMs: number): void {
+    const { replica } = this.#environment;
+    this.#isWatching = false;
+    this.#ahead.look(nowMs);
     const due = replica.release(nowMs);
+    this.#watchStamps();
     if (due.length === 0) return;
     this.#intake.receive(due, nowMs, ({ kept }, at) => this.#epidemic.infect(kept, 'relay-eager', at));
     this.#expiry.schedule(nowMs);
+  }
+
+  /** Where no collection looks after stamps, a timer does while something is held back, here or of this node elsewhere. */
+  #watchStamps(): void {
+    const { replica, effects } = this.#environment;
+    if (!this.#isUncollected || this.#isWatching || (!replica.isHoldingBack && replica.heldThere.isEmpty)) return;
+    this.#isWatching = true;
+    effects.setTimer(STAMPS, STAMPS_MS);
   }
 
   viewChanged(names: ReadonlySet<string>, beyond: number): void {

@@ -3,7 +3,8 @@
  *
  * Invariants
  *  1. Never more than one invitation is open: a replica takes one transfer at a time.
- *  2. The claim takes effect when all frames have been judged and stored, and not at all if one is missing.
+ *  2. No peer is turned down for ever because others always come just before it.
+ *  3. The claim takes effect when all frames have been judged and stored, and not at all if one is missing.
  *
  * Source: docs/algorithm.md, rule 3.
  */
@@ -21,6 +22,8 @@ import type { Sweep } from './sweep.ts';
 
 /** Where more was not taken in a transfer, as `Context.room` counts it, its claim is not taken up. */
 const UNTAKEN_ROOM = 65_536;
+/** A peer that was turned down so often in a row, each time for the transfer of another, is let in before others. */
+const TURNED_DOWN = 8;
 
 export interface IncomingOptions {
   /** Milliseconds without progress after which an invitation is withdrawn. */
@@ -53,6 +56,8 @@ export class IncomingTransfer {
   readonly #putOff: PutOff;
   readonly #completed: () => void;
   #incoming: Incoming | null = null;
+  /** How often in a row each peer was turned down. */
+  readonly #turnedDown = new Map<string, number>();
   #invitations: number;
 
   /**
@@ -96,6 +101,7 @@ export class IncomingTransfer {
   /** The peer is gone, or came back on another connection. */
   reset(peer: string): void {
     this.#toldRefused.delete(peer);
+    this.#turnedDown.delete(peer);
     if (this.#incoming?.peer === peer) this.#incoming = null;
   }
 
@@ -144,12 +150,32 @@ export class IncomingTransfer {
     return refused;
   }
 
-  /** Opens an invitation, if none is open. @returns its number, or 0 */
+  /** Opens an invitation, if none is open and it is nobody else's turn. @returns its number, or 0 */
   invite(peer: string, nowMs: number): number {
-    if (this.#isOpen(nowMs)) return 0;
+    const isOpen = this.#isOpen(nowMs);
+    if (isOpen || this.#isTurnOfOther(peer)) {
+      if (this.#incoming?.peer !== peer) this.#turnedDown.set(peer, (this.#turnedDown.get(peer) ?? 0) + 1);
+      return 0;
+    }
+    this.#turnedDown.delete(peer);
     const invitation = ++this.#invitations;
     this.#incoming = { peer, invitation, next: 0, progressMs: nowMs, untaken: new Context(), isWhole: true };
     return invitation;
+  }
+
+  /**
+   * Whether another peer was turned down so often that this one has to wait: where all speak in the same rhythm, the other comes after
+   * it every time. Of those that come before it, as many wait as it was turned down; then it may have gone.
+   */
+  #isTurnOfOther(peer: string): boolean {
+    if ((this.#turnedDown.get(peer) ?? 0) >= TURNED_DOWN) return false;
+    for (const [other, times] of this.#turnedDown) {
+      if (other === peer || times < TURNED_DOWN) continue;
+      if (times + 1 < 2 * TURNED_DOWN) this.#turnedDown.set(other, times + 1);
+      else this.#turnedDown.delete(other);
+      return true;
+    }
+    return false;
   }
 
   /** Whether a transfer to us is going on. While we judge what came, it is we who are slow. */

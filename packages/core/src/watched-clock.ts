@@ -1,7 +1,7 @@
 /**
  * A wall clock that tells a replica when it was set, so that the replica does not take that for sleep.
  *
- * The measure is the uptime of the machine: it goes on while the machine is suspended, and nobody sets it.
+ * The measure is the uptime of the machine, which the shell reads: it goes on while the machine is suspended, and nobody sets it.
  * `performance.now()` does not serve, since it stands still in a suspended machine on Linux.
  *
  * Invariants
@@ -10,8 +10,6 @@
  *
  * Source: libuv, `uv_uptime` (on Linux the boot-time clock).
  */
-
-import { uptime } from 'node:os';
 
 /** Reading the uptime takes a system call or two, so it is not read with every message. */
 const LOOK_MS = 60_000;
@@ -30,7 +28,7 @@ export interface ClockListener {
  * @param clock wall-clock milliseconds
  * @param upSeconds of the machine, its suspended time included
  */
-export function watched(clock: () => number, listener: ClockListener, upSeconds: () => number = uptime): () => number {
+export function watched(clock: () => number, listener: ClockListener, upSeconds: () => number): () => number {
   const lookMs = Math.min(LOOK_MS, listener.forgetAfterMs / 4);
   let lookedMs = clock();
   let bootMs = bootTime(lookedMs, upSeconds);
