@@ -184,7 +184,7 @@ describe('what there is no room for', () => {
     expect([intake.backlog, intake.backlogBytes, intake.pending.isEmpty]).toEqual([0, 0, true]);
     // Said again once there was room, and then none.
     replica.write('id1', undefined, undefined, NOW);
-    replica.lift();
+    replica.lift(NOW);
     intake.receive([aTombstone(9, 'q'), anUpdate(4)], NOW, () => undefined);
     intake.judged((bench.offers[2] as Offer).number, keepAll, NOW);
     intake.receive([anUpdate(5)], NOW, () => undefined);

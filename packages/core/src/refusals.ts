@@ -58,8 +58,13 @@ export class Refusals {
     return this.#isOverflown || this.#hasLiftable;
   }
 
+  /** Whether anything is refused since its origin is new. */
+  get awaitsOrigins(): boolean {
+    return this.#ofOrigins.size > 0;
+  }
+
   get #hasLiftable(): boolean {
-    return this.#ofOrigins.size > 0 || this.#classes.some((sizeClass) => sizeClass !== undefined);
+    return this.awaitsOrigins || this.#classes.some((sizeClass) => sizeClass !== undefined);
   }
 
   add(origin: Origin, sequence: number, lack: Lack, bytes: number): void {

@@ -332,6 +332,69 @@ describe('a claim', () => {
   });
 });
 
+describe('origins that are new here', () => {
+  const fromMany = (count: number, from = 0): Update[] =>
+    Array.from({ length: count }, (_, i) => anUpdate({ id: `id${from + i}`, from: `node ${from + i}` }));
+  const claimOf = (count: number, from = 0) =>
+    Array.from({ length: count }, (_, i) => ({
+      origin: new Origin(`node ${from + i}`, 1),
+      intervals: [1, 1],
+      newest: stampAt(NOW),
+    }));
+
+  test('are taken up as they come by a replica that joins', () => {
+    const replica = aReplica({ maxOrigins: 16_384 });
+    receive(replica, fromMany(5000));
+    replica.claim(claimOf(5000, 5000), none, NOW);
+    expect(replica.context.size).toBe(10_000);
+  });
+
+  test('are taken up at a pace by one that has held all that a peer had, and what was refused of them is let in then', () => {
+    const replica = aReplica({ maxOrigins: 16_384 });
+    replica.settled(NOW);
+    receive(replica, fromMany(1000));
+    expect([replica.context.size, replica.refusals]).toEqual([512, 488]);
+    expect(replica.lift(NOW)).toBeNull();
+    expect(replica.lift(NOW + 1000)?.dots).toHaveLength(16);
+    receive(replica, fromMany(1000), keepAll, NOW + 1000);
+    expect(replica.context.size).toBe(528);
+    // That the pace lets some in is no news.
+    replica.isSaidFull = true;
+    replica.lift(NOW + 2000);
+    expect(replica.isSaidFull).toBe(true);
+    // More of those that are known need no pace.
+    receive(replica, [anUpdate({ id: 'more', from: 'node 1', sequence: 2 })], keepAll, NOW + 1000);
+    expect(replica.get('more')).toBe('v');
+  });
+
+  test('of claims count as well; what is not taken up is claimed again', () => {
+    const replica = aReplica({ maxOrigins: 16_384 });
+    replica.settled(NOW);
+    replica.claim(claimOf(1000), none, NOW);
+    expect([replica.context.size, replica.refusedOrigins]).toEqual([512, 488]);
+    replica.claim(claimOf(1000), none, NOW + 10_000);
+    expect(replica.context.size).toBe(672);
+  });
+
+  test('come at a pace whatever the clock does, and as they come again once the replica has rejoined empty', () => {
+    const replica = aReplica({ maxOrigins: 16_384, forgetAfterMs: 3_600_000 });
+    replica.settled(NOW);
+    receive(replica, fromMany(600));
+    receive(replica, fromMany(600, 600), keepAll, NOW - 50_000);
+    expect(replica.context.size).toBe(512);
+    receive(replica, fromMany(600, 600), keepAll, NOW - 49_000);
+    expect(replica.context.size).toBe(528);
+    replica.wake(NOW);
+    replica.wake(NOW + 7_200_000);
+    replica.claim(
+      claimOf(1000).map((entry) => ({ ...entry, newest: stampAt(NOW + 7_200_000) })),
+      none,
+      NOW + 7_200_000,
+    );
+    expect(replica.context.size).toBe(1000);
+  });
+});
+
 describe('what is over by the word of others alone', () => {
   const over = { origin: new Origin('over', 1), intervals: [1, 1], newest: stampAt(NOW) };
 
@@ -343,7 +406,7 @@ describe('what is over by the word of others alone', () => {
     replica.claim([over], none, NOW);
     expect(replica.vouched([over])).toEqual([]);
     replica.write('own', undefined, undefined, NOW);
-    expect(replica.lift()?.dots).toHaveLength(1);
+    expect(replica.lift(NOW)?.dots).toHaveLength(1);
     expect(replica.vouched([over])).toEqual([]);
     const later = { ...over, origin: new Origin('later', 1) };
     replica.claim([later], none, NOW);
@@ -370,7 +433,7 @@ describe('what is over by the word of others alone', () => {
     receive(replica, [anUpdate()]);
     replica.claim([over], none, NOW);
     replica.write('own', undefined, undefined, NOW);
-    replica.lift();
+    replica.lift(NOW);
     for (const atMs of [NOW + 1, NOW + 1000]) replica.forgetOrigins(() => true, atMs);
     expect(replica.vouched([over])).toEqual([]);
     replica.forgetOrigins(() => true, NOW + 1001);

@@ -25,6 +25,7 @@ import { dotsOf } from './protocols/dots.ts';
 import { type Lack, Refusals } from './refusals.ts';
 import { HeldBack } from './replica/held-back.ts';
 import { Leases, LEASE_MS } from './replica/leases.ts';
+import { Newcomers } from './replica/newcomers.ts';
 import { ReusedDots } from './replica/reused-dots.ts';
 import { Room } from './replica/room.ts';
 import { Snapshots, type StoredView } from './replica/snapshots.ts';
@@ -114,6 +115,7 @@ export class Replica {
   readonly context: Context = new Context();
   readonly clock: Clock = new Clock();
   readonly #room: Room;
+  readonly #newcomers: Newcomers;
   /** Dots that were refused for their size or for lack of room, so that no claim takes them up while anybody holds them. */
   readonly refused: Refusals = new Refusals();
   /** How many updates of others were refused so far; one that comes again while it is refused counts once. */
@@ -174,7 +176,8 @@ export class Replica {
     this.#random = options.random ?? ((): number => 0);
     this.store = new Store(options.tableKey);
     this.#snapshots = new Snapshots(this.store);
-    this.#room = new Room(this.store, this.context, this);
+    this.#newcomers = new Newcomers(this.maxOrigins);
+    this.#room = new Room(this.store, this.context, this.#newcomers, this);
     this.#heldBack = new HeldBack(options.maxDriftMs);
     this.#origin = new Origin(options.name, options.epoch);
     this.#lives.set(this.#origin.key, this.#origin);
@@ -373,14 +376,21 @@ export class Replica {
     return this.#room.refusing(update);
   }
 
+  /** It has held all that a peer had: from now on new origins are taken up at a pace. */
+  settled(nowMs: number): void {
+    this.#newcomers.pace(nowMs);
+  }
+
   /**
    * Lets in again what was refused for lack of room, as much as there is room for now.
    * @returns what peers may offer again: these dots; none, with `all`, whatever they were refused; `null`: nothing
    */
-  lift(): ReturnType<Refusals['lift']> {
-    const lifted = this.refused.lift(this.#room.left, (origin) => this.#room.takesMoreOf(origin));
+  lift(nowMs: number): ReturnType<Refusals['lift']> {
+    const lifted = this.refused.lift(this.#room.left(nowMs), (origin) => this.#room.takesMoreOf(origin));
     if (lifted !== null) this.#vouching.expect(lifted.dots);
-    if (lifted !== null || !this.refused.awaitsRoom) this.isSaidFull = false;
+    // New origins come at a pace: that some are let in is no news while others wait for it.
+    const awaitsPace = this.refused.awaitsOrigins && this.#newcomers.isPaced;
+    if ((lifted !== null && !awaitsPace) || !this.refused.awaitsRoom) this.isSaidFull = false;
     return lifted;
   }
 
@@ -494,6 +504,7 @@ export class Replica {
         refuse(update);
         continue;
       }
+      if (seen === undefined) this.#newcomers.took(1);
       const record = (seen ??= this.context.seen(origin));
       update.origin = record.origin;
       this.#admitOne(update, verdict, newest, kept, nowMs);
@@ -610,9 +621,11 @@ export class Replica {
           this.#isThere(origin, (epochs ??= latestEpochs(this.context.origins(), dots)), inView),
       );
     const news = pending.lacking(this.refused.lacking(this.#heldBack.lacking(fresh)));
-    const taken = this.#room.isCrowded(news) ? this.#room.withRoom(news) : news;
+    const taken = this.#room.isCrowded(news, nowMs) ? this.#room.withRoom(news, nowMs) : news;
     this.refusedOrigins += news.length - taken.length;
+    const { size } = this.context;
     this.context.addAll(taken);
+    this.#newcomers.took(this.context.size - size);
     if (this.#lacks || this.#vouching.isAwaiting) this.#vouching.doubt(taken);
   }
 
@@ -821,6 +834,7 @@ export class Replica {
   #rejoin(nowMs: number): void {
     this.#awakeMs = nowMs;
     this.#hasRejoined = true;
+    this.#newcomers.free();
     const { key } = this.#origin;
     const kept: Update[] = [];
     for (const update of this.store) {

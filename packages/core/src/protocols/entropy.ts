@@ -231,7 +231,7 @@ class EntropyMachine implements Machine {
     replica.expire(nowMs);
     replica.collectTombstones(this.#options.tombstoneTtl, nowMs);
     replica.forgetOrigins((name) => this.#sessions.inView(name), nowMs);
-    this.#exchange.makeRoom();
+    this.#exchange.makeRoom(nowMs);
     this.#release(nowMs);
     this.#turn.settle(nowMs);
   }

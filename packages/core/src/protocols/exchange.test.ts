@@ -22,7 +22,7 @@ interface Side {
 
 function aSide(
   name: string,
-  { direction = 'push-pull', ...limits }: { maxBytes?: number; direction?: Direction } = {},
+  { direction = 'push-pull', ...limits }: { maxBytes?: number; maxOrigins?: number; direction?: Direction } = {},
 ): Side {
   const outbox: ExchangeMessage[] = [];
   const bounds = { maxDriftMs: 1000, maxUpdateBytes: 100000, forgetAfterMs: 86400000, ...limits };
@@ -287,7 +287,7 @@ describe('a replica that is full', () => {
       if (message.type === 'chunk' && !isLifted) {
         isLifted = true;
         b.replica.write('mine', undefined, undefined, NOW);
-        b.exchange.makeRoom();
+        b.exchange.makeRoom(NOW);
         answered = b.outbox.map(({ type }) => type);
       }
     }
@@ -391,10 +391,45 @@ describe('a replica that is full', () => {
     const [a, b] = full();
     b.exchange.change([], ['a']);
     b.replica.write('mine', undefined, undefined, NOW);
-    b.exchange.makeRoom();
+    b.exchange.makeRoom(NOW);
     expect(b.outbox).toEqual([]);
     a.exchange.receive('c', { type: 'room', dots: [] }, NOW);
     expect(a.outbox).toEqual([]);
+  });
+});
+
+describe('thousands of origins that are new', () => {
+  const many = (count: number): Update[] =>
+    Array.from(
+      { length: count },
+      (_, i) => new Update(i % 2 === 0 ? 'x' : `id${i}`, '1', stampAt(NOW), new Origin(`node ${i}`, 1), 1, undefined),
+    );
+
+  test('come at once to a replica that joins, what is over of them too', () => {
+    const [a, b] = [aSide('a'), aSide('b', { maxOrigins: 16_384 })];
+    a.replica.admit(many(3000), keepAll, NOW);
+    exchanged(b, a);
+    expect(b.replica.context.sum).toEqual(a.replica.context.sum);
+    expect(b.exchange.isSynced).toBe(true);
+  });
+
+  test('come at a pace to one that is there, and in the end it is equal', () => {
+    const [a, b] = [aSide('a'), aSide('b', { maxOrigins: 16_384 })];
+    exchanged(a, b);
+    a.replica.admit(many(3000), keepAll, NOW);
+    exchanged(b, a);
+    expect(b.replica.context.size).toBe(512);
+    let seconds = 0;
+    while (b.replica.context.size < 3000 && seconds < 1000) {
+      const nowMs = NOW + 1000 * ++seconds;
+      const before = b.replica.context.size;
+      b.exchange.cycle(['a'], 1, nowMs);
+      converse(a, b, nowMs);
+      expect(b.replica.context.size - before).toBeLessThanOrEqual(16);
+    }
+    exchanged(a, b, NOW + 1000 * seconds);
+    expect(contentOf(b)).toEqual(contentOf(a));
+    expect(b.replica.context.sum).toEqual(a.replica.context.sum);
   });
 });
 

@@ -80,9 +80,7 @@ export class Exchange {
     this.#deliveries = options.deliveries ?? new Deliveries(environment.replica);
     this.#outgoing = new OutgoingTransfers(environment, recent, options.frameBytesOf);
     this.#sweep = new Sweep(environment, options.patienceMs);
-    this.#incoming = new IncomingTransfer(environment, intake, options, this.#sweep, () => {
-      this.#isSynced = true;
-    });
+    this.#incoming = new IncomingTransfer(environment, intake, options, this.#sweep, (nowMs) => this.#synced(nowMs));
   }
 
   /** Whether a transfer is coming in. */
@@ -101,7 +99,7 @@ export class Exchange {
    * @returns whether they are: then there is no hurry
    */
   cycle(peers: readonly string[], level: number, nowMs: number): boolean {
-    this.makeRoom();
+    this.makeRoom(nowMs);
     // A change is pushed by whoever has it; where nobody pushes, everybody must go on asking.
     const unsettled = this.#agreements.unsettled(peers);
     const differing = this.#options.direction === 'pull' ? peers : unsettled;
@@ -152,6 +150,11 @@ export class Exchange {
     this.#incoming.tellRefused(to, arrival);
   }
 
+  #synced(nowMs: number): void {
+    this.#isSynced = true;
+    this.#environment.replica.settled(nowMs);
+  }
+
   /** What a peer takes of what is here has changed. */
   #unsettle(peer: string): void {
     this.#agreements.forget(peer);
@@ -167,8 +170,8 @@ export class Exchange {
    * Tells those whose updates were refused for lack of room what there is room for now. To be called when there may be
    * more: it costs nothing where nothing was refused.
    */
-  makeRoom(): void {
-    this.#incoming.makeRoom();
+  makeRoom(nowMs: number): void {
+    this.#incoming.makeRoom(nowMs);
   }
 
   /** Takes note of new connections and of those that are over; who came back on another one is among both. */
@@ -285,7 +288,7 @@ export class Exchange {
       if (this.#effort.take(from, this.#walk, nowMs))
         this.#sweep.begin(from, Math.max(message.horizonMs, horizonOf(replica, nowMs)));
     } else {
-      this.#isSynced = true;
+      this.#synced(nowMs);
       // Where it cannot know yet that we are equal we say so, once. Then both are silent until one of them changes.
       if (this.#agreements.agreed(from)) this.begin([from], nowMs);
     }

@@ -199,7 +199,7 @@ class HybridMachine implements Machine {
     if (entropy.gc !== false) replica.collectTombstones(entropy.tombstoneTtl, nowMs);
     if (rumor.gc !== false) this.#epidemic.collect(nowMs);
     replica.forgetOrigins((name) => this.#sessions.inView(name), nowMs);
-    this.#exchange.makeRoom();
+    this.#exchange.makeRoom(nowMs);
     this.#release(nowMs);
     this.#turn.settle(nowMs);
   }

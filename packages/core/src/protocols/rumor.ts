@@ -174,7 +174,7 @@ class RumorMachine implements Machine {
     this.#gaps.close(this.#intake.pending, nowMs);
     replica.forgetOrigins((name) => this.#sessions.inView(name), nowMs);
     // What is announced again may then be asked for.
-    replica.lift();
+    replica.lift(nowMs);
   }
 
   /** Writes own updates again that are stamped too far ahead, and receives anew what was held back until now. */

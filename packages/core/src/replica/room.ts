@@ -16,6 +16,7 @@ import { shownId } from '../printable.ts';
 import type { Left } from '../refusals.ts';
 import type { Store } from '../store.ts';
 import { type Bytes, isNewer, type Update } from '../update.ts';
+import type { Newcomers } from './newcomers.ts';
 
 /** Intervals that a context may have at least, and how many more for each origin that it may have. */
 const INTERVALS_LEAST = 65_536;
@@ -41,10 +42,12 @@ export class Room {
   readonly #maxBytes: number;
   readonly #maxOrigins: number;
   readonly #maxIntervals: number;
+  readonly #newcomers: Newcomers;
 
-  constructor(store: Store, context: Context, { maxIds, maxBytes, maxOrigins }: Bounds) {
+  constructor(store: Store, context: Context, newcomers: Newcomers, { maxIds, maxBytes, maxOrigins }: Bounds) {
     this.#store = store;
     this.#context = context;
+    this.#newcomers = newcomers;
     this.#maxIds = maxIds;
     this.#maxBytes = maxBytes;
     this.#maxOrigins = maxOrigins;
@@ -98,9 +101,11 @@ export class Room {
     const maxOrigins = this.#maxOrigins;
     const store = this.#store;
     const context = this.#context;
+    const { perSecond } = this.#newcomers;
+    const pace = maxOrigins === Infinity ? '' : `, of new ones ${perSecond} a second`;
     return new GossipError(
       'STORE_FULL',
-      `An update of '${shownId(id)}' by '${origin.name}' is refused, and so are others, until there is room: ${store.liveCount} ids (maxIds ${maxIds}) with ${store.liveBytes} bytes (maxBytes ${maxBytes}) by ${context.size} origins (maxOrigins ${maxOrigins}) are held. Other nodes keep them meanwhile.`,
+      `An update of '${shownId(id)}' by '${origin.name}' is refused, and so are others, until there is room: ${store.liveCount} ids (maxIds ${maxIds}) with ${store.liveBytes} bytes (maxBytes ${maxBytes}) by ${context.size} origins (maxOrigins ${maxOrigins}${pace}) are held. Other nodes keep them meanwhile.`,
       { fault: 'peer', context: { id: shownId(id), origin: origin.name, maxIds, maxBytes, maxOrigins } },
     );
   }
@@ -116,7 +121,8 @@ export class Room {
 
   /** Why an update of others cannot be taken now; `null`: it can. What stays no value needs no room but for its origin. */
   lackFor(update: Update, seen: Seen | undefined, nowMs: number): 'room' | 'origin' | null {
-    if (seen === undefined && this.#context.size >= this.#maxOrigins) return 'origin';
+    if (seen === undefined && (this.#context.size >= this.#maxOrigins || this.#newcomers.left(nowMs) < 1))
+      return 'origin';
     if (this.#context.intervalCount >= this.#maxIntervals && !isNeighbour(seen, update.sequence)) return 'origin';
     return this.lackOfValue(update, nowMs);
   }
@@ -134,12 +140,12 @@ export class Room {
     return this.#maxIds === 0 || id.length + (value?.length ?? 0) > this.#maxBytes;
   }
 
-  /** What is left, for what was refused. */
-  get left(): Left {
+  /** What is left now, for what was refused. */
+  left(nowMs: number): Left {
     return {
       ids: this.#maxIds - this.#store.liveCount,
       bytes: this.#maxBytes - this.#store.liveBytes,
-      origins: this.#hasIntervals ? this.#maxOrigins - this.#context.size : 0,
+      origins: this.#hasIntervals ? this.#originsLeft(nowMs) : 0,
     };
   }
 
@@ -148,21 +154,25 @@ export class Room {
     return this.#hasIntervals && this.#context.find(origin) !== undefined;
   }
 
+  #originsLeft(nowMs: number): number {
+    return Math.min(this.#maxOrigins - this.#context.size, this.#newcomers.left(nowMs));
+  }
+
   get #hasIntervals(): boolean {
     return this.#context.intervalCount < 0.75 * this.#maxIntervals;
   }
 
   /** Whether a claim could bring more origins or intervals than the context may have. */
-  isCrowded(claim: Dots): boolean {
-    const { size, intervalCount } = this.#context;
-    if (size + claim.length <= this.#maxOrigins && intervalCount + countIntervals(claim) <= this.#maxIntervals)
+  isCrowded(claim: Dots, nowMs: number): boolean {
+    const { intervalCount } = this.#context;
+    if (claim.length <= this.#originsLeft(nowMs) && intervalCount + countIntervals(claim) <= this.#maxIntervals)
       return false;
     return true;
   }
 
   /** What there is room for. The rest is not said to be seen, which is safe: it is claimed again when there is room. */
-  withRoom(claim: Dots): Dots {
-    let origins = this.#maxOrigins - this.#context.size;
+  withRoom(claim: Dots, nowMs: number): Dots {
+    let origins = this.#originsLeft(nowMs);
     let intervals = this.#maxIntervals - this.#context.intervalCount;
     return claim.filter((entry) => {
       const isKnown = this.#context.find(entry.origin) !== undefined;

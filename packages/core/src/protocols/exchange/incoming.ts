@@ -54,7 +54,7 @@ export class IncomingTransfer {
   readonly #toldRefused = new Set<string>();
   /** What claims say is over, while what it may be over for is held back here. */
   readonly #putOff: PutOff;
-  readonly #completed: () => void;
+  readonly #completed: (nowMs: number) => void;
   #incoming: Incoming | null = null;
   /** How often in a row each peer was turned down. */
   readonly #turnedDown = new Map<string, number>();
@@ -69,7 +69,7 @@ export class IncomingTransfer {
     intake: Intake,
     options: IncomingOptions,
     sweep: Sweep,
-    completed: () => void = () => {},
+    completed: (nowMs: number) => void = () => {},
   ) {
     this.#environment = environment;
     this.#intake = intake;
@@ -125,9 +125,9 @@ export class IncomingTransfer {
    * Tells those whose updates were refused for lack of room what there is room for now. To be called when there may be
    * more: it costs nothing where nothing was refused.
    */
-  makeRoom(): void {
+  makeRoom(nowMs: number): void {
     const { replica, effects } = this.#environment;
-    const lifted = replica.lift();
+    const lifted = replica.lift(nowMs);
     if (lifted === null || this.#toldRefused.size === 0) return;
     for (const dots of lifted.all ? [[]] : dotFrames(lifted.dots))
       effects.send([...this.#toldRefused], { type: 'room', dots });
@@ -229,13 +229,17 @@ export class IncomingTransfer {
       // A claim that leaves out what is young, or what its sender cannot vouch for, speaks of less than the sender has.
       // An older node's sum says nothing here: it is taken at its word.
       const isOlder = message.context.length < LANES;
-      if (isOlder || message.buckets !== 'all' || sameSum(replica.context.sumOf(message.claim), message.context))
-        this.#completed();
+      const isAll =
+        isOlder || message.buckets !== 'all' || sameSum(replica.context.sumOf(message.claim), message.context);
       const due = replica.holdsBack(message.claim) ? this.#due(claim, settledMs) : claim;
+      if (due !== null) {
+        // What was refused once and is claimed now without having come is held by the sender no more.
+        replica.refused.removeAll(due);
+        replica.claim(due, this.#intake.pending, settledMs, this.#options.inView);
+      }
+      // Not before its claim is taken up: whoever joins takes up all the origins of it.
+      if (isAll) this.#completed(settledMs);
       if (due === null) return;
-      // What was refused once and is claimed now without having come is held by the sender no more.
-      replica.refused.removeAll(due);
-      replica.claim(due, this.#intake.pending, settledMs, this.#options.inView);
       if (this.#sweep.isLiveAs(message) || !this.#sweep.isDue(message, settledMs)) return;
       this.#sweep.begin(from, Math.max(message.horizonMs, horizonOf(replica, settledMs)));
     });
