@@ -29,7 +29,12 @@ export const swimMutations: readonly Mutation[] = [
     'const newer = report.incarnation - status.incarnation;',
     "if (status.state === 'down') return false; const newer = report.incarnation - status.incarnation;",
   ),
-  one('declare nobody down', 'swim/knowledge.ts', '(entry.suspicion?.deadlineMs ?? Infinity) > clocks.awakeMs', 'true'),
+  one(
+    'declare nobody down',
+    'swim/knowledge.ts',
+    'this.#take([name, epoch, incarnation, DOWN, url, meta, []], clocks);',
+    '',
+  ),
   one(
     'suspect nobody who does not answer',
     'swim/detector.ts',
