@@ -3,6 +3,8 @@ import { STAMP_EPOCH_MS } from '../hlc.ts';
 import type { Environment } from '../protocol.ts';
 import { seededRandom } from '../random.ts';
 import { Replica } from '../replica.ts';
+import { LEASE_MS } from '../replica/leases.ts';
+import { EPHEMERAL } from '../update.ts';
 import { Expiry } from './expiry.ts';
 
 /** On a whole second. */
@@ -53,6 +55,18 @@ describe('expiry', () => {
     add('d', 5200);
     add('e', 300);
     expect(timers).toEqual([5500, 5200, 300]);
+  });
+
+  test('wakes to renew what is tied to this node, which is a write', () => {
+    const { expiry, replica, timers, add } = aBench();
+    replica.write('tied', `${EPHEMERAL}v`, undefined, NOW);
+    expiry.schedule(NOW);
+    add('later', LEASE_MS);
+    expect(timers).toEqual([LEASE_MS / 2]);
+    replica.takeFresh();
+    expiry.tick(NOW + LEASE_MS / 2);
+    expect(Array.from(replica.takeFresh(), ({ id }) => id)).toEqual(['tied']);
+    expect(timers).toEqual([LEASE_MS / 2, LEASE_MS / 2]);
   });
 
   test('lets go of all whose time has come, and wakes for the next', () => {
