@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { Origin, Update } from '@grapevine/core';
+import { Encoder, Told } from '@grapevine/wire';
 
 import { Allowance, Allowances } from './allowance.ts';
-import { weightOf, workOf } from './weight.ts';
+import { weightOf, workOf, workOfControl } from './weight.ts';
 
 const anAllowance = (): Allowance => new Allowance({ updatesPerSecond: 1000, bytesPerSecond: 10_000 }, 0);
 
@@ -101,6 +102,19 @@ describe('what counts', () => {
     expect(workOf({ type: 'custom', body: null }, 64_000)).toBe(2001);
     expect(workOf({ type: 'live-sums', sums: new Int32Array(4096), horizonMs: 0 }, 16_384)).toBe(513);
     expect(workOf({ type: 'bucket-sums', sums: new Int32Array(1024), direction: 'push-pull' }, 4096)).toBe(129);
+  });
+
+  test('as work are origins and their numbers, however short they are', () => {
+    const encoder = new Encoder();
+    const dots = Array.from({ length: 1000 }, (_, i) => ({
+      origin: new Origin(`${i}`, 1),
+      intervals: [1, 1],
+      newest: 0,
+    }));
+    const frames = new Told().missing(encoder.encode(1, { type: 'announce', dots, pulled: false }));
+    const work = frames.reduce((sum, { length }) => sum + workOfControl(length), 0);
+    expect(work).toBeGreaterThan(700);
+    expect(work).toBeLessThan(2000);
   });
 
   test('as weight are the parts of a set of dots, in every message that has one', () => {

@@ -502,7 +502,7 @@ describe('a peer that comes again and again', () => {
     await until(() => came === 10);
     const aloud = cluster.log.lines.filter(({ level }) => level === 'warn' || level === 'error');
     const times = (what: string): number => aloud.filter(({ message }) => message.includes(what)).length;
-    expect(times('they do not gossip')).toBe(1);
+    expect(times('do not gossip with each other')).toBe(1);
     expect(times('refuses a channel')).toBe(1);
   });
 });

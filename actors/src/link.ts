@@ -22,7 +22,7 @@ import type { LinkMessage } from './link-messages.ts';
 import type { Line } from './line.ts';
 import type { Node } from './node.ts';
 import { membershipParty, type Party } from './party.ts';
-import { weightOf, workOf, workOfBytes } from './weight.ts';
+import { weightOf, workOf, workOfControl } from './weight.ts';
 import { time } from './kernel/time.ts';
 
 export function linkSpec(node: Node, line: Line): ActorSpec<LinkMessage> {
@@ -257,7 +257,7 @@ class Link implements Behaviour<LinkMessage> {
       const incoming = this.#decoder.decode(frame);
       // Counted for whomever it is, before that is looked for: a message for nobody was work as well.
       const { length } = frame;
-      const work = incoming?.type === 'gossip' ? workOf(incoming.message, length) : workOfBytes(length);
+      const work = incoming?.type === 'gossip' ? workOf(incoming.message, length) : workOfControl(length);
       this.#work += work;
       if (incoming !== null) this.#take(incoming, length, work);
     } catch (error) {

@@ -13,6 +13,8 @@ import type { Dots, Message } from '@grapevine/core';
 const PARTS_OF_WORK = 4;
 /** Bytes that are as much work as an update where nobody counts what they hold: about a record of a member. */
 const BYTES_OF_WORK = 32;
+/** The same of a frame of the connection itself: an origin with its number may take as few. */
+const CONTROL_BYTES_OF_WORK = 8;
 /** Dots of an ask that are answered at most. */
 const ASKED_AT_MOST = 8192;
 /** A message on its way through mailboxes, beside what it holds. */
@@ -22,9 +24,9 @@ const UPDATE_BYTES = 160;
 const ORIGIN_BYTES = 160;
 const INTERVAL_BYTES = 16;
 
-/** Of a frame that is for no instance, or whose message nobody counts by its parts: in updates, by its bytes. */
-export function workOfBytes(frameBytes: number): number {
-  return 1 + Math.floor(frameBytes / BYTES_OF_WORK);
+/** Of a frame of the connection itself, in updates: of channels, and of origins and their numbers. */
+export function workOfControl(frameBytes: number): number {
+  return 1 + Math.floor(frameBytes / CONTROL_BYTES_OF_WORK);
 }
 
 /**
@@ -55,7 +57,7 @@ export function workOf(message: Message, frameBytes: number): number {
     case 'bucket-sums':
     case 'live-sums':
     case 'custom':
-      return workOfBytes(frameBytes);
+      return 1 + Math.floor(frameBytes / BYTES_OF_WORK);
     case 'hashes':
     case 'ack':
     case 'withheld':
