@@ -36,7 +36,7 @@ class Scene {
   take(): string[] {
     return this.arrivals
       .take(this.ended)
-      .map(({ message }) => (message.type === 'updates' ? (message.updates[0]?.id ?? '') : message.type));
+      .map(({ message }) => (message.type === 'updates' ? ([...message.updates][0]?.id ?? '') : message.type));
   }
 }
 

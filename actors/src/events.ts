@@ -10,8 +10,17 @@
 
 import { inspect, type InspectOptions } from 'node:util';
 
-import { type Hiding, isEphemeral, isExpired, type Member, type Origin, type Update, visible } from '@grapevine/core';
-import { decodeValue } from '@grapevine/wire';
+import {
+  type Batch,
+  type Hiding,
+  isEphemeral,
+  isExpired,
+  type Member,
+  type Origin,
+  type Update,
+  visible,
+} from '@grapevine/core';
+import { decodeValue, decodeValues } from '@grapevine/wire';
 
 import type { Refusal } from './refusals.ts';
 import type { ViewChangeType } from './view-changes.ts';
@@ -203,15 +212,56 @@ interface FromGossip {
   readonly node: string;
 }
 
+/** What an event holds in bulk, beside its items: for each of these an id and a value, in their order. */
+export interface InBulk {
+  readonly ids: readonly string[];
+  /** Decoded together when they are first read, which costs less than to read each item. `undefined`: readers see nothing. */
+  readonly values: readonly unknown[];
+}
+
 /** First, to each subscriber. */
-export interface SnapshotEvent extends FromGossip {
+export interface SnapshotEvent extends FromGossip, InBulk {
   readonly type: 'snapshot';
+  /** Made when they are first read. */
   readonly entries: readonly Entry[];
 }
 
-export interface ChangesEvent extends FromGossip {
+export interface ChangesEvent extends FromGossip, InBulk {
   readonly type: 'changes';
+  /** Made when they are first read. */
   readonly changes: readonly Change[];
+}
+
+export function snapshotOf(source: FromGossip, batch: Batch): SnapshotEvent {
+  let entries: readonly Entry[] | undefined;
+  let values: readonly unknown[] | undefined;
+  return {
+    type: 'snapshot',
+    ...source,
+    get entries() {
+      return (entries ??= Array.from(batch, (update) => new Entry(update)));
+    },
+    ids: batch.ids,
+    get values() {
+      return (values ??= decodeValues(batch));
+    },
+  };
+}
+
+export function changesOf(source: FromGossip, batch: Batch): ChangesEvent {
+  let changes: readonly Change[] | undefined;
+  let values: readonly unknown[] | undefined;
+  return {
+    type: 'changes',
+    ...source,
+    get changes() {
+      return (changes ??= Array.from(batch, (update) => new Change(update)));
+    },
+    ids: batch.ids,
+    get values() {
+      return (values ??= decodeValues(batch));
+    },
+  };
 }
 
 export interface DeadLettersEvent extends FromGossip {

@@ -399,7 +399,7 @@ describe('a subscriber', () => {
     expect(replica.observed).toBe(false);
     dispatch(gossip, add('unheard', 1));
     await until(() => gossipView(gossip).has('unheard'));
-    expect(replica.changes).toEqual([]);
+    expect(replica.changes).toHaveLength(0);
     const late = cluster.audience(gossip);
     await late.has('unheard');
     expect(late.changes).toEqual([]);

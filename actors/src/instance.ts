@@ -359,7 +359,7 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
       checkId(id);
       if (typeof bytes !== 'string') throw notEncoded(id);
       const nowMs = holding.clock();
-      holding.replica.write(id, bytes, expiresIn === undefined ? undefined : nowMs + expiresIn, nowMs);
+      holding.replica.add(id, bytes, expiresIn === undefined ? undefined : nowMs + expiresIn, nowMs);
       holding.written += 1;
     } catch (error) {
       this.#refused(error);

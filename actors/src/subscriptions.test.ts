@@ -62,6 +62,32 @@ describe('a refresh', () => {
   });
 });
 
+describe('events in bulk', () => {
+  test('have an id and a value for each of their items, and none for what readers see no more', async () => {
+    const events: GossipEvent[] = [];
+    const ref = spawnChild<GossipEvent>(system, {
+      name: 'reader',
+      start: () => ({ receive: (event) => void events.push(event) }),
+    });
+    dispatch(gossip, add('before', { text: 'x'.repeat(100) }));
+    dispatch(gossip, subscribe(ref));
+    dispatch(gossip, add('a', { on: true }));
+    dispatch(gossip, add('b', [1, 'é'.repeat(40), null]));
+    dispatch(gossip, remove('a'));
+    dispatch(gossip, add('c', 'ü'));
+    await until(() => events.some((event) => event.type === 'changes' && event.ids.includes('c')));
+    const [snapshot, ...rest] = events;
+    expect(snapshot).toMatchObject({ ids: ['before'], values: [{ text: 'x'.repeat(100) }] });
+    const changes = rest.filter((event) => event.type === 'changes');
+    expect(changes.flatMap(({ ids }) => ids)).toEqual(['a', 'b', 'a', 'c']);
+    expect(changes.flatMap(({ values }) => values)).toEqual([{ on: true }, [1, 'é'.repeat(40), null], undefined, 'ü']);
+    expect(changes.flatMap((event) => event.changes.map(({ value }) => value))).toEqual(
+      changes.flatMap(({ values }) => values),
+    );
+    for (const { changes: items, ids } of changes) expect(items.map(({ id }) => id)).toEqual(ids);
+  });
+});
+
 describe('subscribers by prefix', () => {
   test('hear of ids alone that begin so, and in their order', async () => {
     dispatch(gossip, add('user:1', 1));

@@ -11,10 +11,10 @@
  * Source: docs/architecture.md.
  */
 
-import type { Replica } from '@grapevine/core';
+import { Batch, type Replica } from '@grapevine/core';
 
 import { Audience } from './audience.ts';
-import { Change, type DeadLetter, Entry, type GossipEvent } from './events.ts';
+import { changesOf, type DeadLetter, type GossipEvent, snapshotOf } from './events.ts';
 import type { Ref } from './kernel/nact.ts';
 import { Repeats } from './repeats.ts';
 import { time } from './kernel/time.ts';
@@ -83,13 +83,11 @@ export class Subscriptions {
 
   /** Tells what has changed since it was last told. */
   tellChanges(): void {
-    const updates = this.#replica.changes;
-    if (updates.length === 0) return;
-    this.#replica.changes = [];
+    if (this.#replica.changes.length === 0) return;
+    const changes = this.#replica.changes.take();
     for (const [prefix, audience] of this.#audiences) {
-      const changes: Change[] = [];
-      for (const update of updates) if (update.id.startsWith(prefix)) changes.push(new Change(update));
-      if (changes.length > 0) audience.tell({ type: 'changes', ...this.#source, changes });
+      const meant = prefix === '' ? changes : changes.pick(rowsOf(changes, prefix));
+      if (meant.length > 0) audience.tell(changesOf(this.#source, meant));
     }
     this.#observe();
   }
@@ -103,9 +101,9 @@ export class Subscriptions {
   }
 
   #snapshot(prefix: string): GossipEvent {
-    const entries: Entry[] = [];
-    for (const update of this.#replica.visible()) if (update.id.startsWith(prefix)) entries.push(new Entry(update));
-    return { type: 'snapshot', ...this.#source, entries };
+    const seen = new Batch();
+    for (const update of this.#replica.visible()) if (update.id.startsWith(prefix)) seen.add(update);
+    return snapshotOf(this.#source, seen);
   }
 
   #sum(count: (audience: Audience<GossipEvent>) => number): number {
@@ -128,6 +126,13 @@ export class Subscriptions {
   #observe(): void {
     this.#dropEmpty();
     this.#replica.observed = this.#audiences.size > 0;
-    if (!this.#replica.observed) this.#replica.changes = [];
+    if (!this.#replica.observed) this.#replica.changes.clear();
   }
+}
+
+/** The rows of ids that begin so. */
+function rowsOf({ ids }: Batch, prefix: string): number[] {
+  const rows: number[] = [];
+  for (const [row, id] of ids.entries()) if (id.startsWith(prefix)) rows.push(row);
+  return rows;
 }

@@ -103,13 +103,14 @@ class Grapevine implements Contestant {
 
   #count(event: GossipEvent): void {
     if (event.type === 'snapshot') {
-      this.#held = event.entries.length;
-      for (const { value } of event.entries) this.#read += (value as { value: number }).value;
+      this.#held = event.ids.length;
+      for (const value of event.values) this.#read += (value as { value: number }).value;
     }
     if (event.type !== 'changes') return;
-    for (const change of event.changes) {
-      if (change.type === 'update') this.#read += (change.value as { value: number }).value;
-      this.#held += change.type === 'update' ? 1 : -1;
+    // No value: it was removed, or has expired.
+    for (const value of event.values) {
+      if (value !== undefined) this.#read += (value as { value: number }).value;
+      this.#held += value === undefined ? -1 : 1;
     }
   }
 }

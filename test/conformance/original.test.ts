@@ -198,7 +198,9 @@ function dotsIn(dots: Dots): string[] {
 /** What a push speaks of. */
 function dotsOf(message: Message): string[] {
   if (message.type === 'announce') return dotsIn(message.dots);
-  return message.type === 'updates' ? message.updates.map(({ origin, sequence }) => `${origin.name}:${sequence}`) : [];
+  return message.type === 'updates'
+    ? [...message.updates].map(({ origin, sequence }) => `${origin.name}:${sequence}`)
+    : [];
 }
 
 const has = ({ gossip }: Party, id: string): boolean => gossipView(gossip).has(id);

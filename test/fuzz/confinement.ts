@@ -28,7 +28,7 @@ export class Confinement {
     switch (message.type) {
       case 'chunk':
       case 'updates':
-        return message.updates.every(({ id, origin }) => this.#ids.has(id) && this.#isOwn(origin));
+        return [...message.updates].every(({ id, origin }) => this.#ids.has(id) && this.#isOwn(origin));
       case 'end':
         return this.#areOwn(message.claim);
       case 'live-dots':

@@ -3,7 +3,7 @@
  *
  * A replica takes over the updates that it is given, so no message may reach two replicas as the same objects.
  */
-import { type Dots, type Message, Origin, Update } from '@grapevine/core';
+import { type Dots, type Message, Origin, Update, type UpdateList } from '@grapevine/core';
 
 function originOf({ name, epoch }: Origin): Origin {
   return new Origin(name, epoch);
@@ -17,8 +17,9 @@ function dotsOf(dots: Dots): Dots {
   }));
 }
 
-function updatesOf(updates: readonly Update[]): Update[] {
-  return updates.map(
+function updatesOf(updates: UpdateList): Update[] {
+  return Array.from(
+    updates,
     ({ id, value, stamp, origin, sequence, expiresAt }) =>
       new Update(id, value, stamp, originOf(origin), sequence, expiresAt),
   );

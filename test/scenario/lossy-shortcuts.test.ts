@@ -630,7 +630,7 @@ describe('an update that a replica does not take', () => {
     expect(b.replica.context.has(a.replica.origin, 2)).toBe(false);
     const sendings = (): number =>
       sentBy(network, 'a', 'chunk').filter(
-        (chunk) => chunk.type === 'chunk' && chunk.updates.some(({ id }) => id === 'large'),
+        (chunk) => chunk.type === 'chunk' && [...chunk.updates].some(({ id }) => id === 'large'),
       ).length;
     expect(sendings()).toBe(1);
     expect(sentBy(network, 'b', 'refused')).toHaveLength(1);

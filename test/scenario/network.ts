@@ -131,7 +131,7 @@ export class Node {
   step(input: () => void): void {
     input();
     this.drainFresh();
-    for (const update of this.replica.changes.splice(0)) {
+    for (const update of this.replica.changes.take()) {
       const value = visible(update);
       if (value === undefined) this.told.delete(update.id);
       else this.told.set(update.id, value);
@@ -141,7 +141,7 @@ export class Node {
 
   drainFresh(): void {
     while (this.replica.hasFresh) {
-      const fresh = this.replica.takeFresh();
+      const fresh = [...this.replica.takeFresh()];
       this.network.options.onFresh?.(this, fresh);
       this.machine.add(fresh, this.nowMs);
     }

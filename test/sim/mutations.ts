@@ -48,8 +48,8 @@ const outgoing = 'core/src/protocols/exchange/outgoing.ts';
 const sweep = 'core/src/protocols/exchange/sweep.ts';
 const epidemic = 'core/src/protocols/epidemic.ts';
 const store = 'core/src/store.ts';
-const page = 'core/src/store/page.ts';
 const ties = 'core/src/store/ties.ts';
+const values = 'core/src/values.ts';
 const rowTable = 'core/src/store/row-table.ts';
 const dotIndex = 'core/src/store/dot-index.ts';
 const framing = 'transport/src/framing.ts';
@@ -71,14 +71,20 @@ export const mutations: readonly Mutation[] = [
     'if (stamp <= last && stamp >= last - TIME) return;',
     'if (stamp > 0) return;',
   ),
-  one('1', 'let the later arrival win', replica, 'if (former !== undefined && isNewer(former, update)) return;', ''),
+  one(
+    '1',
+    'let the later arrival win',
+    replica,
+    'if (former !== undefined && isNewer(former, update)) return false;',
+    '',
+  ),
   one('1', 'break ties by arrival', 'core/src/update.ts', 'return a.origin.name > b.origin.name;', 'return false;'),
   one(
     '1',
     'take what is stamped far ahead',
     replica,
-    '} else if (update.stamp > limit) {',
-    '} else if (update.stamp > limit * 2) {',
+    '} else if ((stamps[row] as Stamp) > limit) {',
+    '} else if ((stamps[row] as Stamp) > limit * 2) {',
   ),
   one(
     '1',
@@ -114,8 +120,8 @@ export const mutations: readonly Mutation[] = [
     '2',
     'claim before the handler has judged',
     'core/src/intake.ts',
-    'this.pending.addAll(dotsOf(news));',
-    'this.pending.addAll(dotsOf(news)); this.#environment.replica.context.addAll(dotsOf(news));',
+    'this.pending.addAll(news.dots());',
+    'this.pending.addAll(news.dots()); this.#environment.replica.context.addAll(news.dots());',
   ),
   one(
     '2',
@@ -342,7 +348,13 @@ export const mutations: readonly Mutation[] = [
     'Who refuses keeps what it refused in this very transfer out of its claim as well, and its replica does for good.',
   ),
   one('3', 'leave the young alone for ever', outgoing, 'return rest.length === 0;', 'return rest.length >= 0;'),
-  one('3', 'forget the live sum of what is dropped', store, 'this.#sumUp(update, -1);', ''),
+  one(
+    '3',
+    'forget the live sum of what is dropped',
+    store,
+    'this.#sumUp(id, origin, sequence, update.expiresAt, arrival, -1);',
+    '',
+  ),
 
   // Rule 4: removing is a write.
   one('4', 'drop a removal', outgoing, 'if (update.stamp >= oldest && !isExpired(update)) return update;', ''),
@@ -373,7 +385,7 @@ export const mutations: readonly Mutation[] = [
   one('5', 'sum up what is about to expire', store, 'if (second * 1000 > horizonMs) slot.addTo(sum', 'slot.addTo(sum'),
 
   // Rule 6: refusal hides.
-  one('6', 'push what is hidden', replica, 'if (isKept) kept.push(update);', 'kept.push(update);'),
+  one('6', 'push what is hidden', replica, 'return isKept;', 'return true;'),
   one(
     '6',
     'show what was ignored',
@@ -385,8 +397,8 @@ export const mutations: readonly Mutation[] = [
     '6',
     'do not store what is hidden',
     replica,
-    'if (newest !== null && update.value !== undefined) update.view = viewOf(update, former, verdict, newest);',
-    "if (newest !== null && update.value !== undefined) { update.view = viewOf(update, former, verdict, newest); if (verdict.type === 'ignore') return; }",
+    'if (isJudged) update.view = viewOf(update, newest.get(id) === row, former, verdict);',
+    "if (isJudged) { update.view = viewOf(update, newest.get(id) === row, former, verdict); if (verdict.type === 'ignore') return false; }",
   ),
   one(
     '6',
@@ -548,8 +560,8 @@ export const mutations: readonly Mutation[] = [
   one(
     '-',
     'move values without their rows',
-    page,
-    'this.#starts[slot] = filled;\n      filled += length;',
+    values,
+    'this.#starts[row] = filled;\n      filled += length;',
     'filled += length;',
   ),
   one('-', 'let a block of dots go with the first of them', dotIndex, 'if (count > 0) return;', ''),
@@ -564,7 +576,7 @@ export const mutations: readonly Mutation[] = [
     '-',
     'tell subscribers of no removal',
     replica,
-    'if (former !== undefined && visible(former) !== undefined) this.changes.push(update);',
+    'if (former !== undefined && visible(former) !== undefined) this.changes.add(update);',
     '',
   ),
   one(

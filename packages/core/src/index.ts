@@ -1,4 +1,5 @@
 export * from './aged-map.ts';
+export * from './batch.ts';
 export * from './context.ts';
 export * from './errors.ts';
 export * from './hash.ts';
@@ -31,4 +32,5 @@ export type { StoredView } from './replica/snapshots.ts';
 export { keepAll, type Verdict } from './replica/verdict.ts';
 export * from './store.ts';
 export * from './update.ts';
+export * from './values.ts';
 export * from './watched-clock.ts';

@@ -10,17 +10,22 @@ import { isHidden, Update, visible } from './update.ts';
 
 const NOW = STAMP_EPOCH_MS + 1_000_000;
 
+/** What became of a batch, with its updates as objects. */
+type Stored = Omit<Arrival, 'news' | 'kept'> & { readonly news: Update[]; readonly kept: Update[] };
+
+const storedOf = ({ news, kept, ...rest }: Arrival): Stored => ({ ...rest, news: [...news], kept: [...kept] });
+
 interface Bench {
   readonly environment: Environment;
   readonly intake: Intake;
   readonly offers: Offer[];
-  readonly arrivals: Arrival[];
+  readonly arrivals: Stored[];
   receive(...updates: Update[]): void;
 }
 
 function aBench(judged: boolean): Bench {
   const offers: Offer[] = [];
-  const arrivals: Arrival[] = [];
+  const arrivals: Stored[] = [];
   const environment: Environment = {
     self: 'self',
     replica: new Replica({
@@ -40,7 +45,8 @@ function aBench(judged: boolean): Bench {
     judged,
   };
   const intake = new Intake(environment);
-  const receive = (...updates: Update[]): void => intake.receive(updates, NOW, (arrival) => arrivals.push(arrival));
+  const receive = (...updates: Update[]): void =>
+    intake.receive(updates, NOW, (arrival) => arrivals.push(storedOf(arrival)));
   return { environment, intake, offers, arrivals, receive };
 }
 
@@ -170,9 +176,9 @@ describe('what there is no room for', () => {
     });
     const effects = { ...bench.environment.effects, report: (error: unknown) => void reports.push(error) };
     const intake = new Intake({ ...bench.environment, replica, effects });
-    const arrivals: Arrival[] = [];
-    intake.receive([anUpdate(1)], NOW, (arrival) => arrivals.push(arrival));
-    intake.receive([anUpdate(2), anUpdate(3)], NOW, (arrival) => arrivals.push(arrival));
+    const arrivals: Stored[] = [];
+    intake.receive([anUpdate(1)], NOW, (arrival) => arrivals.push(storedOf(arrival)));
+    intake.receive([anUpdate(2), anUpdate(3)], NOW, (arrival) => arrivals.push(storedOf(arrival)));
     expect(intake.backlogBytes).toBe(3 * 16);
     for (const { number } of bench.offers.slice(0, 1)) intake.judged(number, keepAll, NOW);
     intake.judged((bench.offers[1] as Offer).number, keepAll, NOW);

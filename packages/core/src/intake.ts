@@ -10,19 +10,21 @@
  * Source: docs/architecture.md, and rules 2 and 6 of docs/algorithm.md.
  */
 
+import { Batch, type UpdateList } from './batch.ts';
 import { Context, type Dots } from './context.ts';
 import type { Environment } from './protocol.ts';
 import { dotsOf } from './protocols/dots.ts';
+import type { Origin } from './origin.ts';
 import type { Screened } from './replica.ts';
-import { keepAll, type Verdict } from './replica/verdict.ts';
-import { type Bytes, isNewer, type Update, updateBytes } from './update.ts';
+import { keepAll, newestRows, type Verdict } from './replica/verdict.ts';
+import type { Bytes, Update } from './update.ts';
 
 /** What became of a received batch. */
 export interface Arrival extends Screened {
   /** Dots that this replica has no room for now. */
   readonly turnedAway: Dots;
   /** What readers here see of it: what may go on as a rumor. */
-  readonly kept: readonly Update[];
+  readonly kept: Batch;
 }
 
 interface Waiting {
@@ -35,7 +37,7 @@ interface Waiting {
   readonly stored: (arrival: Arrival, nowMs: number) => void;
 }
 
-const nothing: Screened = { news: [], known: [], tooLarge: [], left: [] };
+const nothing: Screened = { news: new Batch(), known: [], tooLarge: [], left: [] };
 
 function waiting(screened: Screened, stored: Waiting['stored']): Waiting {
   return { screened, offered: null, begun: null, stored };
@@ -76,16 +78,16 @@ export class Intake {
   }
 
   /** Takes in a batch; `stored` is called when all of it, and all before it, has been stored. */
-  receive(updates: readonly Update[], nowMs: number, stored: (arrival: Arrival, nowMs: number) => void): void {
+  receive(updates: UpdateList, nowMs: number, stored: (arrival: Arrival, nowMs: number) => void): void {
     const { replica, effects, judged } = this.#environment;
     const screened = replica.screen(updates, this.pending, nowMs, (error) => effects.report(error));
     const { news } = screened;
-    if (this.#queue.length === 0 && !(judged && news.some((update) => update.value !== undefined))) {
-      if (news.length === 0) stored({ ...screened, turnedAway: [], kept: [] }, nowMs);
+    if (this.#queue.length === 0 && !(judged && hasValue(news))) {
+      if (news.length === 0) stored({ ...screened, turnedAway: [], kept: news }, nowMs);
       else stored(this.#admit(screened, keepAll, nowMs), nowMs);
       return;
     }
-    this.pending.addAll(dotsOf(news));
+    this.pending.addAll(news.dots());
     this.#backlog += news.length;
     this.#backlogBytes += bytesOf(news);
     this.#queue.push(waiting(screened, stored));
@@ -156,18 +158,18 @@ export class Intake {
   /** Stores a batch up to the first update that the verdict leaves open. @param rest what is left to be judged */
   #settlePart(head: Waiting, verdict: Verdict, rest: readonly Update[], nowMs: number): void {
     const { screened, begun } = head;
-    const until = screened.news.indexOf(rest[0] as Update);
+    const until = rowOf(screened.news, rest[0] as Update);
     const part = { ...screened, news: screened.news.slice(0, until) };
     const arrival = this.#admit(part, verdict, nowMs);
-    head.screened = { ...nothing, news: screened.news.slice(until) };
+    head.screened = { ...nothing, news: screened.news.slice(until, screened.news.length) };
     head.offered = rest;
     head.begun = begun === null ? arrival : bothOf(begun, arrival);
     this.#leave(part.news);
   }
 
   /** What is stored waits no more. */
-  #leave(news: readonly Update[]): void {
-    this.pending.removeAll(dotsOf(news));
+  #leave(news: Batch): void {
+    this.pending.removeAll(news.dots());
     this.#backlog -= news.length;
     this.#backlogBytes -= bytesOf(news);
   }
@@ -186,7 +188,7 @@ export class Intake {
     const out = Context.of(turnedAway);
     return {
       ...screened,
-      news: screened.news.filter(({ origin, sequence }) => !out.has(origin, sequence)),
+      news: screened.news.pick(rowsWithout(screened.news, out)),
       turnedAway,
       kept,
     };
@@ -194,14 +196,30 @@ export class Intake {
 }
 
 /** The newest of each id, without tombstones: those are not judged. */
-function toJudge(news: readonly Update[]): Update[] {
-  const newest = new Map<string, Update>();
-  for (const update of news) {
-    const other = newest.get(update.id);
-    if (other === undefined || isNewer(update, other)) newest.set(update.id, update);
-  }
+function toJudge(news: Batch): Update[] {
+  const newest = newestRows(news);
+  const offered: Update[] = [];
   // In order of arrival: an id stands where its newest does.
-  return news.filter((update) => update.value !== undefined && newest.get(update.id) === update);
+  for (const [row, id] of news.ids.entries())
+    if (news.values.has(row) && newest.get(id) === row) offered.push(news.at(row));
+  return offered;
+}
+
+function hasValue(batch: Batch): boolean {
+  return batch.ids.some((_, row) => batch.values.has(row));
+}
+
+/** The row of an update that was made of it. */
+function rowOf(batch: Batch, { origin, sequence }: Update): number {
+  return batch.sequences.findIndex((other, row) => other === sequence && batch.origins[row]?.key === origin.key);
+}
+
+/** The rows that have none of these dots. */
+function rowsWithout(batch: Batch, dots: Context): number[] {
+  const rows: number[] = [];
+  for (const [row, sequence] of batch.sequences.entries())
+    if (!dots.has(batch.origins[row] as Origin, sequence)) rows.push(row);
+  return rows;
 }
 
 /** The same verdict on the first `count` of these updates, and on no other of their ids. */
@@ -215,18 +233,19 @@ function verdictById(verdict: Verdict, offered: readonly Update[], count: number
 /** What became of two parts of a batch. */
 function bothOf(first: Arrival, second: Arrival): Arrival {
   return {
-    news: first.news.concat(second.news),
+    news: Batch.joined([first.news, second.news]),
     known: first.known,
     tooLarge: first.tooLarge,
     turnedAway: joined(first.turnedAway, second.turnedAway),
     left: first.left,
-    kept: first.kept.concat(second.kept),
+    kept: Batch.joined([first.kept, second.kept]),
   };
 }
 
-function bytesOf(updates: readonly Update[]): number {
+/** Bytes that they take on the wire, roughly. */
+function bytesOf(batch: Batch): number {
   let bytes = 0;
-  for (const update of updates) bytes += updateBytes(update);
+  for (let row = 0; row < batch.length; row++) bytes += batch.updateBytes(row);
   return bytes;
 }
 

@@ -8,10 +8,10 @@
  * Source: docs/algorithm.md, rule 3 (hashes to live) and Demers et al. 1987, section 1.4 (announce to gone).
  */
 
+import type { UpdateList } from './batch.ts';
 import type { Buckets, Dots } from './context.ts';
 import type { Sum } from './hash.ts';
 import type { Origin } from './origin.ts';
-import type { Update } from './update.ts';
 
 /** Which way an exchange goes, as seen by who begins it. */
 export type Direction = 'push' | 'pull' | 'push-pull';
@@ -52,7 +52,7 @@ export interface Chunk {
   readonly invitation: number;
   /** Counts the frames of this transfer from 0. */
   readonly index: number;
-  readonly updates: readonly Update[];
+  readonly updates: UpdateList;
 }
 
 /** The last frame of a transfer: claims the sender's context of this instant, and opens the sweep. */
@@ -143,7 +143,7 @@ export interface Updates {
   readonly type: 'updates';
   /** `mail`: at once to many, no feedback wanted. `push`: a rumor's first way, feedback wanted. `answer`: you asked. */
   readonly cause: 'mail' | 'push' | 'answer';
-  readonly updates: readonly Update[];
+  readonly updates: UpdateList;
 }
 
 /** Rumors by their dots. */

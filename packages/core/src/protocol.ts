@@ -7,6 +7,7 @@
  *  3. A protocol is given by value and carries its own name and message check; there is no registry.
  */
 
+import type { UpdateList } from './batch.ts';
 import type { GossipError } from './errors.ts';
 import type { Message } from './messages.ts';
 import type { Violation } from './options.ts';
@@ -78,7 +79,7 @@ export interface Machine {
   /** Once, before any other input. The replica may hold much already, and own writes that were never pushed. */
   start(nowMs: number): void;
   /** These writes have been stored here. */
-  add(updates: readonly Update[], nowMs: number): void;
+  add(updates: UpdateList, nowMs: number): void;
   /** Messages that passed the protocol's check, in order. What was known is judged against the state before the batch. */
   receive(batch: readonly Received[], nowMs: number): void;
   /** The handler's answer to the open offer. Any other number is stale and ignored. */

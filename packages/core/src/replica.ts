@@ -13,6 +13,7 @@
  * It outlives its instance: what must survive a crash (own writes not yet pushed, changes not yet told) is here.
  */
 
+import { Batch, type UpdateList } from './batch.ts';
 import { Context, type Dots, type OriginDots, roomOf, type Seen } from './context.ts';
 import { GossipError } from './errors.ts';
 import { Clock, type Stamp, stampAt, wallOf } from './hlc.ts';
@@ -23,13 +24,14 @@ import { shownId } from './printable.ts';
 import { below, type Random } from './random.ts';
 import { dotsOf } from './protocols/dots.ts';
 import { type Lack, Refusals } from './refusals.ts';
+import { Changes } from './replica/changes.ts';
 import { HeldBack } from './replica/held-back.ts';
 import { Leases, LEASE_MS } from './replica/leases.ts';
 import { Newcomers } from './replica/newcomers.ts';
 import { ReusedDots } from './replica/reused-dots.ts';
 import { Room } from './replica/room.ts';
 import { Snapshots, type StoredView } from './replica/snapshots.ts';
-import { isChangedValue, newestById, type Verdict, viewOf } from './replica/verdict.ts';
+import { isChangedValue, newestRows, type Verdict, viewOf } from './replica/verdict.ts';
 import { Vouching } from './replica/vouching.ts';
 import { Store } from './store.ts';
 import type { TableKey } from './store/keyed-hash.ts';
@@ -44,6 +46,7 @@ import {
   judgedView,
   tiedAs,
   Update,
+  type View,
   visible,
 } from './update.ts';
 
@@ -93,7 +96,7 @@ export interface ReplicaOptions {
 
 /** What a batch turned out to be, judged against the state before it. */
 export interface Screened {
-  readonly news: readonly Update[];
+  readonly news: Batch;
   /** Dots that were here, or are under judgement. */
   readonly known: Dots;
   /** Dots that this replica never takes: their updates are larger than `maxUpdateBytes`. */
@@ -129,7 +132,7 @@ export class Replica {
   readonly #vouching = new Vouching(this.context);
   readonly #reused = new ReusedDots();
   /** Visible changes that nobody has been told of yet, oldest first. Kept only while `observed`. */
-  changes: Update[] = [];
+  readonly changes: Changes = new Changes();
   observed: boolean = false;
   /** Called with an update that shall be pushed no more: superseded, expired, dropped or hidden. */
   withdrawn: ((update: Update) => void) | null = null;
@@ -137,7 +140,7 @@ export class Replica {
   /** Keys of all origins under which this very store has written. */
   readonly #lives = new Map<string, Origin>();
   #sequence = 0;
-  #fresh: Update[] = [];
+  #fresh: Batch = new Batch();
   #awakeMs: number | undefined;
   /** The greatest stamp of an own write. */
   #newestOwn: Stamp = 0;
@@ -210,9 +213,9 @@ export class Replica {
   }
 
   /** Own writes that the protocol has not been given yet; taken once. */
-  takeFresh(): Update[] {
+  takeFresh(): Batch {
     const fresh = this.#fresh;
-    if (fresh.length > 0) this.#fresh = [];
+    if (fresh.length > 0) this.#fresh = new Batch();
     return fresh;
   }
 
@@ -231,13 +234,13 @@ export class Replica {
    * @param view what readers here see in place of the value
    * @throws GossipError UPDATE_TOO_LARGE, STORE_FULL; state unchanged
    */
-  write(
-    id: string,
-    value: Bytes | undefined,
-    expiresAt: number | undefined,
-    nowMs: number,
-    view?: Update['view'],
-  ): Update {
+  write(id: string, value: Bytes | undefined, expiresAt: number | undefined, nowMs: number, view?: View): Update {
+    this.add(id, value, expiresAt, nowMs, view);
+    return this.store.get(id) as Update;
+  }
+
+  /** As `write`, for who does not ask what came of it: no object is made. @throws as `write` */
+  add(id: string, value: Bytes | undefined, expiresAt: number | undefined, nowMs: number, view?: View): void {
     const bytes = id.length + (value?.length ?? 0);
     if (bytes > this.maxUpdateBytes)
       throw new GossipError(
@@ -252,15 +255,18 @@ export class Replica {
       this.expire(nowMs);
       if (!this.#room.hasRoomFor(id, bytes)) throw this.full(id);
     }
-    if (value !== undefined && expiresAt === undefined && isEphemeral(value)) return this.#lend(id, value, nowMs, view);
+    if (value !== undefined && expiresAt === undefined && isEphemeral(value)) {
+      this.#lend(id, value, nowMs, view);
+      return;
+    }
     if (this.#leases.size > 0) this.#leases.end(id);
-    return this.#write(id, value, expiresAt, nowMs, view);
+    this.#write(id, value, expiresAt, nowMs, view);
   }
 
   /** Writes an ephemeral value that lives on for as long as this replica renews it. */
-  #lend(id: string, value: Bytes, nowMs: number, view: Update['view']): Update {
+  #lend(id: string, value: Bytes, nowMs: number, view: View | undefined): void {
     this.#leases.begin(id, nowMs);
-    return this.#write(id, value, nowMs + LEASE_MS, nowMs, view);
+    this.#write(id, value, nowMs + LEASE_MS, nowMs, view);
   }
 
   /** Renews the leases that are due. Readers hear nothing of it. */
@@ -292,7 +298,7 @@ export class Replica {
       return least !== undefined && epoch >= least;
     };
     const turned = this.store.judgeWriters(isThere, (update) => this.#snapshots.remember(update.id, update));
-    if (this.observed) for (const update of turned) this.changes.push(update);
+    if (this.observed) for (const update of turned) this.changes.add(update);
   }
 
   #tieAnew(nowMs: number): void {
@@ -317,24 +323,22 @@ export class Replica {
     return this.write(id, held.value, expiresAt, nowMs, held.view);
   }
 
-  #write(
-    id: string,
-    value: Bytes | undefined,
-    expiresAt: number | undefined,
-    nowMs: number,
-    view?: Update['view'],
-  ): Update {
+  #write(id: string, value: Bytes | undefined, expiresAt: number | undefined, nowMs: number, view?: View): void {
     const former = this.store.get(id);
     const stamp = this.clock.next(nowMs, former?.stamp, this.maxDriftMs);
-    return this.#enter(former, { id, value, expiresAt, stamp, view }, nowMs);
+    this.#enter(former, id, value, expiresAt, stamp, view, nowMs);
   }
 
   /** Stores an own write in the place of the version that is held, whatever the stamp of that one is. */
   #enter(
     former: Update | undefined,
-    { id, value, expiresAt, stamp, view }: Pick<Update, 'id' | 'value' | 'expiresAt' | 'stamp' | 'view'>,
+    id: string,
+    value: Bytes | undefined,
+    expiresAt: number | undefined,
+    stamp: Stamp,
+    view: View | undefined,
     nowMs: number,
-  ): Update {
+  ): void {
     if (value !== undefined && this.#origin.epoch < this.#nodeEpoch && isEphemeral(value))
       this.adoptEpoch(this.#nodeEpoch);
     let seen = this.context.seen(this.#origin);
@@ -344,16 +348,23 @@ export class Replica {
       this.#takeEpoch(nowMs);
       seen = this.context.seen(this.#origin);
     }
-    const update = new Update(id, value, stamp, seen.origin, ++this.#sequence, expiresAt);
-    update.view = view;
-    this.#put(update, former, nowMs);
-    this.context.extend(seen, update.sequence, update.sequence);
-    seen.newest = Math.max(seen.newest, update.stamp);
-    if (!this.#isAlone) this.#handedOut = update.sequence;
-    this.#newestOwn = Math.max(this.#newestOwn, update.stamp);
-    this.#noteRun(update);
-    this.#fresh.push(update);
-    return update;
+    const { origin } = seen;
+    const sequence = ++this.#sequence;
+    const fresh = this.#fresh;
+    fresh.push(id, stamp, origin, sequence, expiresAt);
+    fresh.values.append(value);
+    if (former === undefined && view === undefined && !fresh.values.isEphemeral(fresh.length - 1)) {
+      this.#putRow(fresh, fresh.length - 1, nowMs);
+    } else {
+      const update = new Update(id, value, stamp, origin, sequence, expiresAt);
+      update.view = view;
+      this.#put(update, former, nowMs);
+    }
+    this.context.extend(seen, sequence, sequence);
+    seen.newest = Math.max(seen.newest, stamp);
+    if (!this.#isAlone) this.#handedOut = sequence;
+    this.#newestOwn = Math.max(this.#newestOwn, stamp);
+    this.#noteRun(origin, sequence, stamp);
   }
 
   /**
@@ -400,10 +411,13 @@ export class Replica {
    * then it takes another, and writes again what it holds of its own.
    * @param pending dots under judgement: known, in that they need not come again
    */
-  screen(updates: readonly Update[], pending: Context, nowMs: number, report: (error: GossipError) => void): Screened {
+  screen(updates: UpdateList, pending: Context, nowMs: number, report: (error: GossipError) => void): Screened {
+    const batch = Batch.of(updates);
+    const { stamps, origins, sequences, length } = batch;
     const limit = stampAt(nowMs + this.maxDriftMs);
     const awaiting = pending.isEmpty ? null : pending;
-    let news: Update[] | null = null;
+    /** The rows of what is news, as soon as something is none. */
+    let news: number[] | null = null;
     let known: Context | null = null;
     let tooLarge: Context | null = null;
     let left: Context | null = null;
@@ -411,49 +425,47 @@ export class Replica {
     let seen: ReturnType<Context['find']>;
     let isOwn = false;
     let isShared = false;
-    for (let i = 0; i < updates.length; i++) {
-      const update = updates[i] as Update;
-      if (update.origin !== origin) {
-        origin = update.origin;
+    for (let row = 0; row < length; row++) {
+      const sequence = sequences[row] as number;
+      if (origins[row] !== origin || origin === null) {
+        origin = origins[row] as Origin;
         seen = this.context.find(origin);
         isOwn = origin.key === this.#origin.key;
       }
-      const { sequence } = update;
-      if (
-        (seen !== undefined && hasNumber(seen.intervals, sequence)) ||
-        awaiting?.has(update.origin, sequence) === true
-      ) {
+      if ((seen !== undefined && hasNumber(seen.intervals, sequence)) || awaiting?.has(origin, sequence) === true) {
         known ??= new Context();
-        known.add(update.origin, sequence);
+        known.add(origin, sequence);
+        const update = batch.at(row);
         const held = this.store.otherOfDot(update);
         if (held !== undefined) {
           this.#reused.notice(held, update, report);
           isShared ||= isOwn;
         }
-      } else if (bytesOf(update) > this.maxUpdateBytes) {
+      } else if (batch.bytesOf(row) > this.maxUpdateBytes) {
         tooLarge ??= new Context();
-        tooLarge.add(update.origin, sequence);
-        this.#refuse(update, 'size', bytesOf(update));
-        this.#sayTooLarge(update, bytesOf(update), report);
-      } else if (update.stamp > limit) {
-        if (!this.#heldBack.hold(update, report)) {
+        tooLarge.add(origin, sequence);
+        const bytes = batch.bytesOf(row);
+        this.#refuse({ origin, sequence }, 'size', bytes);
+        this.#sayTooLarge({ id: batch.ids[row] as string, origin }, bytes, report);
+      } else if ((stamps[row] as Stamp) > limit) {
+        if (!this.#heldBack.hold(batch.at(row), report)) {
           left ??= new Context();
-          left.add(update.origin, sequence);
+          left.add(origin, sequence);
         }
       } else {
         // What this replica has disowned it has written itself.
-        if (isOwn && !this.#disowned.has(update.origin, sequence)) {
-          this.#reused.notice(undefined, update, report);
+        if (isOwn && !this.#disowned.has(origin, sequence)) {
+          this.#reused.notice(undefined, batch.at(row), report);
           isShared = true;
         }
-        news?.push(update);
+        news?.push(row);
         continue;
       }
-      news ??= updates.slice(0, i);
+      news ??= rowsUpTo(row);
     }
     if (isShared) this.leaveEpoch(nowMs);
     return {
-      news: news ?? updates,
+      news: news === null ? batch : batch.pick(news),
       known: known?.dots() ?? [],
       tooLarge: tooLarge?.dots() ?? [],
       left: left?.dots() ?? [],
@@ -467,13 +479,16 @@ export class Replica {
    * @returns what readers here see of it, tombstones included: what may become a rumor
    */
   admit(
-    updates: readonly Update[],
+    updates: UpdateList,
     verdict: Verdict,
     nowMs: number,
     refuse: (update: Update) => void = () => undefined,
-  ): Update[] {
-    const kept: Update[] = [];
-    const newest = verdict.type === 'keep-all' ? null : newestById(updates);
+  ): Batch {
+    const batch = Batch.of(updates);
+    const { stamps, origins, sequences, length } = batch;
+    const newest = verdict.type === 'keep-all' ? null : newestRows(batch);
+    /** The rows that are kept, as soon as one is not. */
+    let kept: number[] | null = null;
     let seen = undefined as Seen | undefined;
     let origin: Origin | null = null;
     let first = 0;
@@ -484,42 +499,44 @@ export class Replica {
       // It was refused once, and there was room for it now.
       if (!this.refused.isEmpty) this.refused.removeAll([{ origin: seen.origin, intervals: [first, last], newest: 0 }]);
     };
-    for (const update of updates) {
-      if (update.origin !== origin) {
+    for (let row = 0; row < length; row++) {
+      const sequence = sequences[row] as number;
+      if (origins[row] !== origin || origin === null) {
         closeRun();
-        origin = update.origin;
+        origin = origins[row] as Origin;
         seen = this.context.find(origin);
         first = 0;
         last = -1;
       }
-      const { sequence } = update;
-      if ((sequence >= first && sequence <= last) || (seen !== undefined && hasNumber(seen.intervals, sequence)))
-        continue;
-      const lack =
-        sequence === last + 1 && last >= first
-          ? this.#room.lackOfValue(update, nowMs)
-          : this.#room.lackFor(update, seen, nowMs);
-      if (lack !== null) {
-        this.#refuse(update, this.#room.isHopeless(update) ? 'size' : lack, bytesOf(update));
-        refuse(update);
-        continue;
+      let isKept = false;
+      if (!((sequence >= first && sequence <= last) || (seen !== undefined && hasNumber(seen.intervals, sequence)))) {
+        const isNext = sequence === last + 1 && last >= first;
+        const lack = isNext ? this.#room.lackOfValue(batch, row, nowMs) : this.#room.lackFor(batch, row, seen, nowMs);
+        if (lack === null) {
+          if (seen === undefined) this.#newcomers.took(1);
+          const record = (seen ??= this.context.seen(origin));
+          isKept = this.#admitRow(batch, row, record.origin, verdict, newest, nowMs);
+          if (!isNext) {
+            closeRun();
+            first = sequence;
+          }
+          last = sequence;
+          const stamp = stamps[row] as Stamp;
+          if (stamp > record.newest) record.newest = stamp;
+          if (stamp > this.#newestTaken) this.#newestTaken = stamp;
+          this.clock.witness(stamp);
+        } else {
+          const update = batch.at(row);
+          this.#refuse(update, this.#room.isHopeless(update) ? 'size' : lack, bytesOf(update));
+          refuse(update);
+        }
       }
-      if (seen === undefined) this.#newcomers.took(1);
-      const record = (seen ??= this.context.seen(origin));
-      update.origin = record.origin;
-      this.#admitOne(update, verdict, newest, kept, nowMs);
-      if (sequence !== last + 1 || last < first) {
-        closeRun();
-        first = sequence;
-      }
-      last = sequence;
-      if (update.stamp > record.newest) record.newest = update.stamp;
-      if (update.stamp > this.#newestTaken) this.#newestTaken = update.stamp;
-      this.clock.witness(update.stamp);
+      if (!isKept) kept ??= rowsUpTo(row);
+      else kept?.push(row);
     }
     closeRun();
     if (verdict.type === 'reset') this.#reset(verdict.kept, verdict.offeredArrival);
-    return kept;
+    return kept === null ? batch : batch.pick(kept);
   }
 
   /**
@@ -555,24 +572,36 @@ export class Replica {
     );
   }
 
-  #admitOne(
-    update: Update,
+  /** Stores a row, unless a newer version is held. @param origin this replica's own object @returns whether readers here see it */
+  #admitRow(
+    batch: Batch,
+    row: number,
+    origin: Origin,
     verdict: Verdict,
-    newest: ReadonlyMap<string, Update> | null,
-    kept: Update[],
+    newest: ReadonlyMap<string, number> | null,
     nowMs: number,
-  ): void {
-    const former = this.store.get(update.id);
-    if (former !== undefined && isNewer(former, update)) return;
+  ): boolean {
+    batch.origins[row] = origin;
+    const id = batch.ids[row] as string;
+    const isDisowned = !this.#disowned.isEmpty && this.#disowned.has(origin, batch.sequences[row] as number);
+    const isJudged = newest !== null && batch.values.has(row);
+    const isOver = (batch.expiresAt(row) ?? Infinity) <= nowMs && batch.values.has(row);
+    if (!isDisowned && !isJudged && !isOver && !batch.values.isEphemeral(row) && !this.store.has(id)) {
+      this.#putRow(batch, row, nowMs);
+      return true;
+    }
+    const update = batch.at(row);
+    const former = this.store.get(id);
+    if (former !== undefined && isNewer(former, update)) return false;
     if (former !== undefined && this.#isOwnLost(former, update)) {
       this.clock.witness(update.stamp);
       this.#snapshots.remember(former.id, former);
       this.store.set(update, former, nowMs);
       this.withdrawn?.(former);
       this.#write(former.id, former.value, former.expiresAt, nowMs);
-      return;
+      return false;
     }
-    if (this.#disowned.has(update.origin, update.sequence)) {
+    if (isDisowned) {
       // Somebody had it, or held it back: what this replica has by now is written over it, as its stamp wins here too.
       this.#disowned.remove(update.origin, update.sequence);
       this.clock.witness(update.stamp);
@@ -580,17 +609,17 @@ export class Replica {
       this.store.set(update, former, nowMs);
       if (former !== undefined) this.withdrawn?.(former);
       this.#write(update.id, former?.value, former?.expiresAt, nowMs);
-      return;
+      return false;
     }
-    if (update.expiresAt !== undefined && update.expiresAt <= nowMs && update.value !== undefined) {
+    if (isOver) {
       this.#put(tombstoneOf(update), former, nowMs);
-      return;
+      return false;
     }
-    if (newest !== null && update.value !== undefined) update.view = viewOf(update, former, verdict, newest);
+    if (isJudged) update.view = viewOf(update, newest.get(id) === row, former, verdict);
     // Also where its writer is gone: others may see it as there.
     const isKept = update.view === undefined || isChangedValue(update, verdict);
     this.#put(update, former, nowMs);
-    if (isKept) kept.push(update);
+    return isKept;
   }
 
   /** Whether a former life of this node beats what it has written in this one (docs/algorithm.md, rule 1). */
@@ -668,7 +697,7 @@ export class Replica {
     this.store.drop(update);
     this.withdrawn?.(update);
     if (this.observed && visible(update) !== undefined)
-      this.changes.push(new Update(update.id, undefined, update.stamp, update.origin, update.sequence, undefined));
+      this.changes.add(new Update(update.id, undefined, update.stamp, update.origin, update.sequence, undefined));
   }
 
   /** Collects tombstones that arrived `ttlMs` ago or earlier: the sweep makes that safe with no coordination. */
@@ -740,7 +769,7 @@ export class Replica {
   /**
    * Writes again, in their order and under stamps of the clock as it is now, own writes that are stamped too far ahead of it. This
    * replica disowns what they were: their dots leave its context as if they had never been. One that comes even so is written over
-   * once more (`#admitOne`). Nothing is done where something of others has been taken that is stamped so far ahead: what replaced it
+   * once more (`#admitRow`). Nothing is done where something of others has been taken that is stamped so far ahead: what replaced it
    * here must go on beating it.
    * @returns the dots that are disowned now: also of writes that were superseded here, and that peers may hold back
    */
@@ -772,7 +801,7 @@ export class Replica {
       // It shall live as long as it would have.
       const shiftedMs = expiresAt === undefined ? undefined : expiresAt - wallOf(stamp) + nowMs;
       const honest = this.clock.next(nowMs, 0, this.maxDriftMs);
-      this.#enter(former, { id, value, expiresAt: shiftedMs, stamp: honest, view: undefined }, nowMs);
+      this.#enter(former, id, value, shiftedMs, honest, undefined, nowMs);
       newest = Math.max(newest, honest);
     }
     this.context.removeAll(dots);
@@ -789,7 +818,7 @@ export class Replica {
   }
 
   /** Notes of which time an own write is. */
-  #noteRun({ origin, sequence, stamp }: Update): void {
+  #noteRun(origin: Origin, sequence: number, stamp: Stamp): void {
     const run = this.#runs.at(-1);
     const isNext = run !== undefined && run.origin === origin && run.last + 1 === sequence;
     if (isNext && Math.abs(stamp - run.newest) <= stampAt(this.maxDriftMs) - stampAt(0)) {
@@ -854,7 +883,7 @@ export class Replica {
     this.#runs = [];
     this.#disowned.removeAll(this.#disowned.dots());
     this.heldThere.removeAll(this.heldThere.dots());
-    this.#fresh = [];
+    this.#fresh = new Batch();
     this.#lives.clear();
     this.#takeEpoch(nowMs);
     for (const { id, value, expiresAt } of kept)
@@ -952,6 +981,14 @@ export class Replica {
     this.#snapshots.release();
   }
 
+  /** As `#put`, for a row of a batch whose id is not held. */
+  #putRow(batch: Batch, row: number, nowMs: number): void {
+    if (this.#snapshots.isAnyOpen) this.#snapshots.remember(batch.ids[row] as string, undefined);
+    this.store.add(batch, row, nowMs);
+    if (!batch.values.has(row)) this.#crowdOut();
+    else if (this.observed) this.changes.note(batch, row);
+  }
+
   #put(update: Update, former: Update | undefined, nowMs: number): void {
     this.#snapshots.remember(update.id, former);
     this.store.set(update, former, nowMs);
@@ -964,9 +1001,9 @@ export class Replica {
     if (update.value === undefined) this.#crowdOut();
     if (!this.observed || renews(update, former)) return;
     if (update.value === undefined) {
-      if (former !== undefined && visible(former) !== undefined) this.changes.push(update);
+      if (former !== undefined && visible(former) !== undefined) this.changes.add(update);
     } else if (update.view === undefined || (former === undefined ? undefined : visible(former)) !== update.view.value)
-      this.changes.push(update);
+      this.changes.add(update);
   }
 
   /** Collects the oldest tombstones early where there are too many: no less safe than later, since the sweep is there. */
@@ -991,7 +1028,7 @@ export class Replica {
       this.#snapshots.remember(update.id, update);
       this.store.show(update, value === undefined ? hiddenView('reset') : { value, why: undefined, writer });
       if (value === undefined) this.withdrawn?.(update);
-      if (this.observed && visible(update) !== before) this.changes.push(update);
+      if (this.observed && visible(update) !== before) this.changes.add(update);
     }
   }
 }
@@ -1008,6 +1045,11 @@ function renews(update: Update, former: Update | undefined): boolean {
 
 function bytesOf({ id, value }: Update): number {
   return id.length + (value?.length ?? 0);
+}
+
+/** All rows before one. */
+function rowsUpTo(row: number): number[] {
+  return Array.from({ length: row }, (_, before) => before);
 }
 
 function tombstoneOf(update: Update): Update {

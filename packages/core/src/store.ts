@@ -16,6 +16,7 @@
  */
 
 import { AgedMap } from './aged-map.ts';
+import type { Batch } from './batch.ts';
 import type { Context, Dots, OriginDots } from './context.ts';
 import { addTerm, emptySum, hashDot, hashText, LANES, type Sum } from './hash.ts';
 import { hasNumber, type ReadonlyIntervals } from './intervals.ts';
@@ -192,7 +193,7 @@ export class Store {
     const row = this.#rowOfId(id);
     if (row === -1) return 0;
     const page = this.#pageOf(row);
-    return page.isTombstone(row & SLOTS) ? 0 : id.length + page.valueLength(row & SLOTS);
+    return page.isTombstone(row & SLOTS) ? 0 : id.length + page.values.lengthOf(row & SLOTS);
   }
 
   /** The update of a dot, if it is still the newest of its id. */
@@ -260,6 +261,18 @@ export class Store {
     return this.#rowOf(update) !== -1;
   }
 
+  /** The rows of a batch that are here still, as they were when they were stored. */
+  heldRows(batch: Batch): number[] {
+    const rows: number[] = [];
+    for (const [row, sequence] of batch.sequences.entries()) {
+      const writer = this.#find(batch.origins[row] as Origin);
+      const found = writer === undefined ? -1 : this.#byDot.get(writer, sequence);
+      // A tombstone that an expiry has left has the same dot.
+      if (found !== -1 && this.#pageOf(found).values.has(found & SLOTS) === batch.values.has(row)) rows.push(row);
+    }
+    return rows;
+  }
+
   /** Whether an update is here still, and no verdict hides it from readers here. */
   shows(update: Update): boolean {
     return this.#rowOf(update) !== -1 && !(this.#hidden.size > 0 && this.#hidden.has(update.arrival));
@@ -320,24 +333,61 @@ export class Store {
    */
   set(update: Update, former: Update | undefined, nowMs: number): void {
     if (former !== undefined) this.drop(former);
-    const { id, value, origin, sequence } = update;
+    const { id, value, stamp, origin, sequence, expiresAt } = update;
+    const page = this.#append(id, stamp, origin, sequence, expiresAt);
+    page.values.append(value);
+    update.arrival = this.#arrivals;
+    update.row = rowAt(page, page.used - 1);
+    this.#count(page, origin, nowMs);
+    if (value !== undefined) this.#enterView(update, judgedView(update));
+  }
+
+  /**
+   * Makes a row of a batch, whose id is not held, the one of its id and the last arrival. Readers here see its value: it is
+   * not ephemeral.
+   * @param nowMs as for `set`
+   */
+  add(batch: Batch, row: number, nowMs: number): void {
+    const origin = batch.origins[row] as Origin;
+    const page = this.#append(
+      batch.ids[row] as string,
+      batch.stamps[row] as number,
+      origin,
+      batch.sequences[row] as number,
+      batch.expiresAt(row),
+    );
+    page.values.take(batch.values, row);
+    this.#count(page, origin, nowMs);
+  }
+
+  /** Whether an id is held, as a value or a tombstone. */
+  has(id: string): boolean {
+    return this.#rowOfId(id) !== -1;
+  }
+
+  /** Appends a row without its value, and enters it under its id and dot. @returns its page, of which it is the last row */
+  #append(id: string, stamp: number, origin: Origin, sequence: number, expiresAt: number | undefined): Page {
     const writer = this.#writerOf(origin);
-    const arrival = ++this.#arrivals;
     const page = this.#roomyTail();
-    const row = rowAt(page, page.append(update, writer.number, arrival));
-    update.arrival = arrival;
-    update.row = row;
+    const slot = page.append(id, writer.number, ++this.#arrivals, stamp, sequence, expiresAt);
+    const row = rowAt(page, slot);
     this.#byId.add(this.#hashOf(id), row);
     this.#byDot.add(writer, sequence, row);
     writer.rows++;
     this.#size++;
-    if (value === undefined) {
-      this.#tombstones.set(arrival, nowMs);
+    return page;
+  }
+
+  /** Counts the last row of a page, which has its value now. */
+  #count(page: Page, origin: Origin, nowMs: number): void {
+    const slot = page.used - 1;
+    const id = page.ids[slot] as string;
+    if (page.isTombstone(slot)) {
+      this.#tombstones.set(this.#arrivals, nowMs);
       this.#tombstoneBytes += id.length;
     } else {
-      this.#liveBytes += id.length + value.length;
-      this.#enterView(update, judgedView(update));
-      this.#sumUp(update, 1);
+      this.#liveBytes += id.length + page.values.lengthOf(slot);
+      this.#sumUp(id, origin, page.sequences[slot] as number, page.expiresAt(slot), this.#arrivals, 1);
     }
   }
 
@@ -415,7 +465,7 @@ export class Store {
     } else {
       this.#liveBytes -= id.length + value.length;
       this.#leaveView(update);
-      this.#sumUp(update, -1);
+      this.#sumUp(id, origin, sequence, update.expiresAt, arrival, -1);
     }
     const page = this.#pageOf(row);
     page.remove(row & SLOTS);
@@ -497,7 +547,14 @@ export class Store {
     this.#lastOrigin = null;
   }
 
-  #sumUp({ id, origin, sequence, expiresAt, arrival }: Update, sign: 1 | -1): void {
+  #sumUp(
+    id: string,
+    origin: Origin,
+    sequence: number,
+    expiresAt: number | undefined,
+    arrival: number,
+    sign: 1 | -1,
+  ): void {
     this.version++;
     const term = hashDot(origin.seeds, sequence);
     if (expiresAt === undefined) {
@@ -530,7 +587,7 @@ export class Store {
     const { origin } = this.#writers[page.origins[slot] as number] as Writer;
     const update = new Update(
       page.ids[slot] as string,
-      page.value(slot),
+      page.values.at(slot),
       page.stamps[slot] as number,
       origin,
       page.sequences[slot] as number,
@@ -545,7 +602,7 @@ export class Store {
   #seen(row: number): Bytes | undefined {
     const page = this.#pageOf(row);
     const view = this.#viewOf(page.arrivals[row & SLOTS] as number);
-    return view === undefined ? page.value(row & SLOTS) : view.value;
+    return view === undefined ? page.values.at(row & SLOTS) : view.value;
   }
 
   #pageOf(row: number): Page {
@@ -638,7 +695,7 @@ export class Store {
     } else if (tail.places < PAGE_ROWS) {
       tail.grow();
     } else {
-      tail.trim();
+      tail.values.trim();
       this.#tail = this.#newPage(PAGE_ROWS);
       this.#order.push(this.#tail);
     }
@@ -679,7 +736,7 @@ export class Store {
     }
     this.#order.splice(place, count, merged);
     if (former.includes(this.#tail)) this.#tail = merged;
-    else merged.trim();
+    else merged.values.trim();
     this.#moves++;
   }
 }

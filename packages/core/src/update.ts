@@ -148,9 +148,12 @@ export function isNewer(a: Update, b: Update): boolean {
   return a.sequence > b.sequence;
 }
 
+/** Bytes that an update takes on the wire beside id and value, roughly. */
+export const UPDATE_BYTES = 12;
+
 /** Bytes that an update takes on the wire, roughly: what batches are bounded by. */
 export function updateBytes(update: Update): number {
-  return update.id.length + (update.value?.length ?? 0) + 12;
+  return update.id.length + (update.value?.length ?? 0) + UPDATE_BYTES;
 }
 
 /** Whether a tombstone came from expiry: such a one is never sent on. */

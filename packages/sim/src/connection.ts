@@ -490,7 +490,7 @@ export function summary(message: Message): string {
   switch (message.type) {
     case 'chunk':
     case 'updates':
-      return `${message.type} of ${message.updates.length}: ${message.updates
+      return `${message.type} of ${message.updates.length}: ${[...message.updates]
         .slice(0, 20)
         .map((update) => `${update.id}${update.value === undefined ? '✝' : ''}=${update.sequence}.${update.origin.key}`)
         .join(' ')}`;

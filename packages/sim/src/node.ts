@@ -419,8 +419,7 @@ export class SimNode implements Effects, ResidentNode {
         `the machine threw at '${input}': ${error instanceof Error ? error.stack : String(error)}`,
       );
     }
-    const { changes } = this.replica;
-    const told = changes.length === 0 ? noChanges : changes.splice(0);
+    const told = this.replica.changes.length === 0 ? noChanges : [...this.replica.changes.take()];
     for (const update of told) {
       const value = visible(update);
       if (value === undefined) this.told.delete(update.id);

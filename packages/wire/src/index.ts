@@ -5,4 +5,4 @@ export { type EncodedFrame, Encoder } from './encoder.ts';
 export * from './hello.ts';
 export type { NumberedOrigin } from './origin-numbers.ts';
 export { Told } from './told.ts';
-export { decodeValue, encodeEphemeral, encodeValue } from './value.ts';
+export { decodeValue, decodeValues, encodeEphemeral, encodeValue } from './value.ts';

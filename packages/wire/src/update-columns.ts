@@ -10,7 +10,7 @@
  */
 
 import { isAscii, isUtf8 } from 'node:buffer';
-import { type Bytes, type Origin, Update } from '@grapevine/core';
+import { Batch, type Origin, SHORT_VALUE, type UpdateList, Values } from '@grapevine/core';
 import { maxIdLength } from './limits.ts';
 import { malformed } from './malformed.ts';
 import type { FrameFields } from './frame-fields.ts';
@@ -38,19 +38,22 @@ export class UpdateColumns {
   readonly #expiries = new Column();
 
   /** @returns the fields of the frame, good until the next call */
-  write(updates: readonly Update[], numbers: OriginNumbers): unknown[] {
+  write(updates: UpdateList, numbers: OriginNumbers): unknown[] {
+    const batch = Batch.of(updates);
+    const { stamps: times, origins, sequences, length } = batch;
     const runs = this.#runs.clear();
     const stamps = this.#stamps.clear();
     const idLengths = this.#idLengths.clear();
     const ids = this.#ids.clear();
-    const valueLengths = this.#valueLengths.clear();
-    const values = this.#values.clear();
-    this.#writeExpiries(updates);
+    this.#writeExpiries(batch);
     let run: OriginEntry | null = null;
     let runFirst = 0;
     let runNext = 0;
     let stampBefore = 0;
-    for (const { id, value, stamp, origin, sequence } of updates) {
+    for (let row = 0; row < length; row++) {
+      const origin = origins[row] as Origin;
+      const sequence = sequences[row] as number;
+      const stamp = times[row] as number;
       if (run === null || sequence !== runNext || (origin !== run.origin && origin.key !== run.origin.key)) {
         if (run !== null) writeRun(runs, run, runFirst, runNext);
         run = numbers.use(origin);
@@ -59,28 +62,37 @@ export class UpdateColumns {
       runNext = sequence + 1;
       writeStamp(stamps, stamp, stampBefore);
       stampBefore = stamp;
-      idLengths.varint(ids.utf8(id));
-      if (value === undefined) {
-        valueLengths.byte(0);
-      } else {
-        valueLengths.varint(value.length);
-        values.latin1(value);
-      }
+      idLengths.varint(ids.utf8(batch.ids[row] as string));
     }
     if (run !== null) writeRun(runs, run, runFirst, runNext);
-    return [updates.length, runs, stamps, idLengths, ids, valueLengths, values, this.#expiries];
+    const [valueLengths, values] = this.#writeValues(batch);
+    return [length, runs, stamps, idLengths, ids, valueLengths, values, this.#expiries];
   }
 
-  #writeExpiries(updates: readonly Update[]): void {
+  #writeValues({ values, length }: Batch): [lengths: Column, bytes: Column] {
+    const lengths = this.#valueLengths.clear();
+    const written = this.#values.clear();
+    const { bytes } = values;
+    for (let row = 0; row < length; row++) {
+      const size = values.lengthOf(row);
+      lengths.varint(size);
+      const start = values.startOf(row);
+      if (start >= 0) written.bytes(bytes, start, start + size);
+      else if (size > 0) written.latin1(values.at(row) as string);
+    }
+    return [lengths, written];
+  }
+
+  #writeExpiries(batch: Batch): void {
     const expiries = this.#expiries.clear();
     let free = 0;
     let before = 0;
-    for (let i = 0; i < updates.length; i++) {
-      const { expiresAt } = updates[i] as Update;
+    for (let row = 0; row < batch.length; row++) {
+      const expiresAt = batch.expiresAt(row);
       if (expiresAt === undefined) continue;
-      expiries.varint(i - free);
+      expiries.varint(row - free);
       expiries.signed(expiresAt - before);
-      free = i + 1;
+      free = row + 1;
       before = expiresAt;
     }
   }
@@ -123,7 +135,7 @@ function readStamp(stamps: ColumnReader, before: number): number {
 }
 
 /** Reads the fields that `UpdateColumns` wrote. */
-export function readUpdates(fields: FrameFields, table: OriginTable): Update[] {
+export function readUpdates(fields: FrameFields, table: OriginTable): Batch {
   const count = fields.integer('the count of updates');
   const runs = new ColumnReader(fields.binary('the column of origins'), 'the column of origins');
   const stampBytes = fields.binary('the column of stamps');
@@ -136,7 +148,7 @@ export function readUpdates(fields: FrameFields, table: OriginTable): Update[] {
   const values = new ValueBlob(fields.binary('the values'));
   const expiries = new ColumnReader(fields.binary('the column of expiries'), 'the column of expiries');
 
-  const updates: Update[] = [];
+  const batch = new Batch(new Values(count, values.length));
   table.beginList();
   let origin: Origin | null = null;
   let sequence = 0;
@@ -159,7 +171,7 @@ export function readUpdates(fields: FrameFields, table: OriginTable): Update[] {
     runLeft--;
     stamp = readStamp(stamps, stamp);
     const id = ids.next(idLengths.varint());
-    const value = values.next(valueLengths.varint());
+    values.next(valueLengths.varint(), batch.values);
     let expiry: number | undefined;
     if (i === nextExpiring) {
       expiresAt += expiries.signed();
@@ -167,11 +179,11 @@ export function readUpdates(fields: FrameFields, table: OriginTable): Update[] {
       expiry = expiresAt;
       nextExpiring = expiries.done ? NEVER : i + 1 + expiries.varint();
     }
-    updates.push(new Update(id, value, stamp, origin as Origin, sequence++, expiry));
+    batch.push(id, stamp, origin as Origin, sequence++, expiry);
   }
   if (nextExpiring !== NEVER) throw malformed(`an expiry belongs to update ${nextExpiring} of ${count}`);
   for (const column of [runs, stamps, idLengths, ids, valueLengths, values, expiries]) column.finish();
-  return updates;
+  return batch;
 }
 
 /** All bytes of a blob as one string, from which short pieces are cut: far cheaper than a native call for each. */
@@ -226,27 +238,32 @@ class IdBlob {
 }
 
 class ValueBlob {
-  readonly #blob: Cuttable;
+  readonly #bytes: Buffer;
   #at = 0;
 
   constructor(bytes: Buffer) {
-    this.#blob = new Cuttable(bytes);
+    this.#bytes = bytes;
   }
 
-  /** @param length 0 for a tombstone: no value has fewer bytes than one */
-  next(length: number): Bytes | undefined {
-    if (length === 0) return undefined;
+  get length(): number {
+    return this.#bytes.length;
+  }
+
+  /** Appends the next value to a column. @param length 0 for a tombstone: no value has fewer bytes than one */
+  next(length: number, to: Values): void {
+    if (length === 0) return to.append(undefined);
+    const bytes = this.#bytes;
     const start = this.#at;
     const end = start + length;
-    const { bytes } = this.#blob;
     if (end > bytes.length) throw malformed('a value ends behind the blob of values');
-    const problem = problemOf(skipValue(bytes, start, end), end);
-    if (problem !== null) throw malformed(`a value ${problem}`);
+    const next = skipValue(bytes, start, end);
+    if (next !== end) throw malformed(`a value ${problemOf(next, end)}`);
     this.#at = end;
-    return this.#blob.cut(start, end);
+    if (length > SHORT_VALUE) to.append(bytes.toString('latin1', start, end));
+    else to.appendBytes(bytes, start, end);
   }
 
   finish(): void {
-    if (this.#at !== this.#blob.bytes.length) throw malformed('the blob of values holds more than the lengths say');
+    if (this.#at !== this.#bytes.length) throw malformed('the blob of values holds more than the lengths say');
   }
 }

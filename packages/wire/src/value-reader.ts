@@ -33,8 +33,14 @@ export class ValueReader {
 
   /** The one value that the bytes hold. */
   only(): unknown {
+    return this.between(0, this.#bytes.length);
+  }
+
+  /** The value that begins at one byte and ends before another. */
+  between(start: number, end: number): unknown {
+    this.#at = start;
     const value = this.#value(0);
-    if (this.#at !== this.#bytes.length) throw malformed('a value is followed by further bytes');
+    if (this.#at !== end) throw malformed('a value is followed by further bytes');
     return value;
   }
 

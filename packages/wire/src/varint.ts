@@ -85,6 +85,17 @@ export class Column {
     this.#length = this.#bytes.writeInt32LE(value, this.#length);
   }
 
+  /** Writes the bytes from `start` to `end`. */
+  bytes(from: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (this.#length + length > this.#bytes.length) this.#grow(length);
+    const bytes = this.#bytes;
+    const at = this.#length;
+    this.#length = at + length;
+    if (length > SHORT) bytes.set(from.subarray(start, end), at);
+    else for (let i = 0; i < length; i++) bytes[at + i] = from[start + i] as number;
+  }
+
   /** Writes a string of one character a byte. */
   latin1(text: string): void {
     const { length } = text;

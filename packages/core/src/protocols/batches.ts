@@ -6,25 +6,26 @@
  *  2. Order is kept.
  */
 
-import { type Update, updateBytes } from '../update.ts';
+import { Batch, type UpdateList } from '../batch.ts';
 
 export const BATCH_BYTES: number = 48 * 1024;
 export const BATCH_UPDATES = 2000;
 
-/** Splits updates for the wire. One batch is the very array that came in, where it fits. */
-export function inBatches(updates: readonly Update[]): (readonly Update[])[] {
-  const batches: (readonly Update[])[] = [];
+/** Splits updates for the wire. One that fits is the very batch that came in. */
+export function inBatches(updates: UpdateList): Batch[] {
+  const whole = Batch.of(updates);
+  const batches: Batch[] = [];
   let first = 0;
   let bytes = 0;
-  for (let i = 0; i < updates.length; i++) {
-    const more = updateBytes(updates[i] as Update);
-    if (i > first && (bytes + more > BATCH_BYTES || i - first >= BATCH_UPDATES)) {
-      batches.push(updates.slice(first, i));
-      first = i;
+  for (let row = 0; row < whole.length; row++) {
+    const more = whole.updateBytes(row);
+    if (row > first && (bytes + more > BATCH_BYTES || row - first >= BATCH_UPDATES)) {
+      batches.push(whole.slice(first, row));
+      first = row;
       bytes = 0;
     }
     bytes += more;
   }
-  if (updates.length > 0) batches.push(first === 0 ? updates : updates.slice(first));
+  if (whole.length > 0) batches.push(first === 0 ? whole : whole.slice(first, whole.length));
   return batches;
 }

@@ -59,7 +59,9 @@ function meet(a: Side, b: Side): void {
 /** Messages are what they were when they were said. */
 function carried(message: Message): Message {
   if (message.type !== 'chunk' && message.type !== 'updates') return message;
-  const copies = message.updates.map((update) => Object.assign(Object.create(Object.getPrototypeOf(update)), update));
+  const copies = [...message.updates].map((update) =>
+    Object.assign(Object.create(Object.getPrototypeOf(update)), update),
+  );
   for (const copy of copies) copy.arrival = 0;
   return { ...message, updates: copies };
 }

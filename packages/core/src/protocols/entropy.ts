@@ -11,6 +11,7 @@
  * Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", 1987, section 1.3.
  */
 
+import type { UpdateList } from '../batch.ts';
 import type { Direction, ExchangeMessage, Message } from '../messages.ts';
 import {
   fillOptions,
@@ -24,7 +25,6 @@ import {
 import { Intake } from '../intake.ts';
 import type { Environment, Machine, NodeLimits, Peer, Protocol, Received } from '../protocol.ts';
 import type { Verdict } from '../replica/verdict.ts';
-import type { Update } from '../update.ts';
 import { Ahead, isAboutStamps } from './ahead.ts';
 import { Deliveries } from './deliveries.ts';
 import { Exchange } from './exchange.ts';
@@ -195,7 +195,7 @@ class EntropyMachine implements Machine {
     this.#expiry.schedule(nowMs);
   }
 
-  add(_updates: readonly Update[], nowMs: number): void {
+  add(_updates: UpdateList, nowMs: number): void {
     this.#turn.settle(nowMs);
   }
 

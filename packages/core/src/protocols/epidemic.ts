@@ -18,6 +18,7 @@
  * We send it by its dot after the first time, so that redundancy costs bytes and not payloads, and, if `eager`, at once.
  */
 
+import { Batch, type UpdateList } from '../batch.ts';
 import { Context, countDots, type Dots } from '../context.ts';
 import type { Arrival, Intake } from '../intake.ts';
 import type { Announce, Feedback, Updates } from '../messages.ts';
@@ -150,9 +151,10 @@ export class Epidemic {
   }
 
   /** Spreads what this node has just come to hold. What was superseded meanwhile is left out. */
-  infect(updates: readonly Update[], how: Infection, nowMs: number): void {
-    if (how === 'relay-later') return this.#defer(updates, nowMs);
-    this.#infect(this.#current(updates), how, nowMs);
+  infect(updates: UpdateList, how: Infection, nowMs: number): void {
+    const dots = Batch.of(updates).dots();
+    if (how === 'relay-later') return this.#defer(dots, nowMs);
+    this.#infect(this.#current(dots), how, nowMs);
     if (!this.#isCoalescing) this.#lead(nowMs);
   }
 
@@ -185,7 +187,7 @@ export class Epidemic {
     for (const { from, message } of batch) {
       if (message.type !== 'updates' && message.type !== 'announce') continue;
       if (message.type === 'updates' && message.cause === 'mail') continue;
-      const dots = message.type === 'updates' ? dotsOf(message.updates) : message.dots;
+      const dots = message.type === 'updates' ? Batch.of(message.updates).dots() : message.dots;
       heard.push({ from, message, dots, lacked: this.#asks.lacked(dots) });
     }
     for (const { from, message } of batch)
@@ -272,30 +274,31 @@ export class Epidemic {
   }
 
   /** Takes direct mail. Nobody waits for feedback to it, so nothing has to be known of its dots but whose they are. */
-  #mailed(from: string, updates: readonly Update[], nowMs: number): void {
+  #mailed(from: string, given: UpdateList, nowMs: number): void {
+    const updates = Batch.of(given);
     let origin: Origin | null = null;
-    for (const update of updates) {
-      if (update.origin === origin) continue;
-      origin = update.origin;
+    for (const other of updates.origins) {
+      if (other === origin) continue;
+      origin = other;
       this.#asks.mailed(origin, nowMs);
     }
     this.#intake.receive(updates, nowMs, (arrival, at) => {
       const { news, kept } = arrival;
       this.#arrived(from, arrival);
       this.infect(kept, this.#relayed('mail', from), at);
-      if (kept.length < news.length) this.retire(without(dotsOf(news), dotsOf(kept)), at);
+      if (kept.length < news.length) this.retire(without(news.dots(), kept.dots()), at);
     });
   }
 
   /** Leaves updates for the next cycle. */
-  #defer(updates: readonly Update[], nowMs: number): void {
-    if (updates.length === 0) return;
+  #defer(dots: Dots, nowMs: number): void {
+    if (dots.length === 0) return;
     if (this.#peers.length === 0) {
       // No cycle will end: what waited would keep what is superseded meanwhile.
-      this.#infective.add(this.#current(updates));
+      this.#infective.add(this.#current(dots));
       return;
     }
-    this.#later.push(dotsOf(updates));
+    this.#later.push(dots);
     this.#cycle(nowMs);
   }
 
@@ -308,12 +311,11 @@ export class Epidemic {
   }
 
   /**
-   * The dots of what the store still holds: an update that came with what supersedes it is no rumor, nor is one that a
+   * Those of these dots that the store still holds: an update that came with what supersedes it is no rumor, nor is one that a
    * handler has hidden since.
    */
-  #current(updates: readonly Update[]): Dots {
-    const { store } = this.#environment.replica;
-    return dotsOf(updates, (update) => store.shows(update));
+  #current(dots: Dots): Dots {
+    return this.#environment.replica.store.spreadable(dots);
   }
 
   #infect(dots: Dots, how: Infection, nowMs: number): void {
@@ -331,7 +333,7 @@ export class Epidemic {
     this.#intake.receive(updates, nowMs, (arrival, at) => {
       const { kept } = arrival;
       this.#arrived(from, arrival);
-      const current = this.#current(kept);
+      const current = this.#current(kept.dots());
       this.#infect(current, this.#relayed(cause, from), at);
       news.addAll(current);
       // What is stored and not kept is hidden or expired: no rumor, and as good as removed.

@@ -48,7 +48,7 @@ describe('what is sent to peers of unequal frames', () => {
     ]);
     const toSmall = sent.filter(([to]) => to === 'small').map(([, message]) => message);
     expect(
-      toSmall.map((message) => ('updates' in message ? message.updates.map(({ sequence }) => sequence) : message)),
+      toSmall.map((message) => ('updates' in message ? [...message.updates].map(({ sequence }) => sequence) : message)),
     ).toEqual([[1], [2], { type: 'withheld', origin, sequence: 3, id: 'id3', bytes: 20_003 }, [4]]);
   });
 

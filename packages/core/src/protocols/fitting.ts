@@ -10,6 +10,7 @@
  * Source: docs/algorithm.md, "A peer that takes smaller frames".
  */
 
+import { Batch } from '../batch.ts';
 import { Context, type Dots } from '../context.ts';
 import type { Feedback, Message, Updates, Withheld } from '../messages.ts';
 import type { Effects, Environment } from '../protocol.ts';
@@ -106,9 +107,10 @@ function send(
 function isWhole(message: Message, frameBytes: number): boolean {
   if (frameBytes === Infinity) return true;
   if (message.type === 'updates') {
-    const [first] = message.updates;
     // A batch of several stays below its own bound.
-    return isAmple(frameBytes) && (first === undefined || message.updates.length > 1 || fits(first, frameBytes));
+    return (
+      isAmple(frameBytes) && (message.updates.length > 1 || [...message.updates].every((one) => fits(one, frameBytes)))
+    );
   }
   return isAmple(frameBytes);
 }
@@ -150,11 +152,11 @@ function sendUpdates(
   { type, cause, updates }: Updates,
 ): void {
   const room = roomIn(frameBytes);
-  let batch: Update[] = [];
+  let batch = new Batch();
   let bytes = 0;
   const leave = (): void => {
     if (batch.length > 0) effects.send(to, { type, cause, updates: batch });
-    batch = [];
+    batch = new Batch();
     bytes = 0;
   };
   for (const update of updates) {
@@ -164,7 +166,7 @@ function sendUpdates(
       effects.send(to, withhold(replica, update));
       continue;
     }
-    batch.push(update);
+    batch.add(update);
     bytes += more;
   }
   leave();

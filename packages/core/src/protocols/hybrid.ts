@@ -9,12 +9,12 @@
  * Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", 1987, sections 1.2 to 1.5.
  */
 
+import type { UpdateList } from '../batch.ts';
 import { Journal } from '../context.ts';
 import { Intake } from '../intake.ts';
 import { throwViolations, type Violation } from '../options.ts';
 import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
 import type { Verdict } from '../replica/verdict.ts';
-import type { Update } from '../update.ts';
 import { forgottenTombstones, isExchangeMessage, patienceMs } from './entropy.ts';
 import { Ahead, isAboutStamps } from './ahead.ts';
 import { Deliveries } from './deliveries.ts';
@@ -160,7 +160,7 @@ class HybridMachine implements Machine {
     this.#expiry.schedule(nowMs);
   }
 
-  add(updates: readonly Update[], nowMs: number): void {
+  add(updates: UpdateList, nowMs: number): void {
     if (this.#options.mail === 0) this.#epidemic.infect(updates, 'write', nowMs);
     else this.#mail.add(updates, this.#sessions, nowMs);
     this.#turn.settle(nowMs);

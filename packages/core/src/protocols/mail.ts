@@ -9,9 +9,9 @@
  * Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", 1987, section 1.2.
  */
 
+import { Batch, type UpdateList } from '../batch.ts';
 import type { Environment } from '../protocol.ts';
 import { sample } from '../random.ts';
-import type { Update } from '../update.ts';
 import { inBatches } from './batches.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -21,7 +21,7 @@ export interface MailOptions {
   /** The most peers that get a write directly. */
   readonly mail: number;
   /** What has been mailed goes on from here: told whether it went to everybody. */
-  readonly posted: (updates: readonly Update[], toEverybody: boolean, nowMs: number) => void;
+  readonly posted: (updates: Batch, toEverybody: boolean, nowMs: number) => void;
 }
 
 /** Who can be mailed to, and whether they are all who are in view. */
@@ -30,7 +30,7 @@ type Addressees = Pick<Sessions, 'names' | 'others' | 'dependents' | 'reachesAll
 export class Mail {
   readonly #environment: Environment;
   readonly #options: MailOptions;
-  #waiting: Update[] = [];
+  #waiting: Batch[] = [];
   #postedMs: number = -Infinity;
 
   constructor(environment: Environment, options: MailOptions) {
@@ -39,23 +39,25 @@ export class Mail {
   }
 
   /** Takes own writes to be mailed, now or within a millisecond. */
-  add(updates: readonly Update[], peers: Addressees, nowMs: number): void {
+  add(updates: UpdateList, peers: Addressees, nowMs: number): void {
     const isQuiet = this.#waiting.length === 0 && !(nowMs >= this.#postedMs && nowMs < this.#postedMs + COALESCE_MS);
-    if (isQuiet) return this.#post(updates, peers, nowMs);
+    const batch = Batch.of(updates);
+    if (isQuiet) return this.#post(batch, peers, nowMs);
     if (this.#waiting.length === 0) this.#environment.effects.setTimer('mail', COALESCE_MS);
-    for (const update of updates) this.#waiting.push(update);
+    this.#waiting.push(batch);
   }
 
   /** The millisecond is over. */
   tick(peers: Addressees, nowMs: number): void {
     // What was superseded while it waited need not go: what superseded it waits behind it.
     const { store } = this.#environment.replica;
-    const updates = this.#waiting.filter((update) => store.holds(update));
+    const waiting = this.#waiting.map((batch) => batch.pick(store.heldRows(batch)));
     this.#waiting = [];
+    const updates = Batch.joined(waiting);
     if (updates.length > 0) this.#post(updates, peers, nowMs);
   }
 
-  #post(updates: readonly Update[], { names, others, dependents, reachesAll }: Addressees, nowMs: number): void {
+  #post(updates: Batch, { names, others, dependents, reachesAll }: Addressees, nowMs: number): void {
     this.#postedMs = nowMs;
     const { effects, random } = this.#environment;
     const { mail, posted } = this.#options;

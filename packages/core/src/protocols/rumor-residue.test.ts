@@ -95,7 +95,7 @@ function copyOf(message: Message): Message {
   if (message.type !== 'updates') return message;
   return {
     ...message,
-    updates: message.updates.map((u) => new Update(u.id, u.value, u.stamp, u.origin, u.sequence, u.expiresAt)),
+    updates: [...message.updates].map((u) => new Update(u.id, u.value, u.stamp, u.origin, u.sequence, u.expiresAt)),
   };
 }
 

@@ -15,13 +15,14 @@
  * Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", 1987, section 1.4.
  */
 
+import type { UpdateList } from '../batch.ts';
+import type { Update } from '../update.ts';
 import { Context, type Dots } from '../context.ts';
 import { Intake } from '../intake.ts';
 import type { Message, RumorMessage, Withheld } from '../messages.ts';
 import { throwViolations, type Violation } from '../options.ts';
 import type { Environment, Machine, Peer, Protocol, Received } from '../protocol.ts';
 import type { Verdict } from '../replica/verdict.ts';
-import type { Update } from '../update.ts';
 import { Ahead, isAboutStamps } from './ahead.ts';
 import { Deliveries } from './deliveries.ts';
 import { Epidemic, type EpidemicStatus } from './epidemic.ts';
@@ -130,7 +131,7 @@ class RumorMachine implements Machine {
     this.#expiry.schedule(nowMs);
   }
 
-  add(updates: readonly Update[], nowMs: number): void {
+  add(updates: UpdateList, nowMs: number): void {
     this.#epidemic.infect(updates, 'write', nowMs);
     this.#expiry.schedule(nowMs);
   }

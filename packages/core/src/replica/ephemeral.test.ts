@@ -43,14 +43,14 @@ function receive(replica: Replica, arriving: Arriving = {}, verdict: Verdict = k
   const value = 'value' in arriving ? arriving.value : tied('v');
   const update = new Update(id, value, stampAt(atMs), new Origin(from, epoch), sequence, NOW + 10 * LEASE_MS);
   const { news } = replica.screen([update], none, atMs, () => undefined);
-  return replica.admit(news, verdict, atMs);
+  return [...replica.admit(news, verdict, atMs)];
 }
 
 const see = (replica: Replica, members: Readonly<Record<string, number>>, epoch = 100, nowMs = NOW): void =>
   replica.membersChanged(new Map(Object.entries(members)), epoch, nowMs);
 
 /** What subscribers are told since the last call: each id with what is to be seen of it now. */
-const told = (replica: Replica): unknown[] => replica.changes.splice(0).map((update) => [update.id, visible(update)]);
+const told = (replica: Replica): unknown[] => [...replica.changes.take()].map((update) => [update.id, visible(update)]);
 
 const keep = (...kept: [string, Bytes][]): Verdict => ({ type: 'keep', kept: new Map(kept) });
 
@@ -327,7 +327,7 @@ test('whatever comes in whatever order, readers see exactly what verdicts and th
           if (from === 'self' && epoch === 100) replica.write(id, value, undefined, NOW);
           else receive(replica, { id, from, epoch, sequence, value, atMs: NOW + given.atMs }, verdicts[verdict]);
         }
-        for (const update of replica.changes.splice(0)) {
+        for (const update of replica.changes.take()) {
           const shown = visible(update);
           if (shown === undefined) subscriber.delete(update.id);
           else subscriber.set(update.id, shown);

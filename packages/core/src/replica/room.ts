@@ -8,6 +8,7 @@
  * Source: docs/algorithm.md, "A replica that is full".
  */
 
+import type { Batch } from '../batch.ts';
 import type { Context, Dots, Seen } from '../context.ts';
 import { GossipError } from '../errors.ts';
 import { hasNumber } from '../intervals.ts';
@@ -119,20 +120,22 @@ export class Room {
     return store.liveBytes + bytes - former <= this.#maxBytes;
   }
 
-  /** Why an update of others cannot be taken now; `null`: it can. What stays no value needs no room but for its origin. */
-  lackFor(update: Update, seen: Seen | undefined, nowMs: number): 'room' | 'origin' | null {
+  /** Why a row of others cannot be taken now; `null`: it can. What stays no value needs no room but for its origin. */
+  lackFor(batch: Batch, row: number, seen: Seen | undefined, nowMs: number): 'room' | 'origin' | null {
     if (seen === undefined && (this.#context.size >= this.#maxOrigins || this.#newcomers.left(nowMs) < 1))
       return 'origin';
-    if (this.#context.intervalCount >= this.#maxIntervals && !isNeighbour(seen, update.sequence)) return 'origin';
-    return this.lackOfValue(update, nowMs);
+    const isCrowded = this.#context.intervalCount >= this.#maxIntervals;
+    if (isCrowded && !isNeighbour(seen, batch.sequences[row] as number)) return 'origin';
+    return this.lackOfValue(batch, row, nowMs);
   }
 
   /** As `lackFor`, where its dot needs no room. */
-  lackOfValue(update: Update, nowMs: number): 'room' | null {
-    if (update.value === undefined || (update.expiresAt !== undefined && update.expiresAt <= nowMs)) return null;
-    if (this.hasRoomFor(update.id, update.id.length + update.value.length)) return null;
-    const former = this.#store.get(update.id);
-    return former !== undefined && isNewer(former, update) ? null : 'room';
+  lackOfValue(batch: Batch, row: number, nowMs: number): 'room' | null {
+    const id = batch.ids[row] as string;
+    if (!batch.values.has(row) || (batch.expiresAt(row) ?? Infinity) <= nowMs) return null;
+    if (this.hasRoomFor(id, batch.bytesOf(row))) return null;
+    const former = this.#store.get(id);
+    return former !== undefined && isNewer(former, batch.at(row)) ? null : 'room';
   }
 
   /** Whether an update would not even fit into an empty store. */

@@ -51,6 +51,11 @@ export class Snapshots {
     this.#store = store;
   }
 
+  /** Whether changes are to be remembered for anybody. */
+  get isAnyOpen(): boolean {
+    return this.#overlays.size > 0;
+  }
+
   /** What readers see now. */
   take(): StoredView {
     const store = this.#store;

@@ -1,5 +1,6 @@
 /** What a handler decided, and what readers here see of an update for it. */
 
+import type { Batch } from '../batch.ts';
 import { type Bytes, hiddenView, isNewer, tiedAs, type Update, type View } from '../update.ts';
 
 /** What a handler decided about a batch, by id. `kept` maps an id to the bytes that readers here shall see. */
@@ -19,24 +20,27 @@ export type Verdict = (
 
 export const keepAll: Verdict = { type: 'keep-all' };
 
-/** The newest of each id: what was judged. */
-export function newestById(updates: readonly Update[]): Map<string, Update> {
-  const newest = new Map<string, Update>();
-  for (const update of updates) {
-    const other = newest.get(update.id);
-    if (other === undefined || isNewer(update, other)) newest.set(update.id, update);
+/** The rows of the newest of each id: what was judged. */
+export function newestRows(batch: Batch): Map<string, number> {
+  const rows = new Map<string, number>();
+  for (const [row, id] of batch.ids.entries()) {
+    const other = rows.get(id);
+    if (other === undefined || isNewer(batch.at(row), batch.at(other))) rows.set(id, row);
   }
-  return newest;
+  return rows;
 }
 
-/** What readers here see of an update that was judged; `undefined`: its own value. */
+/**
+ * What readers here see of an update that was judged; `undefined`: its own value.
+ * @param isNewest whether it is the newest of its id in its batch: what the verdict speaks of
+ */
 export function viewOf(
   update: Update,
+  isNewest: boolean,
   former: Update | undefined,
   verdict: Verdict,
-  newest: ReadonlyMap<string, Update>,
 ): View | undefined {
-  if ((verdict.type === 'keep' || verdict.type === 'reset') && newest.get(update.id) === update) {
+  if ((verdict.type === 'keep' || verdict.type === 'reset') && isNewest) {
     const kept = verdict.kept.get(update.id);
     const value = kept === undefined ? undefined : tiedAs(update.value as Bytes, kept);
     if (value !== undefined) return value === update.value ? undefined : { value, why: undefined };

@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { Batch } from '../batch.ts';
 import { Context } from '../context.ts';
 import { addTerm, emptySum, hashDot, type Sum } from '../hash.ts';
 import { Origin } from '../origin.ts';
@@ -60,9 +61,10 @@ class Twin {
       what === 'expiring' ? HOUR + (sequence % 5000) : undefined,
     );
     this.#nowMs++;
-    this.store.set(update, number % 2 === 0 ? former : this.store.get(id), this.#nowMs);
+    if (former === undefined && number % 3 !== 0) this.store.add(Batch.of([update]), 0, this.#nowMs);
+    else this.store.set(update, number % 2 === 0 ? former : this.store.get(id), this.#nowMs);
     this.#forget(former);
-    this.model.set(id, update);
+    this.model.set(id, update.arrival === 0 ? (this.store.get(id) as Update) : update);
     this.arrivedMs.set(id, this.#nowMs);
   }
 

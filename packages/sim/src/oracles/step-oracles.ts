@@ -12,7 +12,7 @@
  *     After a collection no tombstone is older than its time, and no origin is kept that is long gone.
  *  And a subscriber who was told every change sees what readers see.
  *
- * They hang on the four doors through which a replica changes: set and drop of its store, extend and forget of its
+ * They hang on the five doors through which a replica changes: set, add and drop of its store, extend and forget of its
  * context. So they miss nothing, and cost by what changes.
  *
  * What machines say is the business of `message-oracles` and, for each connection, of `connection-oracles`.
@@ -98,6 +98,11 @@ export class StepOracles implements Observer {
     store.set = (update, former, nowMs): void => {
       this.#onSet(node, watched, update, former, nowMs);
       set(update, former, nowMs);
+    };
+    const add = store.add.bind(store);
+    store.add = (batch, row, nowMs): void => {
+      this.#onSet(node, watched, batch.at(row), undefined, nowMs);
+      add(batch, row, nowMs);
     };
     const storeDrop = store.drop.bind(store);
     store.drop = (update): void => {

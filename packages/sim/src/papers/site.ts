@@ -123,7 +123,7 @@ export function peerOf(name: string): Peer {
 /** The message as the codec would make it anew at the receiver. Sets of dots are data that nobody changes. */
 export function copyOf(message: Message): Message {
   if (message.type !== 'updates' && message.type !== 'chunk') return message;
-  return { ...message, updates: message.updates.map(copyOfUpdate) };
+  return { ...message, updates: Array.from(message.updates, copyOfUpdate) };
 }
 
 function copyOfUpdate({ id, value, stamp, origin, sequence, expiresAt }: Update): Update {

@@ -9,12 +9,13 @@
  * Source: docs/algorithm.md, rule 3.
  */
 
+import { Batch } from '../../batch.ts';
 import { Context, type Dots } from '../../context.ts';
 import { addTerm, LANES, sameSum } from '../../hash.ts';
 import type { Arrival, Intake } from '../../intake.ts';
 import type { Chunk, End, Withheld } from '../../messages.ts';
 import type { Environment } from '../../protocol.ts';
-import { dotFrames, dotsOf } from '../dots.ts';
+import { dotFrames } from '../dots.ts';
 import { horizonOf } from './held.ts';
 import { PutOff } from './put-off.ts';
 import { refuseWithheld, sayRefused } from './refusing.ts';
@@ -192,13 +193,14 @@ export class IncomingTransfer {
     const { invitation, index } = message;
     const isExpected = this.#advance(from, invitation, index, nowMs);
     // News is news even out of a transfer that we gave up; but only an expected frame is acknowledged.
-    this.#intake.receive(message.updates, nowMs, (arrival, storedMs) => {
+    const updates = Batch.of(message.updates);
+    this.#intake.receive(updates, nowMs, (arrival, storedMs) => {
       const { left } = arrival;
       this.tellRefused(from, arrival);
       if (!isExpected || this.#incoming?.invitation !== invitation) return;
       this.#incoming.progressMs = storedMs;
       // Refused, held back, or known only as under judgement and turned away since: whatever came and is not here.
-      this.#incoming.untaken.addAll(this.#environment.replica.context.lacking(dotsOf(message.updates)));
+      this.#incoming.untaken.addAll(this.#environment.replica.context.lacking(updates.dots()));
       if (left.length > 0 || this.#incoming.untaken.room > UNTAKEN_ROOM) this.#incoming.isWhole = false;
       effects.send(from, { type: 'ack', invitation, index });
     });

@@ -9,6 +9,7 @@
  * Source: docs/algorithm.md, rule 3.
  */
 
+import { Batch } from '../../batch.ts';
 import { type Buckets, Context, countDots, type Dots, type Journal, roomOf, sumOf } from '../../context.ts';
 import { addTerm, type Sum } from '../../hash.ts';
 import { stampAt } from '../../hlc.ts';
@@ -185,12 +186,12 @@ export class OutgoingTransfers {
   }
 
   /** The next updates that fit into one frame. What fits into none is withheld, in its place. */
-  #nextChunk(to: string, outgoing: Outgoing): Update[] {
+  #nextChunk(to: string, outgoing: Outgoing): Batch {
     const { replica, effects } = this.#environment;
     const frameBytes = this.#frameBytesOf(to);
     const isCut = !isAmple(frameBytes);
     const room = isCut ? Math.min(BATCH_BYTES, roomIn(frameBytes)) : BATCH_BYTES;
-    const updates: Update[] = [];
+    const updates = new Batch();
     let bytes = 0;
     for (; outgoing.first !== undefined && updates.length < BATCH_UPDATES; outgoing.first = outgoing.queue()) {
       const update = outgoing.first;
@@ -202,7 +203,7 @@ export class OutgoingTransfers {
       }
       bytes += isCut ? wireBytes(update) : updateBytes(update);
       if (bytes > room && updates.length > 0) break;
-      updates.push(update);
+      updates.add(update);
     }
     return updates;
   }
