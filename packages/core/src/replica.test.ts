@@ -353,11 +353,11 @@ describe('origins that are new here', () => {
     const replica = aReplica({ maxOrigins: 16_384 });
     replica.settled(NOW);
     receive(replica, fromMany(1000));
-    expect([replica.context.size, replica.refusals]).toEqual([512, 488]);
+    expect([replica.context.size, replica.refusals]).toEqual([256, 744]);
     expect(replica.lift(NOW)).toBeNull();
     expect(replica.lift(NOW + 1000)?.dots).toHaveLength(16);
     receive(replica, fromMany(1000), keepAll, NOW + 1000);
-    expect(replica.context.size).toBe(528);
+    expect(replica.context.size).toBe(272);
     // That the pace lets some in is no news.
     replica.isSaidFull = true;
     replica.lift(NOW + 2000);
@@ -371,9 +371,9 @@ describe('origins that are new here', () => {
     const replica = aReplica({ maxOrigins: 16_384 });
     replica.settled(NOW);
     replica.claim(claimOf(1000), none, NOW);
-    expect([replica.context.size, replica.refusedOrigins]).toEqual([512, 488]);
+    expect([replica.context.size, replica.refusedOrigins]).toEqual([256, 744]);
     replica.claim(claimOf(1000), none, NOW + 10_000);
-    expect(replica.context.size).toBe(672);
+    expect(replica.context.size).toBe(416);
   });
 
   test('come at a pace whatever the clock does, and as they come again once the replica has rejoined empty', () => {
@@ -381,9 +381,9 @@ describe('origins that are new here', () => {
     replica.settled(NOW);
     receive(replica, fromMany(600));
     receive(replica, fromMany(600, 600), keepAll, NOW - 50_000);
-    expect(replica.context.size).toBe(512);
+    expect(replica.context.size).toBe(256);
     receive(replica, fromMany(600, 600), keepAll, NOW - 49_000);
-    expect(replica.context.size).toBe(528);
+    expect(replica.context.size).toBe(272);
     replica.wake(NOW);
     replica.wake(NOW + 7_200_000);
     replica.claim(

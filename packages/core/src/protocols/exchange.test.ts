@@ -418,7 +418,7 @@ describe('thousands of origins that are new', () => {
     exchanged(a, b);
     a.replica.admit(many(3000), keepAll, NOW);
     exchanged(b, a);
-    expect(b.replica.context.size).toBe(512);
+    expect(b.replica.context.size).toBe(256);
     let seconds = 0;
     while (b.replica.context.size < 3000 && seconds < 1000) {
       const nowMs = NOW + 1000 * ++seconds;

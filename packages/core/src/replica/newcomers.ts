@@ -13,8 +13,8 @@
  */
 
 /** So many of the origins that a replica may have may come at once, as a share, and at least. */
-const BURST_SHARE = 1 / 32;
-const BURST_LEAST = 512;
+const BURST_SHARE = 1 / 64;
+const BURST_LEAST = 256;
 /** The same for a second. */
 const SECOND_SHARE = 1 / 1024;
 const SECOND_LEAST = 16;
