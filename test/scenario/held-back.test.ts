@@ -35,4 +35,21 @@ describe.each([
     network.until(() => network.isEqual);
     expect(Object.keys(b.visible)).toHaveLength(count);
   });
+
+  test('learns that an id of these is removed, where the one whose clock was ahead is no more', () => {
+    const network = new Network({ protocol: protocol(), seed: 1 });
+    const [a, ahead, b] = [network.node('a'), network.node('ahead', { skewMs: HOUR_MS }), network.node('b')];
+    network.connectAll();
+    a.add('x', 'old');
+    network.until(() => b.visible['x'] === 'old');
+    ahead.add('x', 'early');
+    network.until(() => b.replica.idsHeldBack().has('x'));
+    network.isolate(ahead);
+    network.isolate(b);
+    a.remove('x');
+    network.run(10_000);
+    network.connect(a, b);
+    network.until(() => b.visible['x'] === undefined);
+    expect(b.replica.idsHeldBack().has('x')).toBe(true);
+  });
 });

@@ -224,6 +224,36 @@ describe('found by the simulator, where a clock is set back:', () => {
   });
 });
 
+describe('found by the simulator, where a clock was ahead by ten years:', () => {
+  test('its node takes back what has expired meanwhile, which others hold back', () => {
+    const { violation, messages } = runHistory({
+      seed: 88,
+      nodes: 2,
+      minutes: 1,
+      without: [
+        'delayMs',
+        'jitterMs',
+        'drops',
+        'corruption',
+        'skewMs',
+        'handlers',
+        'gatherMs',
+        'restarts',
+        'pauses',
+        'jumps',
+        'slowLinks',
+        'sleeps',
+        'twins',
+        'refusals',
+        'frames',
+      ],
+      only: new Set([23, 27]),
+    });
+    expect(violation).toBeNull();
+    expect(messages['disowned']).toBeGreaterThan(0);
+  });
+});
+
 describe('found by the simulator, where its oracles demanded more than the documentation says:', () => {
   test('a node that takes small frames, and has refused nothing, may forget an origin before others do', () => {
     const { violation, messages } = runHistory({

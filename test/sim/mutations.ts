@@ -108,6 +108,28 @@ export const mutations: readonly Mutation[] = [
     'if (known >= 0 || known < this.#origin.epoch ||',
   ),
 
+  one(
+    '1',
+    'count on from the stamps of a clock that was ahead',
+    'core/src/hlc.ts',
+    'while (above > 0 && (times[above - 1] as Stamp) > limit) above--;',
+    '',
+  ),
+  one(
+    '1',
+    'leave own writes as they are that are stamped too far ahead',
+    'core/src/protocols/ahead.ts',
+    'const disowned = replica.rewriteAhead(nowMs);',
+    'const disowned: Dots = [];',
+  ),
+  one(
+    '1',
+    'write again and keep the dots that are disowned',
+    replica,
+    'this.context.removeAll(dots);\n    if (this.#disowned',
+    'if (this.#disowned',
+  ),
+
   // Rule 2: the context tells the truth.
   one(
     '2',
@@ -455,6 +477,20 @@ export const mutations: readonly Mutation[] = [
     replica,
     'this.#awakeMs !== undefined && nowMs - this.#awakeMs > this.forgetAfterMs',
     'this.#awakeMs !== undefined && nowMs - this.#awakeMs > Infinity',
+  ),
+  one(
+    '9',
+    'take a clock that was set for sleep',
+    'core/src/watched-clock.ts',
+    'if (nowBootMs !== null) listener.clockSet(nowBootMs - bootMs);',
+    '',
+  ),
+  one(
+    '9',
+    'keep tombstones that came while the clock was ahead until it is as late again',
+    replica,
+    'this.store.ageTombstones(nowMs);',
+    '',
   ),
   one(
     '9',

@@ -781,13 +781,16 @@ export class Replica {
     const open = Context.of(this.context.common(ahead.dots()));
     const held = new Context();
     const far: Update[] = [];
+    /** Expired, and never sent on: but others hold back what it was. */
+    const over: Update[] = [];
     let newest = 0;
     for (const update of this.store) {
       const { origin, sequence, stamp } = update;
       if (!this.#lives.has(origin.key)) continue;
-      // What has expired here is never sent on: it holds back nothing.
-      if (stamp > limit && !isExpired(update) && open.has(origin, sequence)) far.push(update);
-      else {
+      if (stamp > limit && open.has(origin, sequence)) {
+        if (isExpired(update)) over.push(update);
+        else far.push(update);
+      } else {
         held.add(origin, sequence);
         newest = Math.max(newest, stamp);
       }
@@ -804,6 +807,7 @@ export class Replica {
       this.#enter(former, id, value, shiftedMs, honest, undefined, nowMs);
       newest = Math.max(newest, honest);
     }
+    for (const update of over) this.store.drop(update);
     this.context.removeAll(dots);
     if (this.#disowned.room + roomOf(dots) <= DISOWNED_ROOM) this.#disowned.addAll(dots);
     this.#newestOwn = newest;
@@ -906,9 +910,9 @@ export class Replica {
     return this.#heldBack.lacking(dots);
   }
 
-  /** The ids of what is held back here, until its time comes. */
-  idsHeldBack(): ReadonlySet<string> {
-    return this.#heldBack.ids();
+  /** The ids of what is held back here, until its time comes; with `dots`, of that with one of these. */
+  idsHeldBack(dots?: Dots): ReadonlySet<string> {
+    return this.#heldBack.ids(dots);
   }
 
   /** Updates that were held back and whose time has come: to be received anew. */

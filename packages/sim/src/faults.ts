@@ -37,6 +37,11 @@ export interface Faults {
   readonly pauses: Range;
   /** Clocks that jump, ahead or back, and later return, per storm. @default [0, 3] */
   readonly jumps: Range;
+  /**
+   * Clocks that are set ahead, by seconds, an hour or ten years, once or repeatedly, and come back at once or in steps; per storm.
+   * @default [0, 2]
+   */
+  readonly courses: Range;
   /** Links that become slow for a while, per storm. @default [0, 4] */
   readonly slowLinks: Range;
   /** Processes that sleep for longer than what is forgotten after, per storm, where histories forget. @default [0, 1] */
@@ -71,6 +76,7 @@ export const allFaults: Faults = {
   restarts: [0, 3],
   pauses: [0, 3],
   jumps: [0, 3],
+  courses: [0, 2],
   slowLinks: [0, 4],
   sleeps: [0, 1],
   twins: [0, 1],
@@ -94,6 +100,7 @@ export const noFaults: Faults = {
   restarts: [0, 0],
   pauses: [0, 0],
   jumps: [0, 0],
+  courses: [0, 0],
   slowLinks: [0, 0],
   sleeps: [0, 0],
   twins: [0, 0],

@@ -76,6 +76,10 @@ const REST_MS = 4000;
 const CYCLES_TO_MEET = 40;
 const SILENCE_MS = 3000;
 const LEAST_SILENT_MS = 3_600_000;
+/** Clocks that are ahead by less come right in time for others to take what was written meanwhile. */
+const LEAST_FAR_MS = 60_000;
+/** How far a clock jumps at most, beside what it is set ahead by. */
+const LONGEST_JUMP_MS = 12_000;
 /** The share of quiet times after which somebody dies, where a membership must notice. */
 const LOSSES = 0.3;
 const isolating: ReadonlySet<Operation['type']> = new Set(['partition', 'sleep', 'slow']);
@@ -102,6 +106,8 @@ class History {
   readonly #twins: (readonly [SimNode, SimNode])[] = [];
   /** The id that each node wrote last. */
   readonly #lastOf = new Map<number, string>();
+  /** By how much clocks of this storm were ahead, those that were ahead by seconds, added up. */
+  #secondsAheadMs = 0;
   #violation: Violation | null = null;
   #written = 0;
   #cyclesToEqual = 0;
@@ -202,6 +208,7 @@ class History {
     const isCalm = operations.every((planned) => !isCarriedOut(planned) || !isolating.has(planned.operation.type));
     this.#oracles.membership.mayGo = isCalm ? this.#mortals : null;
     this.#mortals.clear();
+    this.#secondsAheadMs = 0;
     for (const planned of operations) {
       if (!isCarriedOut(planned)) continue;
       world.after(planned.atMs, () => {
@@ -308,6 +315,27 @@ class History {
           node.skewMs -= operation.byMs;
         });
       }
+      case 'course': {
+        const node = nodes[operation.node];
+        if (node === undefined) return;
+        const { byMs, ups, downs, everyMs } = operation;
+        if (byMs < LEAST_FAR_MS) this.#secondsAheadMs += byMs * ups;
+        let aheadMs = 0;
+        let isOver = false;
+        const set = (nextMs: number): void => {
+          node.skewMs += nextMs - aheadMs;
+          aheadMs = nextMs;
+        };
+        for (let step = 1; step < ups + downs - 1; step++)
+          world.after(step * everyMs, () => {
+            if (!isOver) set(step < ups ? byMs * (step + 1) : Math.round(byMs * ups * (1 - (step - ups + 1) / downs)));
+          });
+        set(byMs);
+        return during((ups + downs - 1) * everyMs, () => {
+          isOver = true;
+          set(0);
+        });
+      }
       case 'slow': {
         const link = world.linkOf(operation.a, operation.b);
         if (link === undefined) return;
@@ -399,6 +427,12 @@ class History {
     }
   }
 
+  /** After so long nothing is held back any more of what clocks have written that were ahead by seconds, and that died or met. */
+  get #heldBackMs(): number {
+    if (this.#secondsAheadMs === 0) return 0;
+    return this.#secondsAheadMs + LONGEST_JUMP_MS - this.#setting.maxDriftMs;
+  }
+
   #quiet(): void {
     const world = this.#world;
     const { nodes } = world;
@@ -412,7 +446,7 @@ class History {
       this.#quietTimes++;
       return;
     }
-    world.run(EXPIRY_MS + Math.min(this.#setting.maxDriftMs, 12_000));
+    world.run(EXPIRY_MS + Math.max(Math.min(this.#setting.maxDriftMs, LONGEST_JUMP_MS), this.#heldBackMs));
     const limitMs = Math.max(CYCLES_TO_EQUAL * deltaMs, LEAST_TO_EQUAL_MS);
     const isConnected = (): boolean => this.#membership !== null || world.links.every((link) => link.isUp);
     const isRestored = (): boolean => isConnected() && areEqual(nodes);

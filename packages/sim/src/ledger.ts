@@ -6,7 +6,7 @@
  *  2. What a writer had seen is noted where it can matter: for what removes.
  */
 
-import { type Context, isNewer, type Origin, type Replica, Update } from '@grapevine/core';
+import { type Context, type Dots, isNewer, type Origin, type Replica, Update } from '@grapevine/core';
 
 export interface Write {
   /** The write as it was made; nobody else holds this object. */
@@ -19,6 +19,10 @@ export interface Write {
   readonly atMs: number;
   /** Somebody has collected it, a tombstone: from then on its dot may be claimed without it. */
   collected: boolean;
+  /** Its time was up somewhere, by the clock there: from then on it may be over everywhere. */
+  expired: boolean;
+  /** Its writer has taken it back, and written again what it still held (docs/algorithm.md, rule 1): it must win nowhere. */
+  disowned: boolean;
 }
 
 const nothing: ReadonlySet<Write> = new Set();
@@ -61,7 +65,7 @@ export class Ledger {
     const seen = removes
       ? new Set(ofId.filter((other) => context.has(other.update.origin, other.update.sequence)))
       : nothing;
-    const write: Write = { update, replica, seen, atMs, collected: false };
+    const write: Write = { update, replica, seen, atMs, collected: false, expired: false, disowned: false };
     while (writes.length < sequence) writes.push(undefined);
     writes[sequence] = write;
     ofId.push(write);
@@ -69,6 +73,21 @@ export class Ledger {
     if (newest === undefined || isNewer(update, newest.update)) this.#newest.set(id, write);
     this.count++;
     return true;
+  }
+
+  /**
+   * Their writer has taken these back. Until it is quiet they may still win where somebody has taken them, and others may take for over
+   * what these supersede there.
+   */
+  disown(dots: Dots): void {
+    for (const { origin, intervals } of dots)
+      for (let i = 0; i < intervals.length; i += 2)
+        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
+          const write = this.find(origin, sequence);
+          // A removal whose tombstone was collected is written again by nobody: it stays one, since the sweep knows it.
+          if (write === undefined || write.collected) continue;
+          write.disowned = true;
+        }
   }
 
   /** A replica has dropped all that it held: it is nobody's writer any more. */
@@ -86,6 +105,7 @@ export class Ledger {
       let newest: Write | undefined;
       for (const write of writes)
         if (
+          !write.disowned &&
           (write.collected || context.has(write.update.origin, write.update.sequence)) &&
           (newest === undefined || isNewer(write.update, newest.update))
         )

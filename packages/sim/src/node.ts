@@ -28,6 +28,7 @@ import {
   Replica,
   type Update,
   visible,
+  watched,
 } from '@grapevine/core';
 import { type EncodedFrame, Encoder } from '@grapevine/wire';
 import { CHANNEL, type End, MEMBERSHIP_CHANNEL } from './connection.ts';
@@ -97,6 +98,8 @@ export class SimNode implements Effects, ResidentNode {
   machine!: Machine;
   /** Counts its machines. */
   incarnation = 0;
+  /** Its own clock, as a shell reads it: the replica hears when it was set. */
+  #read: () => number = () => this.nowMs;
   #encoder = new Encoder();
   #timers = new Map<string, number>();
   #arrived: Received[] = [];
@@ -175,7 +178,7 @@ export class SimNode implements Effects, ResidentNode {
     this.#newReplica();
     this.#newMachine();
     this.#collectFor(this.incarnation);
-    this.#do('start', () => this.machine.start(this.nowMs));
+    this.#do('start', () => this.machine.start(this.#read()));
     this.residence?.begin();
     this.#membersChanged();
   }
@@ -197,8 +200,9 @@ export class SimNode implements Effects, ResidentNode {
     this.#collectFor(this.incarnation);
     this.#do('start', () => {
       this.#membersChanged();
-      this.machine.start(this.nowMs);
-      if (this.residence !== null) this.machine.viewChanged?.(this.residence.names, this.residence.beyond, this.nowMs);
+      this.machine.start(this.#read());
+      if (this.residence !== null)
+        this.machine.viewChanged?.(this.residence.names, this.residence.beyond, this.#read());
       this.#peersChanged();
     });
   }
@@ -252,7 +256,7 @@ export class SimNode implements Effects, ResidentNode {
 
   write(id: string, value: Bytes | undefined, expiresInMs?: number): void {
     if (!this.isUp || !this.isRunning) return;
-    const { nowMs } = this;
+    const nowMs = this.#read();
     this.#do('add', () => {
       this.replica.write(id, value, expiresInMs === undefined ? undefined : nowMs + expiresInMs, nowMs);
     });
@@ -298,20 +302,20 @@ export class SimNode implements Effects, ResidentNode {
   #peersChanged(): void {
     const { machine, peers, nature } = this;
     if (this.residence === null) this.#membersChanged();
-    if (nature.view !== null) machine.viewChanged?.(nature.view, nature.view.size - peers.size, this.nowMs);
-    machine.peersChanged([...peers.values()], this.nowMs);
+    if (nature.view !== null) machine.viewChanged?.(nature.view, nature.view.size - peers.size, this.#read());
+    machine.peersChanged([...peers.values()], this.#read());
   }
 
   viewChanged(roster: readonly MemberStatus[], names: ReadonlySet<string>, beyond: number): void {
     this.world.observer.viewed(this, this.residence?.roster ?? [], roster);
     this.#do('view', () => {
       this.#membersChanged(livesOf(roster));
-      this.machine.viewChanged?.(names, beyond, this.nowMs);
+      this.machine.viewChanged?.(names, beyond, this.#read());
     });
   }
 
   #membersChanged(members: ReadonlyMap<string, number> = this.members): void {
-    this.replica.membersChanged(members, this.life, this.nowMs);
+    this.replica.membersChanged(members, this.life, this.#read());
   }
 
   note(what: string): void {
@@ -371,7 +375,7 @@ export class SimNode implements Effects, ResidentNode {
     this.world.after(delayMs, () => {
       this.#later(incarnation, 'judged', () => {
         this.world.observer.judging(this, offer, verdict);
-        this.machine.judged(offer.number, verdict, this.nowMs);
+        this.machine.judged(offer.number, verdict, this.#read());
       });
     });
   }
@@ -383,7 +387,7 @@ export class SimNode implements Effects, ResidentNode {
     const { incarnation } = this;
     this.world.after(delayMs, () => {
       if (timers.get(timer) !== token) return;
-      this.#later(incarnation, 'tick', () => this.machine.tick(timer, this.nowMs));
+      this.#later(incarnation, 'tick', () => this.machine.tick(timer, this.#read()));
     });
   }
 
@@ -408,10 +412,10 @@ export class SimNode implements Effects, ResidentNode {
       if (this.#arrived.length > 0) {
         const batch = this.#arrived;
         this.#arrived = [];
-        this.machine.receive(batch, this.nowMs);
+        this.machine.receive(batch, this.#read());
       }
       act();
-      while (this.replica.hasFresh) this.machine.add(this.replica.takeFresh(), this.nowMs);
+      while (this.replica.hasFresh) this.machine.add(this.replica.takeFresh(), this.#read());
     } catch (error) {
       observer.broken(
         this,
@@ -442,7 +446,7 @@ export class SimNode implements Effects, ResidentNode {
     if (gcMs === false) return;
     this.world.after(gcMs, () => {
       if (incarnation !== this.incarnation) return;
-      this.#later(incarnation, 'collect', () => this.machine.collect(this.nowMs));
+      this.#later(incarnation, 'collect', () => this.machine.collect(this.#read()));
       this.#collectFor(incarnation);
     });
   }
@@ -464,6 +468,11 @@ export class SimNode implements Effects, ResidentNode {
       forget(origin);
     };
     world.observer.replicaMade(this, replica);
+    this.#read = watched(
+      () => this.nowMs,
+      replica,
+      () => world.nowMs / 1000,
+    );
   }
 
   #newMachine(): void {

@@ -15,7 +15,9 @@ import type { Faults } from './faults.ts';
  * `restart`: its clock is `backMs` behind then, and if it `rewrites`, it writes the id
  * that it wrote last once more, before it has heard of anybody.
  * `tie`: it writes a value that is tied to it, for as long as it renews it where `expiresInMs` is 0.
- * `twins`: it ends, and is started anew as two processes of its name, each of which writes this id at once. */
+ * `twins`: it ends, and is started anew as two processes of its name, each of which writes this id at once.
+ * `course`: its clock is set ahead by `byMs`, so many times (`ups`), and back in so many equal steps (`downs`), one step every
+ * `everyMs`. */
 export type Operation =
   | {
       readonly type: 'write';
@@ -52,6 +54,14 @@ export type Operation =
   | { readonly type: 'pause'; readonly node: number; readonly forMs: number }
   | { readonly type: 'sleep'; readonly node: number; readonly forMs: number }
   | { readonly type: 'jump'; readonly node: number; readonly byMs: number; readonly forMs: number }
+  | {
+      readonly type: 'course';
+      readonly node: number;
+      readonly byMs: number;
+      readonly ups: number;
+      readonly downs: number;
+      readonly everyMs: number;
+    }
   | { readonly type: 'slow'; readonly a: number; readonly b: number; readonly rate: number; readonly forMs: number };
 
 export interface Planned {
@@ -91,6 +101,11 @@ const OVERSLEPT_MS: Range = [40_000, 55_000];
 const SLEEPS = 0.4;
 /** After a sleep the storm goes on for as much. */
 const AWAKE_MS = 1000;
+/** Of a storm with clocks that go wrong. */
+const COURSES = 0.5;
+/** Seconds, which others wait for; and what nobody waits for: an hour, and ten years. */
+const SECONDS_AHEAD_MS: Range = [2000, 30_000];
+const FAR_AHEAD_MS = [3_600_000, 315_360_000_000] as const;
 /** Twins go on together for as long in their storm. */
 const TOGETHER_MS = 2000;
 /** One fills a chunk of a transfer; and with more than eight of them the window closes. */
@@ -166,7 +181,9 @@ export function planStorm(options: PlanOptions, number: number): Storm {
   }
   const ties = tiesOf(options, number, durationMs);
   for (const { atMs, operation } of ties) planned.push({ number: 1000 * number + planned.length, atMs, operation });
-  const hasMore = sleeps.length + twins.length + ties.length > 0;
+  const courses = coursesOf(options, number, durationMs);
+  for (const { atMs, operation } of courses) planned.push({ number: 1000 * number + planned.length, atMs, operation });
+  const hasMore = sleeps.length + twins.length + ties.length + courses.length > 0;
   return { durationMs: endMs, operations: hasMore ? planned.sort((a, b) => a.atMs - b.atMs) : planned };
 }
 
@@ -219,6 +236,32 @@ function tiesOf(
       expiresInMs: chance(random, 0.15) ? 200 + below(random, 5000) : 0,
     },
   }));
+}
+
+/**
+ * Of each history one clock alone is ever far ahead: two that are take each other's writes, which keep their stamps for as long (rule
+ * 1), and all others differ from these two meanwhile, rightly so.
+ */
+function coursesOf(
+  { seed, nodes, faults }: PlanOptions,
+  number: number,
+  durationMs: number,
+): { readonly atMs: number; readonly operation: Extract<Operation, { type: 'course' }> }[] {
+  const far = below(stream(seed, 24), nodes);
+  const random = stream(seed, 24, number);
+  if (!chance(random, COURSES)) return [];
+  return Array.from({ length: within(random, faults.courses) }, () => {
+    const isFar = chance(random, 0.6);
+    const node = below(random, nodes);
+    const ups = pick(random, [1, 1, 2, 3]);
+    const downs = pick(random, [1, 1, 2, 5]);
+    const byMs = isFar ? pick(random, FAR_AHEAD_MS) : within(random, SECONDS_AHEAD_MS);
+    const everyMs = 200 + below(random, chance(random, 0.5) ? 3000 : LONGEST_FAULT_MS / (ups + downs));
+    return {
+      atMs: below(random, durationMs),
+      operation: { type: 'course', node: isFar ? far : node, byMs, ups, downs, everyMs },
+    };
+  });
 }
 
 const ways = ['both', 'both', 'in', 'out'] as const;

@@ -83,6 +83,17 @@ describe.each([
     expect(replica.context.isEmpty).toBe(true);
   });
 
+  test('takes back what has expired while it was ahead: others hold it back, and would for as long', () => {
+    const { replica, machine } = aNode(create);
+    replica.write('x', '\xc3', start + hour + 1000, start + hour);
+    machine.add(replica.takeFresh(), start + hour);
+    machine.collect(start + hour + 1000);
+    expect(replica.store.get('x')).toMatchObject({ value: undefined, sequence: 1 });
+    machine.collect(start);
+    expect(replica.disowned).toMatchObject([{ intervals: [1, 1] }]);
+    expect([replica.store.size, replica.context.isEmpty]).toEqual([0, true]);
+  });
+
   test('by no more than maxDriftMs says nothing', () => {
     const { replica, machine, reports } = aNode(create);
     replica.write('far', '\xc3', undefined, start + 60_000);

@@ -79,10 +79,12 @@ export class HeldBack {
     return this.#held.size === 0;
   }
 
-  /** The ids of what is held back. */
-  ids(): ReadonlySet<string> {
+  /** The ids of what is held back; with `dots`, of that with one of these. */
+  ids(dots?: Dots): ReadonlySet<string> {
+    const among = dots === undefined ? null : Context.of(this.#heldDots.common(dots));
     const ids = new Set<string>();
-    for (const { id } of this.#held.values()) ids.add(id);
+    for (const { id, origin, sequence } of this.#held.values())
+      if (among === null || among.has(origin, sequence)) ids.add(id);
     return ids;
   }
 

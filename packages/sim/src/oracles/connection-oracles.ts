@@ -5,6 +5,7 @@
 
 import { type Context, Context as Dots, type Dots as DotList, type Message } from '@grapevine/core';
 import type { End } from '../connection.ts';
+import type { SimNode } from '../node.ts';
 import type { Object as Objection } from '../violation.ts';
 import { name } from './wording.ts';
 
@@ -18,6 +19,13 @@ class Heard {
   readonly asked = new Dots();
   /** Dots that the peer refused. */
   readonly refused = new Dots();
+  /** Virtual milliseconds of when it last did: what came before it, perhaps in one batch, may be answered first. */
+  refusedAtMs = -Infinity;
+
+  /** The peer takes these again: none, all. It has room, or has forgotten whose they are. */
+  makeRoom(dots: DotList): void {
+    this.refused.removeAll(dots.length === 0 ? this.refused.dots() : dots);
+  }
 }
 
 export class ConnectionOracles {
@@ -33,8 +41,9 @@ export class ConnectionOracles {
       const heard = this.#heardOn(end);
       if (heard.invitation !== message.invitation) return;
       const context = (heard.context ??= Dots.of(heard.invited));
+      const isTaken = (end.node as SimNode).world.nowMs - heard.refusedAtMs > (end.node as SimNode).nature.gatherMs;
       for (const update of message.updates)
-        if (heard.refused.has(update.origin, update.sequence))
+        if (isTaken && heard.refused.has(update.origin, update.sequence))
           this.#object(
             3,
             'refused-again',
@@ -71,7 +80,10 @@ export class ConnectionOracles {
       case 'announce':
         return this.#heardOn(end).has.addAll(message.dots);
       case 'refused':
+        this.#heardOn(end).refusedAtMs = (end.node as SimNode).world.nowMs;
         return this.#heardOn(end).refused.addAll(message.dots);
+      case 'room':
+        return this.#heardOn(end).makeRoom(message.dots);
       case 'ask':
         return this.#heardOn(end).asked.addAll(message.dots);
       case 'updates':

@@ -214,15 +214,23 @@ function inspectLedger(nodes: readonly SimNode[], ledger: Ledger, object: Object
   const horizonMs = horizonOf(nodes);
   const living = new Set(nodes.map(({ replica }) => replica));
   for (const [id, writes] of ledger.ids()) {
-    // A tombstone that was collected counts, even where its origin has been forgotten since.
+    // A tombstone that was collected counts, even where its origin has been forgotten since; what its writer took back does not,
+    // though peers may have claimed it while it was there.
     const known = writes.filter(
-      ({ update: { origin, sequence }, collected }) => collected || context.has(origin, sequence),
+      ({ update: { origin, sequence }, collected, disowned }) =>
+        !disowned && (collected || context.has(origin, sequence)),
     );
     const held = store.get(id);
     const final = held?.value === undefined ? undefined : held;
     let newest: Update | undefined;
-    for (const { update } of known) if (newest === undefined || isNewer(update, newest)) newest = update;
-    if (newest !== undefined && outlives(newest, horizonMs) && final === undefined)
+    let isExpired = false;
+    for (const { update, expired } of known) {
+      if (newest !== undefined && !isNewer(update, newest)) continue;
+      newest = update;
+      isExpired = expired;
+    }
+    // Each clock ends a life by itself (rule 5): one that was ahead has ended it too early, and what it knew to be over is over.
+    if (newest !== undefined && outlives(newest, horizonMs) && final === undefined && !isExpired)
       object(
         3,
         'newest-lost',

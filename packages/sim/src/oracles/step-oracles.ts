@@ -65,6 +65,8 @@ const INSPECTION_STEPS = 400;
 const FORGETS_SOON_MS = 3_600_000;
 /** How far clocks jump. */
 const CLOCK_TOLERANCE_MS = 14_000;
+/** Within so long a shell notices that a clock was set. */
+const LOOK_MS = 60_000;
 
 export class StepOracles implements Observer {
   readonly ledger: Ledger = new Ledger();
@@ -74,7 +76,7 @@ export class StepOracles implements Observer {
   readonly #disowned = new Dots();
   readonly #messages: MessageOracles;
   readonly #connections: ConnectionOracles;
-  /** The latest time that any clock has shown. */
+  /** The latest time that any clock has shown since it was quiet. */
   #latestMs = 0;
   /** Messages other than comparisons are noted while this is set. */
   isQuiet = false;
@@ -108,6 +110,7 @@ export class StepOracles implements Observer {
     store.drop = (update): void => {
       watched.touched.add(update.id);
       watched.arrivals.delete(update.arrival);
+      watched.tombstones.delete(update.arrival);
       if (update.value === undefined && !watched.isRejoining) this.#onCollect(update);
       storeDrop(update);
     };
@@ -125,7 +128,7 @@ export class StepOracles implements Observer {
     replica.write = (id, value, expiresAt, nowMs): Update => {
       // Stamps of a time when a clock was too far ahead need not be exceeded, other versions of the id must be.
       const limit = stampAt(nowMs + replica.maxDriftMs);
-      const stamp = Math.max(watched.stamp > limit ? 0 : watched.stamp, replica.store.get(id)?.stamp ?? 0);
+      const stamp = Math.max(watched.stampUpTo(limit), replica.store.get(id)?.stamp ?? 0);
       const update = this.#waking(node, watched, nowMs, () => write(id, value, expiresAt, nowMs));
       if (update.stamp <= stamp)
         this.#object(1, 'clock', `${node.name} wrote ${name(update)} with a stamp that it had stored already`);
@@ -138,7 +141,13 @@ export class StepOracles implements Observer {
       const disowned = rewriteAhead(nowMs);
       watched.isRewriting = false;
       this.#disowned.addAll(disowned);
+      this.ledger.disown(disowned);
       return disowned;
+    };
+    const clockSet = replica.clockSet.bind(replica);
+    replica.clockSet = (byMs): void => {
+      if (watched.awakeMs !== undefined) watched.awakeMs += byMs;
+      clockSet(byMs);
     };
     const wake = replica.wake.bind(replica);
     replica.wake = (nowMs): boolean => {
@@ -156,10 +165,17 @@ export class StepOracles implements Observer {
     const watched = this.#of(node);
     const atMs = node.world.nowMs;
     const aheadMs = nowMs - atMs;
-    watched.movedMs += Math.abs(aheadMs - (watched.aheadMs ?? aheadMs));
+    const byMs = aheadMs - (watched.aheadMs ?? aheadMs);
     watched.aheadMs = aheadMs;
-    if (this.#options.repairs && atMs - watched.steppedAtMs > this.#options.forgetAfterMs + 2 * CLOCK_TOLERANCE_MS)
+    if (byMs !== 0) {
+      watched.movedMs += Math.abs(byMs);
+      watched.moves.push({ atMs, byMs });
+      if (byMs < 0) watched.setBackAtMs = atMs;
+    }
+    const sleptMs = atMs - watched.steppedAtMs;
+    if (this.#options.repairs && sleptMs > this.#options.forgetAfterMs + 2 * CLOCK_TOLERANCE_MS)
       watched.outlived = node.replica.origin;
+    if (sleptMs > this.#options.forgetAfterMs - 2 * CLOCK_TOLERANCE_MS) watched.wokeAtMs = atMs;
     watched.steppedAtMs = atMs;
   }
 
@@ -190,6 +206,9 @@ export class StepOracles implements Observer {
     const result = act();
     watched.isRejoining = false;
     watched.awakeMs = nowMs;
+    // A clock that was set is no sleep, however far; but it may hide one until it is looked at.
+    if (node.world.nowMs - watched.wokeAtMs > LOOK_MS)
+      this.#object(9, 'awake', `${node.name} drops all that it holds as if it had slept, and it has not`);
     if (replica.origin.epoch <= former.epoch)
       this.#object(9, 'rejoin', `${node.name} slept too long, and writes under its former epoch`);
     for (const { id, origin } of replica.store)
@@ -233,7 +252,7 @@ export class StepOracles implements Observer {
 
   sending(node: SimNode, message: Message): void {
     this.messages[message.type] = (this.messages[message.type] ?? 0) + 1;
-    if (this.isQuiet && message.type !== 'hashes' && message.type !== 'pull')
+    if (this.isQuiet && message.type !== 'hashes' && message.type !== 'pull' && !this.#isUntold)
       this.#object(3, 'silence', `${node.name} is not silent: it sends ${message.type}`);
     this.#messages.sending(node, this.#of(node), message);
   }
@@ -297,6 +316,7 @@ export class StepOracles implements Observer {
   /** Everything is equal: what is over is forgotten here. */
   settle(context: Context): void {
     this.ledger.settle(context);
+    this.#latestMs = 0;
     for (const [node, watched] of this.#watched) {
       watched.hidden = new Dots();
       // What has arrived and was not handed over yet may hold a claim that is to be taken up.
@@ -320,8 +340,10 @@ export class StepOracles implements Observer {
     return null;
   }
 
-  get latestMs(): number {
-    return this.#latestMs;
+  /** Whether a connection was made anew, so that somebody has yet to be told what its peer refuses. */
+  get #isUntold(): boolean {
+    const nodes = [...this.#watched.keys()] as SimNode[];
+    return this.untoldOf(nodes.filter(({ isUp }) => isUp)) !== null;
   }
 
   #of(node: WatchedNode): Watched {
@@ -349,6 +371,8 @@ export class StepOracles implements Observer {
       // It expired: a tombstone of the same dot takes its place.
       if (update.value !== undefined || update.expiresAt === undefined || update.expiresAt > nowMs)
         this.#object(5, 'expiry', `${node.name} replaces ${name(update)} by itself before its time`);
+      write.expired = true;
+      watched.tombstones.set(replica.store.lastArrival + 1, node.world.nowMs);
       return;
     } else if (this.#input === 'add' && this.#isOwnWrite(update, replica)) {
       this.#object(1, 'dot-twice', `${node.name} gives the dot of ${name(write.update)} to ${name(update)}`);
@@ -362,22 +386,22 @@ export class StepOracles implements Observer {
       (made.value !== update.value && !isTombstoneByTime)
     )
       this.#object(1, 'dot-twice', `${node.name} stores ${name(update)}, which was written as ${name(made)}`);
+    if (isTombstoneByTime && write !== undefined) write.expired = true;
+    if (update.value === undefined) watched.tombstones.set(replica.store.lastArrival + 1, node.world.nowMs);
     const isRewritten = watched.isRewriting && former?.origin.name === node.name && former.value === update.value;
     if (former !== undefined && isNewer(former, update) && !isRewritten)
       this.#object(1, 'older-wins', `${node.name} replaces ${name(former)} by ${name(update)}, which is older`);
-    if (update.stamp > watched.stamp) {
-      watched.stamp = update.stamp;
-      if (
-        update.stamp > stampAt(nowMs + replica.maxDriftMs) &&
-        origin.key !== replica.origin.key &&
-        node.nature.habit === null
-      )
-        this.#object(
-          1,
-          'far-ahead',
-          `${node.name} stores ${name(update)}, stamped ${wallOf(update.stamp) - nowMs} ms ahead`,
-        );
-    }
+    watched.noteStamp(update.stamp);
+    if (
+      update.stamp > stampAt(nowMs + replica.maxDriftMs) &&
+      origin.key !== replica.origin.key &&
+      node.nature.habit === null
+    )
+      this.#object(
+        1,
+        'far-ahead',
+        `${node.name} stores ${name(update)}, stamped ${wallOf(update.stamp) - nowMs} ms ahead`,
+      );
     if (!this.#options.repairs)
       watched.arrivals.set(replica.store.lastArrival + 1, { atMs: node.world.nowMs, movedMs: watched.movedMs });
     if (
@@ -416,15 +440,17 @@ export class StepOracles implements Observer {
         this.#object(7, 'forgotten', `${node.name} forgets ${name(update)}, which came ${ageMs} ms ago`);
       return;
     }
-    if (update.expiresAt !== undefined && update.expiresAt <= this.#latestMs) return;
+    if (this.ledger.find(update.origin, update.sequence)?.expired === true) return;
     const newest = this.ledger.newestOf(update.id);
     if (newest === undefined || !isNewer(newest.update, update))
       this.#object(3, 'newest-dropped', `${node.name} drops ${name(update)}, the newest of its id`);
     // What is refused supersedes, too: what it takes the place of is over, though nothing takes its place here.
     const { context, refused } = node.replica;
-    const covers = this.ledger.writesOf(update.id).some(({ update: other }) => {
+    // And what its writer took back, a removal whose tombstone was collected, removes by the sweep alone.
+    const covers = this.ledger.writesOf(update.id).some(({ update: other, collected }) => {
       const { origin, sequence } = other;
-      return isNewer(other, update) && (context.has(origin, sequence) || refused.has(origin, sequence));
+      const isTakenBack = collected && this.#disowned.has(origin, sequence);
+      return isNewer(other, update) && (context.has(origin, sequence) || refused.has(origin, sequence) || isTakenBack);
     });
     if (!covers && this.#options.forgetAfterMs > FORGETS_SOON_MS)
       this.#object(3, 'swept-uncovered', `${node.name} drops ${name(update)}, and has seen nothing that is newer`);
@@ -459,7 +485,9 @@ export class StepOracles implements Observer {
         `${node.name} claims ${name(update)}, which it does not hold and nobody claimed to it`,
       );
     if (update.value === undefined && write.collected) return;
-    if (update.expiresAt !== undefined && update.expiresAt <= this.#latestMs) return;
+    // A clock that is ahead takes a removal for so old that everybody has forgotten it: it is claimed and not passed on (rule 9).
+    if (update.value === undefined && wallOf(update.stamp) < this.#latestMs - this.#options.forgetAfterMs) return;
+    if (write.expired) return;
     const newest = this.ledger.newestOf(update.id);
     if (newest === undefined || !isNewer(newest.update, update))
       this.#object(
@@ -470,7 +498,9 @@ export class StepOracles implements Observer {
   }
 
   #onGapClosed(node: SimNode, { update, atMs }: Write): void {
-    if (node.world.nowMs - atMs < this.#options.rumorTtlMs - CLOCK_TOLERANCE_MS)
+    // It counts by its own clock.
+    const movedMs = this.#of(node).movedSince(atMs);
+    if (node.world.nowMs - atMs < this.#options.rumorTtlMs - CLOCK_TOLERANCE_MS - movedMs)
       this.#object(
         7,
         'gap',
@@ -492,6 +522,17 @@ export class StepOracles implements Observer {
     if (!repairs) return;
     if (replica.store.tombstonesUpTo(nowMs - tombstoneTtlMs - 1).length > 0)
       this.#object(9, 'tombstones', `${node.name} keeps tombstones beyond their time`);
+    // By its own clock it may be young since that was set back; but from the next collection on it is as old as the clock shows.
+    const { oldestTombstone } = replica.store;
+    const { tombstones, setBackAtMs } = this.#of(node);
+    const sinceMs = Math.max(setBackAtMs, tombstones.get(oldestTombstone?.arrival ?? 0) ?? Infinity);
+    const atMs = node.world.nowMs;
+    if (atMs - sinceMs > tombstoneTtlMs + (node.world.protocol.gcMs || 0))
+      this.#object(
+        9,
+        'tombstones',
+        `${node.name} keeps a tombstone ${atMs - sinceMs} ms after it came or its clock was set back`,
+      );
     for (const { origin, newest } of replica.context.origins()) {
       if (newest === 0 || wallOf(newest) >= nowMs - forgetAfterMs) continue;
       if (origin.name === node.name || node.sees(origin.name) || replica.store.holdsAnyOf(origin)) continue;

@@ -1,6 +1,6 @@
 /** What the oracles know of a node beyond its replica, from step to step. */
 
-import { type Bytes, Context as Dots, type Origin, type Update } from '@grapevine/core';
+import { type Bytes, Context as Dots, type Origin, type Stamp, type Update } from '@grapevine/core';
 
 /** What readers must see of a judged update: what was kept, or what they saw before. */
 export interface Expected {
@@ -9,8 +9,8 @@ export interface Expected {
 
 /** What is known of a node beyond its replica. */
 export class Watched {
-  /** The greatest stamp that it stored. */
-  stamp: number = 0;
+  /** The stamps that it stored, ascending. */
+  readonly stamps: Stamp[] = [];
   /** What readers must see of the updates under judgement, or judged in this step. */
   expected: Map<Update, Expected> = new Map();
   /** Dots that readers here do not see, as told by verdicts. */
@@ -30,10 +30,17 @@ export class Watched {
   /** How far its clock is ahead of virtual time, and how far it has been moved altogether, in either direction. */
   aheadMs: number | undefined;
   movedMs: number = 0;
+  /** Each move of its clock, and virtual milliseconds of when it was first seen. */
+  readonly moves: { readonly atMs: number; readonly byMs: number }[] = [];
+  /** When each tombstone arrived, in virtual milliseconds, by the number of its arrival; and when its clock was set back. */
+  readonly tombstones: Map<number, number> = new Map();
+  setBackAtMs: number = -Infinity;
   /** When it was last awake, by its own clock, as its replica sees it; `undefined`: its protocol does not care. */
   awakeMs: number | undefined;
   /** Virtual milliseconds of its last step. */
   steppedAtMs: number = Infinity;
+  /** Virtual milliseconds of when it last did something after a sleep of about what is forgotten after. */
+  wokeAtMs: number = -Infinity;
   /** The origin that it must give up in this step, since it slept too long. */
   outlived: Origin | null = null;
   isRejoining: boolean = false;
@@ -41,6 +48,23 @@ export class Watched {
   isRewriting: boolean = false;
   /** The offer that was open when it rejoined: its verdict decides nothing. */
   voidOffer: number = 0;
+  /** The greatest stamp that it stored, of those that are not above a limit; 0: there is none. */
+  stampUpTo(limit: Stamp): Stamp {
+    return this.stamps.findLast((stamp) => stamp <= limit) ?? 0;
+  }
+
+  noteStamp(stamp: Stamp): void {
+    const above = this.stamps.findLastIndex((other) => other <= stamp) + 1;
+    if (this.stamps[above - 1] !== stamp) this.stamps.splice(above, 0, stamp);
+  }
+
+  /** How far its clock has been moved since then, in either direction. */
+  movedSince(atMs: number): number {
+    let sum = 0;
+    for (const move of this.moves) if (move.atMs >= atMs) sum += Math.abs(move.byMs);
+    return sum;
+  }
+
   /** Dots that entered the context in this step. */
   readonly entered: { origin: Origin; first: number; last: number }[] = [];
 }

@@ -107,7 +107,8 @@ export class Sweep {
     const chosen = message.buckets === 'all' ? null : new Set(message.buckets);
     const seen = Context.of(message.context);
     const listed = Context.of(message.dots);
-    const waiting = replica.idsHeldBack();
+    // Where the peer has not taken it, nothing is over there for its sake.
+    const waiting = replica.idsHeldBack(message.context);
     const dropped: Update[] = [];
     for (const update of replica.store)
       if (
