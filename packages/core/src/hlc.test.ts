@@ -66,6 +66,22 @@ describe('a clock', () => {
     expect(clock.next(now - 20_000, 0, 1000)).toBe(stampAt(now - 19_500) + 5);
   });
 
+  test('counts on from a stamp that was too far ahead when it was given, once it is not', () => {
+    const now = STAMP_EPOCH_MS + 1e9;
+    const clock = new Clock();
+    const far = clock.next(now, stampAt(now + 5000), 1000);
+    expect(clock.next(now + 3000, 0, 1000)).toBe(stampAt(now + 3000));
+    expect(clock.next(now + 4500, 0, 1000)).toBe(far + 1);
+  });
+
+  test('exceeds what it gave also where a stamp less than a second beyond that is too far ahead', () => {
+    const now = STAMP_EPOCH_MS + 1e9;
+    const clock = new Clock();
+    clock.witness(stampAt(now + 1100));
+    const first = clock.next(now + 900, 0, 100);
+    expect(clock.next(now + 850, 0, 100)).toBe(first + 1);
+  });
+
   test('does not count on from a stamp that is too far ahead, but beats the version it replaces', () => {
     const now = STAMP_EPOCH_MS + 1e9;
     for (const aheadMs of [5000, 3_600_000, 315_360_000_000]) {

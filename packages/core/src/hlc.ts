@@ -56,7 +56,11 @@ export class Clock {
    */
   next(nowMs: number, after: Stamp = 0, maxDriftMs: number = Infinity): Stamp {
     const limit = stampAt(nowMs + maxDriftMs);
-    if (after > limit) return after + 1;
+    if (after > limit) {
+      // Once its time comes, later ones must exceed it.
+      this.witness(after + 1);
+      return after + 1;
+    }
     const times = this.#times;
     let above = times.length;
     while (above > 0 && (times[above - 1] as Stamp) > limit) above--;
@@ -80,7 +84,8 @@ export class Clock {
   #note(stamp: Stamp, above: number): void {
     const times = this.#times;
     if (above > 0 && stamp <= (times[above - 1] as Stamp) + TIME) times[above - 1] = stamp;
-    else if (above === times.length || (times[above] as Stamp) > stamp + TIME) {
+    else {
+      // Also where a greater one is near: that may be too far ahead when this one is not.
       times.splice(above, 0, stamp);
       // The one that is farthest from this one goes.
       if (times.length > MOST_TIMES) times.splice(above < MOST_TIMES / 2 ? MOST_TIMES : 0, 1);

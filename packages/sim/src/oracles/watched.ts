@@ -1,6 +1,8 @@
 /** What the oracles know of a node beyond its replica, from step to step. */
 
-import { type Bytes, Context as Dots, type Origin, type Stamp, type Update } from '@grapevine/core';
+import { type Bytes, Context as Dots, type Origin, type Stamp, stampAt, type Update } from '@grapevine/core';
+
+const SECOND = stampAt(1000) - stampAt(0);
 
 /** What readers must see of a judged update: what was kept, or what they saw before. */
 export interface Expected {
@@ -48,9 +50,14 @@ export class Watched {
   isRewriting: boolean = false;
   /** The offer that was open when it rejoined: its verdict decides nothing. */
   voidOffer: number = 0;
-  /** The greatest stamp that it stored, of those that are not above a limit; 0: there is none. */
+  /**
+   * The greatest stamp that it stored, of those that are not above a limit; 0: there is none, or the limit stands among stamps that are
+   * less than a second apart: of those a clock remembers the greatest alone.
+   */
   stampUpTo(limit: Stamp): Stamp {
-    return this.stamps.findLast((stamp) => stamp <= limit) ?? 0;
+    const index = this.stamps.findLastIndex((stamp) => stamp <= limit);
+    const stamp = this.stamps[index] ?? 0;
+    return (this.stamps[index + 1] ?? Infinity) - stamp <= SECOND ? 0 : stamp;
   }
 
   noteStamp(stamp: Stamp): void {
