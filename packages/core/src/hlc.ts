@@ -7,7 +7,8 @@
  *
  * Invariants
  *  1. Every stamp that `next` gives is greater than `after`, and than any stamp given or witnessed before that is not more
- *     than the limit of drift ahead of the wall clock.
+ *     than the limit of drift ahead of the wall clock. Of stamps that are less than a second apart the greatest is remembered, and of
+ *     sixteen such times: a clock that was set back by more than the limit need not exceed all that lies between.
  *  2. Without witnessing the future and below 4,096 writes a millisecond, a stamp's time is the wall clock's.
  *
  * Source: Kulkarni, Demirbas et al., "Logical Physical Clocks", 2014, section 3.
