@@ -205,7 +205,7 @@ export const beforeProof: readonly Row[] = [
     saw: /^(4430|4408|end|ECONNRESET|EPIPE)$/,
     logs: ['TOO_MANY_CONNECTIONS'],
     mayLog: ['HELLO_TIMEOUT'],
-    test: [limits, 'that say nothing keep no member out, from that address or another'],
+    test: [limits, 'of one address (%s) that %s keep no member out, from that address or another'],
   },
   {
     id: 'refused-flood',
