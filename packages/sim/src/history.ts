@@ -6,7 +6,7 @@
  *  2. It ends with the first violation, or when its minutes are over and it is quiet.
  */
 
-import { below, epidemicStatus } from '@grapevine/core';
+import { below, COMPARE_IN_FULL_MS, epidemicStatus } from '@grapevine/core';
 import { encodeEphemeral, encodeValue } from '@grapevine/wire';
 import { chance, stream } from './chance.ts';
 import { allFaults, type FaultName, faultsWithout } from './faults.ts';
@@ -467,7 +467,9 @@ class History {
     const isKept = this.#setting.forgetAfterMs > LEAST_SILENT_MS;
     if (isKept) this.#tellRefused();
     world.run(REST_MS);
-    this.#oracles.isQuiet = isKept && nodes.every((node) => lacksOnlyRefused(node, nodes));
+    // An idle replica compares in full once in ten minutes (ADR 21), the first time ten minutes after it came to be.
+    const isYoung = world.nowMs + SILENCE_MS < COMPARE_IN_FULL_MS - LONGEST_JUMP_MS;
+    this.#oracles.isQuiet = isYoung && isKept && nodes.every((node) => lacksOnlyRefused(node, nodes));
     world.run(SILENCE_MS);
     this.#oracles.isQuiet = false;
     this.#oracles.membership.mayGo = null;

@@ -68,6 +68,9 @@ const CLOCK_TOLERANCE_MS = 14_000;
 /** Within so long a shell notices that a clock was set. */
 const LOOK_MS = 60_000;
 
+/** What is said where nothing happens; what a node has taken back it tells on every new connection. */
+const ofIdle: ReadonlySet<Message['type']> = new Set(['hashes', 'pull', 'disowned']);
+
 export class StepOracles implements Observer {
   readonly ledger: Ledger = new Ledger();
   readonly #options: StepOracleOptions;
@@ -252,7 +255,7 @@ export class StepOracles implements Observer {
 
   sending(node: SimNode, message: Message): void {
     this.messages[message.type] = (this.messages[message.type] ?? 0) + 1;
-    if (this.isQuiet && message.type !== 'hashes' && message.type !== 'pull' && !this.#isUntold)
+    if (this.isQuiet && !ofIdle.has(message.type) && !this.#isUntold)
       this.#object(3, 'silence', `${node.name} is not silent: it sends ${message.type}`);
     this.#messages.sending(node, this.#of(node), message);
   }
