@@ -11,6 +11,8 @@
  *     forgiven, so a bound below one frame in that time is not held exactly.
  */
 
+import { AgedMap } from '@grapevine/core';
+
 export interface AllowanceOptions {
   readonly updatesPerSecond: number;
   readonly bytesPerSecond: number;
@@ -62,7 +64,7 @@ export class Allowances {
   /** Who is there. */
   readonly #present = new Map<string, { readonly allowance: Allowance; connections: number }>();
   /** Who is gone, the longest first. */
-  readonly #gone = new Map<string, Allowance>();
+  readonly #gone = new AgedMap<string, Allowance>();
 
   constructor(options: AllowanceOptions) {
     this.#options = options;
@@ -92,8 +94,8 @@ export class Allowances {
     if (present === undefined || --present.connections > 0) return;
     this.#present.delete(peer);
     this.#gone.set(peer, present.allowance);
-    for (const [name, allowance] of this.#gone) {
-      if (this.#gone.size <= KEPT_AT_MOST && !allowance.isWhole(nowMs)) return;
+    for (let name = this.#gone.oldest; name !== undefined; name = this.#gone.oldest) {
+      if (this.#gone.size <= KEPT_AT_MOST && this.#gone.get(name)?.isWhole(nowMs) !== true) return;
       this.#gone.delete(name);
     }
   }

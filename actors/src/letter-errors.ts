@@ -4,13 +4,13 @@
  * Invariant: it holds the latest thousand, whatever arrives.
  */
 
-import type { Update } from '@grapevine/core';
+import { AgedMap, type Update } from '@grapevine/core';
 
 const KEPT_AT_MOST = 1000;
 
 export class LetterErrors {
   /** By the dots of the updates, the longest ago first. */
-  readonly #errors = new Map<string, unknown>();
+  readonly #errors = new AgedMap<string, unknown>();
 
   /** What the handler threw; `undefined`: it is not known any more. */
   of(update: Update): unknown {
@@ -19,11 +19,7 @@ export class LetterErrors {
 
   set(update: Update, error: unknown): void {
     this.#errors.set(dotOf(update), error);
-    if (this.#errors.size <= KEPT_AT_MOST) return;
-    for (const oldest of this.#errors.keys()) {
-      this.#errors.delete(oldest);
-      return;
-    }
+    if (this.#errors.size > KEPT_AT_MOST) this.#errors.delete(this.#errors.oldest as string);
   }
 }
 
