@@ -26,7 +26,7 @@ export const usage = `npm run simulate:seeds -- [options]
   --minutes M      virtual minutes of each history (10)
   --protocol P     rumor, entropy or hybrid (chosen by the seed)
   --membership M   list (every edge is kept connected) or swim (list)
-  --hubs H         so many nodes can be dialled, the others only dial; with a list (all)
+  --hubs H         so many nodes can be dialled, the others only dial (all)
   --without F,…    faults to leave out: ${Object.keys(allFaults).join(', ')}
   --only N,…       only the operations of these numbers; "none" for none
   --workers W      threads (2)
@@ -56,8 +56,6 @@ export function readArguments(args: readonly string[]): SeedArguments {
     throw new Error(`--protocol must be rumor, entropy or hybrid, not '${protocol}'.`);
   if (membership !== undefined && !['list', 'swim'].includes(membership))
     throw new Error(`--membership must be list or swim, not '${membership}'.`);
-  if (hubs !== undefined && membership === 'swim')
-    throw new Error('--hubs needs --membership list: swim finds out who can be dialled.');
   return {
     from: whole('from', seed ?? values.from, 0),
     seeds: seed === undefined ? whole('seeds', values.seeds, 1) : 1,

@@ -12,6 +12,15 @@ describe('found by the simulator, where nodes find each other by SWIM:', () => {
       without: ['drops', 'skewMs', 'sleeps', 'twins', 'refusals'],
       only: new Set([3004, 3007, 3010, 3015, 3016, 4001, 4003, 4006, 4007]),
     },
+    {
+      what: 'a node that only dials does not release its only hub, whose word of it would be the last: an earlier life of it could not come in',
+      seed: 110,
+      nodes: 8,
+      minutes: 2,
+      hubs: 1,
+      without: ['jitterMs', 'drops', 'skewMs', 'handlers', 'crashes', 'jumps', 'sleeps', 'refusals', 'frames'],
+      only: new Set([23, 20, 1017, 1010]),
+    },
   ])('$what', ({ what: _, ...options }) => {
     expect(runHistory({ ...options, membership: 'swim' }).violation).toBeNull();
   });

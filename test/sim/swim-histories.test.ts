@@ -15,6 +15,21 @@ describe.each([5, 8])('%d nodes with SWIM', (nodes) => {
   );
 });
 
+describe.each([1, 2])('with SWIM, %d that can be dialled among nodes that only dial', (hubs) => {
+  test.each([1, 2, 3])(
+    'keep the promises of their protocol, and agree who is there, in the history of seed %d',
+    (seed) => {
+      const options: HistoryOptions = { seed, nodes: 7, minutes: 1.5, membership: 'swim', hubs };
+      const { violation, quietTimes } = runHistory(options);
+      expect({ violation, replay: replayCommand(options) }).toEqual({
+        violation: null,
+        replay: expect.stringContaining(`--membership swim --hubs ${hubs}`),
+      });
+      expect(quietTimes).toBeGreaterThan(0);
+    },
+  );
+});
+
 describe('a history with SWIM', () => {
   const options: HistoryOptions = { seed: 4242, nodes: 5, minutes: 1, membership: 'swim' };
 

@@ -31,7 +31,7 @@ export interface HistoryOptions {
   readonly protocol?: ProtocolName | undefined;
   /** @default 'list' */
   readonly membership?: MembershipName | undefined;
-  /** So many nodes can be dialled, and the others only dial; where a list says who is there. @default all, as the seed connects them */
+  /** So many nodes can be dialled, and the others only dial. @default all; with a list, as the seed connects them */
   readonly hubs?: number | undefined;
   /** Only the operations of these numbers are carried out. @default all */
   readonly only?: ReadonlySet<number> | undefined;
@@ -83,6 +83,12 @@ const LONGEST_JUMP_MS = 12_000;
 /** The share of quiet times after which somebody dies, where a membership must notice. */
 const LOSSES = 0.3;
 const isolating: ReadonlySet<Operation['type']> = new Set(['partition', 'sleep', 'slow']);
+/** During these a node is not there for others. */
+const absenting: ReadonlySet<Operation['type']> = new Set(['restart', 'twins', 'pause']);
+
+function nodesOf(operation: Operation): number[] {
+  return 'node' in operation ? [operation.node] : [];
+}
 
 export function runHistory(options: HistoryOptions): HistoryReport {
   return new History(options).run();
@@ -118,7 +124,7 @@ class History {
     const { seed, nodes, without, protocol, membership, hubs, print } = options;
     this.#options = options;
     this.#setting = settingOf(seed, nodes, protocol ?? null);
-    this.#membership = membership === 'swim' ? membershipSettingOf(seed, nodes) : null;
+    this.#membership = membership === 'swim' ? membershipSettingOf(seed, nodes, hubs) : null;
     const { maxDriftMs, tombstoneTtlMs, rumorTtlMs, forgetAfterMs, protocolName, ids, large } = this.#setting;
     const listed = hubs === undefined ? this.#setting.edges : edgesWithHubs(nodes, hubs);
     const edges = this.#membership === null ? listed : edgesAmong(nodes);
@@ -127,7 +133,8 @@ class History {
     const forgets = repairs && forgetAfterMs < LEAST_SILENT_MS;
     // Whoever refuses what is large passes nothing of it on: where not everybody is connected to everybody, others might
     // never get it, and rightly so. And it forgets an origin of which others still hold what it refused: then they differ.
-    const isFull = this.#membership?.isMesh ?? edges.length === (nodes * (nodes - 1)) / 2;
+    const isMesh = (hubs ?? nodes) >= nodes && (this.#membership?.isMesh ?? true);
+    const isFull = isMesh && edges.length === (nodes * (nodes - 1)) / 2;
     const mayRefuse = large > 0 && isFull && !forgets;
     // Small frames alone make nobody refuse anything: they must only be kept.
     const faults = faultsWithout(
@@ -156,7 +163,7 @@ class History {
       seed,
       nodes,
       edges,
-      hubs: this.#membership === null ? hubs : undefined,
+      hubs,
       membership: this.#membership ?? undefined,
       protocol: this.#setting.protocol,
       faults,
@@ -205,7 +212,8 @@ class History {
     const { only } = this.#options;
     const isCarriedOut = (planned: Planned): boolean => only === undefined || only.has(planned.number);
     // Whoever is cut off or slow may be taken for dead, and it may take others for dead.
-    const isCalm = operations.every((planned) => !isCarriedOut(planned) || !isolating.has(planned.operation.type));
+    const carriedOut = operations.filter(isCarriedOut).map(({ operation }) => operation);
+    const isCalm = !carriedOut.some(({ type }) => isolating.has(type)) && !this.#isolates(carriedOut);
     this.#oracles.membership.mayGo = isCalm ? this.#mortals : null;
     this.#mortals.clear();
     this.#secondsAheadMs = 0;
@@ -217,6 +225,16 @@ class History {
       });
     }
     world.run(durationMs);
+  }
+
+  /** Whether all who can be dialled may be gone at once: those that only dial are cut off from each other then. */
+  #isolates(operations: readonly Operation[]): boolean {
+    const { nodes } = this.#world;
+    const hubs = nodes.filter(({ nature }) => !nature.dialsOnly);
+    const absent = new Set(
+      operations.flatMap((operation) => (absenting.has(operation.type) ? nodesOf(operation) : [])),
+    );
+    return hubs.length < nodes.length && hubs.every(({ index }) => absent.has(index));
   }
 
   #carryOut(operation: Operation, number: number): void {
@@ -401,7 +419,9 @@ class History {
     const random = stream(this.#options.seed, 11, storm);
     if (this.#membership === null || world.isOver || !chance(random, LOSSES)) return;
     const node = world.nodes[below(random, world.nodes.length)] as SimNode;
-    this.#oracles.membership.mayGo = new Set([node.name]);
+    const isOnly =
+      node.nature.dialsOnly === false && world.nodes.every((other) => other === node || other.nature.dialsOnly);
+    this.#oracles.membership.mayGo = isOnly ? null : new Set([node.name]);
     node.die(chance(random, 0.5));
     const { noticesMs } = this.#membership;
     world.run(noticesMs);

@@ -106,7 +106,8 @@ export class World implements Surroundings, Places {
         nature: natureOf(membership, index),
         random: stream(seed, 9, index),
       };
-      const view = hubs < options.nodes ? namesBeside(index, options.nodes) : null;
+      const isListed = membership === undefined && hubs < options.nodes;
+      const view = isListed ? namesBeside(index, options.nodes) : null;
       const epochs = stream(seed, 12, index);
       const nature = { skewMs, gatherMs, maxUpdateBytes, maxFrameBytes, habit, dialsOnly: index >= hubs, view, epochs };
       return new SimNode(this, index, nature, random, residing);

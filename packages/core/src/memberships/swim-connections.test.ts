@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { DialEnd } from '../membership.ts';
 import { ACK, ASK, GOSSIP, HASH, PING, SYNC } from './swim/messages.ts';
-import { aMachine, aMember, among, aRecord, connectedTo, urlOf } from './testing/scene.ts';
+import { aMachine, aMember, among, aRecord, ALIVE, connectedTo, urlOf } from './testing/scene.ts';
 
 describe('connections', () => {
   const many = (count: number): string[] => Array.from({ length: count }, (_, i) => `n${String(i).padStart(3, '0')}`);
@@ -77,6 +77,16 @@ describe('connections', () => {
     scene.hear('seed', [SYNC, ['seed', ...others].map((name) => aRecord(name)), false]);
     scene.passUntil(() => scene.hungUp.length > 0, 30_000);
     expect(scene.hungUp[0]).toBe('seed');
+  });
+
+  test('a node that can dial fewer than it wants lets none of them go: of a star it would leave the hub', () => {
+    const scene = aMachine({ self: { url: null }, options: { seeds: [urlOf('hub')], neighbours: 2 } });
+    scene.listening.set(urlOf('hub'), aMember('hub'));
+    scene.answering.add('hub');
+    scene.passUntil(() => scene.connected.has('hub'));
+    const leaves = ['b', 'c', 'd', 'e', 'f', 'g', 'h'].map((name) => aRecord(name, ALIVE, 1, { url: null }));
+    scene.hear('hub', [SYNC, [aRecord('hub'), ...leaves], false]);
+    expect(scene.pass(120_000).hungUp).toEqual([]);
   });
 
   test('where there is hardly room, those that nobody chose here are let go, whoever dialled, so that others may join', () => {

@@ -1,7 +1,7 @@
 /** One name, several lives: restarts, namesakes, and clocks that are behind. */
 import { describe, expect, test } from '@jest/globals';
 import { EPOCH_LIMIT } from '../origin.ts';
-import { GOSSIP, HASH, SYNC } from './swim/messages.ts';
+import { ASK, GOSSIP, HASH, NACK, SYNC } from './swim/messages.ts';
 import { aMachine, aMember, aRecord, ALIVE, connectedTo, crash, DOWN, LEFT, SUSPECT, urlOf } from './testing/scene.ts';
 
 describe('what members believe', () => {
@@ -80,6 +80,22 @@ describe('what members believe', () => {
     scene.pass(1000);
     expect(scene.told('b', 'b')?.slice(1, 4)).toEqual([100, 0, DOWN]);
     expect(scene.expelled).toEqual([]);
+  });
+
+  test('an earlier life in place of one that nobody can dial is sent away, and others are asked whether the later one lives', () => {
+    const scene = connectedTo('b', 'c').hearOf(aRecord('d', ALIVE, 1, { epoch: 100, url: null }));
+    scene.connect('d', 50, null);
+    expect(scene.expelled.map(({ name, epoch }) => [name, epoch])).toEqual([['d', 50]]);
+    scene.disconnect('d').pass(10);
+    const asked = scene.sent.filter(({ message: [kind] }) => kind === ASK);
+    expect(asked.map(({ message }) => message[2])).toEqual(asked.map(() => 'd'));
+    expect(asked.length).toBeGreaterThan(0);
+    for (const { to, message } of asked) scene.hear(to, [NACK, message[1] as number]);
+    expect(scene.stateOf('d')).toBe('suspect');
+    // Once that is clear it is let in, and told.
+    scene.pass(60_000).forgetSent().connect('d', 50, null);
+    expect(scene.expelled).toHaveLength(1);
+    expect(scene.told('d', 'd')?.slice(1, 4)).toEqual([100, 1, DOWN]);
   });
 
   test('a node that hears of a later life of its own that is over, or was here, outlives it, once', () => {

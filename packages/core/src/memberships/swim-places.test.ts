@@ -65,6 +65,20 @@ describe('places where somebody may be', () => {
     expect(Math.min(...pauses.slice(10))).toBeGreaterThanOrEqual(30_000);
   });
 
+  test('whoever loses its last connection after the peer was declared down hurries to its seeds', () => {
+    const scene = aMachine({ self: { url: null }, options: { seeds: [urlOf('hub')] } });
+    scene.listening.set(urlOf('hub'), aMember('hub'));
+    scene.answering.add('hub');
+    scene.passUntil(() => scene.connected.has('hub'));
+    scene.introduce('hub').pass(70_000);
+    // A machine without power: the connection seems open until nothing has been heard of it for long.
+    scene.answering.delete('hub');
+    scene.passUntil(() => scene.stateOf('hub') === 'down');
+    scene.dials.length = 0;
+    const pauses = gaps([scene.nowMs, ...scene.disconnect('hub').pass(1000).dialsOf('hub')]);
+    expect(pauses[0]).toBeLessThanOrEqual(1000);
+  });
+
   test('a member that is forgotten is dialled on, more seldom', () => {
     const scene = among(['b', 'c'], { forgetAfterMs: 60_000 }).pass(100);
     crash(scene, 'b').pass(180_000);

@@ -135,7 +135,7 @@ export class Dialler {
     const open = former?.hello ?? null;
     if ((open?.epoch ?? 0) > epoch || this.#reservedEpoch(name) > epoch || !this.#hasRoom(name))
       return this.#go(link, from.node, () => from.#end(dial, 'refused', this.member));
-    const isInQuestion = open !== null && open.epoch < epoch && open.url !== url;
+    const isInQuestion = open !== null && open.epoch < epoch && (url === null || open.url !== url);
     // The former is asked: it answers, unless it is over, stopped or cut off.
     if (
       isInQuestion &&

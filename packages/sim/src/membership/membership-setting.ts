@@ -35,16 +35,19 @@ const SUSPICION_MULT = 4;
 const SUSPICION_MAX_MULT = 6;
 const AWARENESS_MAX = 8;
 
-export function membershipSettingOf(seed: number, nodes: number): MembershipSetting {
+/** @param hubs so many can be dialled, and stay where they are: who only dials finds nobody at another place */
+export function membershipSettingOf(seed: number, nodes: number, hubs: number = nodes): MembershipSetting {
   const random = stream(seed, 10);
   const neighbours = pick(random, [8, 8, 3, 2]);
   const syncInterval = pick(random, [30_000, 30_000, 10_000]);
   const suspicionMaxMult = pick(random, [SUSPICION_MAX_MULT, SUSPICION_MAX_MULT, 1]);
   // A probe that fails, by a node that doubts itself as much as it may.
   const doubtMs = 2 * AWARENESS_MAX * PROBE_INTERVAL_MS;
-  const moves = pick(random, [0, 0.3]);
+  const isStar = hubs < nodes;
+  const mayMove = pick(random, [0, 0.3]);
   const remembers = pick(random, [0, 1, 0.5]);
-  const maxConnections = pick(random, [Infinity, nodes > FEW ? FEW : Infinity]);
+  const mostConnections = pick(random, [Infinity, nodes > FEW ? FEW : Infinity]);
+  const maxConnections = isStar ? Infinity : mostConnections;
   const behind = pick(random, [0, 0.2]);
   const names = ['n00', 'n01'];
   // Virtual time stays whole.
@@ -59,7 +62,7 @@ export function membershipSettingOf(seed: number, nodes: number): MembershipSett
       neighbours,
       syncInterval,
     }),
-    nature: { moves, remembers, behind, maxConnections },
+    nature: { moves: isStar ? 0 : mayMove, remembers, behind, maxConnections },
     // As the module has it: a quarter of the connections are of its own choice at most.
     isMesh: nodes - 1 <= 2 * Math.min(neighbours, maxConnections / 4),
     // A dial of who was lost, one exchange of all that is known, and a suspicion by a node that doubts itself.

@@ -95,8 +95,10 @@ export class Residence {
     this.#moves = details.moves ?? 0;
   }
 
-  get url(): string {
-    return urlOf(this.#details.node.name, this.#moves);
+  /** `null`: it only dials. */
+  get url(): string | null {
+    const { node } = this.#details;
+    return node.nature.dialsOnly ? null : urlOf(node.name, this.#moves);
   }
 
   /** A life begins, with nothing but what is remembered. */

@@ -9,7 +9,7 @@
  *  4. Of two processes of one name everybody takes the same for alive, and is connected with no other; and the other has been
  *     told, or refused.
  *  5. Once settled, every connection is open at both ends, between present lives, and the protocol's peers are the
- *     connections; in a mesh there is one with everybody, else with somebody.
+ *     connections; in a mesh there is one between any two of which one can be dialled, else with somebody.
  *
  * What is said of the living where some are cut off or slow is no violation: those may tell others, who have no connection
  * with them either, that they are down. How often that happens is for experiments to count (papers/swim-stalls.ts).
@@ -61,11 +61,13 @@ export function ghostOf(nodes: readonly SimNode[], dead: SimNode): string | null
   return believer === undefined ? null : `${believer.name} believes that ${dead.name} is there`;
 }
 
-/** What of it is not yet so; `null`: all is settled. @param isMesh whether everybody is to be connected with everybody */
+/** What of it is not yet so; `null`: all is settled. @param isMesh whether everybody is to be connected with everybody who can be */
 export function unsettledOf(nodes: readonly SimNode[], isMesh: boolean): string | null {
   const byName = new Map(nodes.map((node) => [node.name, node]));
+  const hubs = nodes.filter(({ nature }) => !nature.dialsOnly).length;
   for (const node of nodes) {
-    const problem = viewProblem(node, byName) ?? connectionProblem(node, isMesh ? nodes.length - 1 : 1);
+    const within = node.nature.dialsOnly ? hubs : nodes.length - 1;
+    const problem = viewProblem(node, byName) ?? connectionProblem(node, isMesh ? within : 1);
     if (problem !== null) return `${node.name} ${problem}`;
   }
   return null;

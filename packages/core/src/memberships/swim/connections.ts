@@ -171,9 +171,11 @@ export class Connections {
       this.#dial(former.url);
       return;
     }
-    // Of one that nobody can dial, its last word counts until it is in doubt.
-    if (status?.state === 'alive' && status.epoch > epoch && status.url === null && !this.isTied(name))
+    // Of one that nobody can dial, its last word counts until it is in doubt. It is by now: perhaps nobody asked it any more.
+    if (status?.state === 'alive' && status.epoch > epoch && status.url === null && !this.isTied(name)) {
+      this.#details.detector().probe(name, clocks);
       return this.#expel(member, null);
+    }
     this.#succeed(member, false);
   }
 
@@ -202,10 +204,13 @@ export class Connections {
   }
 
   /** @returns whether it counted */
-  untie(name: string, released: boolean, { awakeMs }: Clocks): boolean {
+  untie(name: string, released: boolean, { awakeMs, nowMs }: Clocks): boolean {
     this.#claims.delete(name);
     this.neighbours.unchoose(name);
-    return this.neighbours.untie(name, released, awakeMs);
+    const counted = this.neighbours.untie(name, released, awakeMs);
+    // Of a peer that has gone without a word the connection may end long after the peer was declared down.
+    if (counted && this.isAlone) this.#contacts.hurry(nowMs);
+    return counted;
   }
 
   /** Dials a member. @returns false where that cannot be, or not yet */
@@ -305,7 +310,8 @@ export class Connections {
     }
     neighbours.trim();
     // Asked for again at the next round of tending, where one is too busy to be closed now.
-    const idle = neighbours.idle(clocks.awakeMs);
+    // Where few can be dialled, as in a star, those are all that it has.
+    const idle = neighbours.wanting > 0 ? undefined : neighbours.idle(clocks.awakeMs);
     if (idle !== undefined) effects.hangUp(idle);
     for (const name of neighbours.crowding(clocks.awakeMs)) if (name !== idle) effects.hangUp(name);
   }
