@@ -17,7 +17,7 @@
 
 import { AgedMap } from './aged-map.ts';
 import type { Batch } from './batch.ts';
-import type { Context, Dots, OriginDots } from './context.ts';
+import { Context, countDots, type Dots, type OriginDots } from './context.ts';
 import { addTerm, emptySum, hashDot, hashText, LANES, type Sum } from './hash.ts';
 import { hasNumber, type ReadonlyIntervals } from './intervals.ts';
 import type { Origin } from './origin.ts';
@@ -34,6 +34,8 @@ export const LIVE_BUCKETS = 1024;
 const SLOTS: number = PAGE_ROWS - 1;
 /** Two neighbours that have no more rows than this together become one page. */
 const MERGED_ROWS = 0.75 * PAGE_ROWS;
+/** To look up more than one in so many costs more than a walk through all. */
+const LOOKS = 4;
 /** A page looks for such a neighbour each time it has lost so many rows. */
 const LOOK_ROWS = 64;
 
@@ -519,6 +521,51 @@ export class Store {
     return sum;
   }
 
+  /** As `liveSum`, over these dots alone. Makes no update: of very many rows that would stop the process for long. */
+  liveSumOf(dots: Dots, horizonMs: number): Sum {
+    const sum = emptySum();
+    const add = (page: Page, slot: number): void => {
+      if (!outlivesAt(page, slot, horizonMs)) return;
+      const { origin } = this.#writers[page.origins[slot] as number] as Writer;
+      addTerm(sum, 0, hashDot(origin.seeds, page.sequences[slot] as number), 1);
+    };
+    if (LOOKS * countDots(dots) > this.#size) {
+      const walk = new Walk(0, Context.of(dots));
+      this.#eachRow((page, slot) => {
+        if (this.#isAmong(walk, page, slot)) add(page, slot);
+      });
+      return sum;
+    }
+    for (const { origin, intervals } of dots) {
+      const writer = this.#find(origin);
+      if (writer === undefined) continue;
+      for (let i = 0; i < intervals.length; i += 2)
+        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
+          const row = this.#byDot.get(writer, sequence);
+          if (row !== -1) add(this.#pageOf(row), row & SLOTS);
+        }
+    }
+    return sum;
+  }
+
+  /** The dots of what `liveSum` sums up. @param buckets of ids, as in `liveBucketSums`; `null`: all. Makes no update either */
+  liveDots(buckets: ReadonlySet<number> | null, horizonMs: number): Dots {
+    const dots = new Context();
+    this.#eachRow((page, slot) => {
+      if (!outlivesAt(page, slot, horizonMs)) return;
+      if (buckets !== null && !buckets.has(liveBucketOf(page.ids[slot] as string))) return;
+      const { origin } = this.#writers[page.origins[slot] as number] as Writer;
+      dots.add(origin, page.sequences[slot] as number);
+    });
+    return dots.dots();
+  }
+
+  /** All rows, in order of arrival. */
+  #eachRow(look: (page: Page, slot: number) => void): void {
+    for (const page of this.#order)
+      for (let slot = 0; slot < page.used; slot++) if (page.ids[slot] !== undefined) look(page, slot);
+  }
+
   /** In how many different seconds something expires: what `liveSum` walks over. */
   get expiringSeconds(): number {
     return this.#expiring.size;
@@ -766,4 +813,11 @@ function slotBehind(page: Page, arrival: number): number {
 export function outlives(update: Update, horizonMs: number): boolean {
   if (update.value === undefined) return false;
   return update.expiresAt === undefined || Math.floor(update.expiresAt / 1000) * 1000 > horizonMs;
+}
+
+/** As `outlives`, of a row. */
+function outlivesAt(page: Page, slot: number, horizonMs: number): boolean {
+  if (page.isTombstone(slot)) return false;
+  const expiresAt = page.expiresAt(slot);
+  return expiresAt === undefined || Math.floor(expiresAt / 1000) * 1000 > horizonMs;
 }

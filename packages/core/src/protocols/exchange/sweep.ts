@@ -8,7 +8,7 @@
  * set", 2012.
  */
 
-import { type Buckets, Context, sumOf } from '../../context.ts';
+import { type Buckets, Context, countDots, sumOf } from '../../context.ts';
 import { sameBucket, sameSum } from '../../hash.ts';
 import type { End, LiveDots, LiveSums } from '../../messages.ts';
 import type { Environment } from '../../protocol.ts';
@@ -50,7 +50,12 @@ export class Sweep {
     const { replica } = this.#environment;
     // Dots that the claim leaves out do not count. In buckets that it does not speak of both were equal just now.
     const ours = replica.context.dots(end.buckets);
-    const extra = sameSum(sumOf(ours), replica.context.sumOf(end.claim)) ? [] : Context.of(end.claim).lacking(ours);
+    const claim = Context.of(end.claim);
+    const extra = sameSum(sumOf(ours), replica.context.sumOf(end.claim)) ? [] : claim.lacking(ours);
+    // Of a peer that has little, as one that has just begun to be sent all, what it has is looked at, and not all the rest.
+    const common = end.buckets === 'all' && extra.length > 0 ? claim.common(ours) : null;
+    if (common !== null && countDots(common) < countDots(extra))
+      return sameSum(replica.store.liveSumOf(common, end.horizonMs), end.live);
     return sameSum(liveWithout(replica.store, extra, end.horizonMs), end.live);
   }
 
@@ -82,13 +87,9 @@ export class Sweep {
 
   #listLive(to: string, buckets: Buckets, horizonMs: number, answer: boolean): void {
     const { replica, effects } = this.#environment;
-    const chosen = buckets === 'all' ? null : new Set(buckets);
-    const dots = new Context();
-    for (const update of replica.store)
-      if (outlives(update, horizonMs) && (chosen === null || chosen.has(liveBucketOf(update.id))))
-        dots.add(update.origin, update.sequence);
+    const dots = replica.store.liveDots(buckets === 'all' ? null : new Set(buckets), horizonMs);
     const context = replica.vouched(replica.context.dots());
-    effects.send(to, { type: 'live-dots', buckets, dots: dots.dots(), context, horizonMs, answer });
+    effects.send(to, { type: 'live-dots', buckets, dots, context, horizonMs, answer });
   }
 
   /** @param doubted what the peer refused, and may have in its context all the same: it is no word on what is over */
