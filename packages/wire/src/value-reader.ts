@@ -18,6 +18,12 @@ const { defineProperty } = Object;
 const COPIED = 13;
 /** which does no harm where the whole is no longer than this. */
 const HARMLESS = 256;
+const KNOWN_KEYS = 256;
+/**
+ * Keys that were read lately: ASCII alone, since only that is the same in bytes and in characters. A key that is the very same string
+ * as before costs no copy, and V8 finds its place in an object at once.
+ */
+const knownKeys: string[] = Array.from({ length: KNOWN_KEYS }, () => '');
 const scratch = new DataView(new ArrayBuffer(8));
 
 export class ValueReader {
@@ -131,11 +137,33 @@ export class ValueReader {
     this.#enter(2 * count, depth);
     const object: Record<string, unknown> = {};
     for (let i = 0; i < count; i++) {
-      const key = this.#value(depth + 1);
+      const key = this.#key(depth);
       if (typeof key !== 'string') return this.#mapFrom(object, key, count - i, depth);
       setOwn(object, key, this.#value(depth + 1));
     }
     return object;
+  }
+
+  /** A key of a map: most often one that was read before. */
+  #key(depth: number): unknown {
+    const bytes = this.#bytes;
+    const start = this.#at + 1;
+    const length = bytes.charCodeAt(start - 1) - 0xa0;
+    // Anything but a text of 1 to 31 bytes that ends before the bytes do.
+    if (!(length > 0 && length < 32) || start + length > bytes.length) return this.#value(depth + 1);
+    const place = (bytes.charCodeAt(start) + 7 * bytes.charCodeAt(start + length - 1) + 31 * length) & (KNOWN_KEYS - 1);
+    const known = knownKeys[place] as string;
+    if (known.length === length) {
+      let i = 0;
+      while (i < length && bytes.charCodeAt(start + i) === known.charCodeAt(i)) i++;
+      if (i === length) {
+        this.#at = start + length;
+        return known;
+      }
+    }
+    const key = this.#value(depth + 1) as string;
+    if (isAscii(key)) knownKeys[place] = key;
+    return key;
   }
 
   /** Goes on as a Map, where a key is no string. */
@@ -210,6 +238,11 @@ export class ValueReader {
     scratch.setUint32(0, this.#uint32());
     scratch.setUint32(4, this.#uint32());
   }
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
+  return true;
 }
 
 /** Assigns as a literal would: `object.__proto__ = …` would change the prototype instead. */

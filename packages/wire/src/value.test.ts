@@ -285,3 +285,16 @@ function thrownBy(run: () => unknown): unknown {
     return error;
   }
 }
+
+test('keys that look alike in bytes are told apart, whatever was read before', () => {
+  const keys = ['e', 'é', 'Ã©', '\u00e9x', 'xe', 'ex', '', '__proto__', 'a'.repeat(31), 'a'.repeat(32), 'x'.repeat(13)];
+  for (const first of keys)
+    for (const second of keys) {
+      const value = Object.fromEntries([
+        [first, 1],
+        [second, { [first]: 2 }],
+      ]);
+      expect(decodeValue(encodeValue(value))).toEqual(value);
+      expect(Object.keys(decodeValue(encodeValue(value)) as object)).toEqual(Object.keys(value));
+    }
+});
