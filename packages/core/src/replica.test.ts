@@ -367,6 +367,22 @@ describe('origins that are new here', () => {
     expect(replica.get('more')).toBe('v');
   });
 
+  test('have a place for each node that comes into view, or is started anew, so that a cluster can be started at once', () => {
+    const replica = aReplica({ maxOrigins: 16_384 });
+    replica.settled(NOW);
+    const nodes = (epoch: number) => new Map(Array.from({ length: 1000 }, (_, i) => [`node ${i}`, epoch] as const));
+    replica.membersChanged(nodes(1), 1, NOW);
+    receive(replica, fromMany(1000));
+    expect([replica.context.size, replica.refusals]).toEqual([1000, 0]);
+    // That the same nodes are there still makes no room, and that they come and go makes no more than they are.
+    for (let i = 0; i < 10; i++) replica.membersChanged(nodes(1), 1, NOW);
+    replica.claim(claimOf(1000, 1000), none, NOW);
+    expect(replica.context.size).toBe(1256);
+    for (let epoch = 2; epoch < 10; epoch++) replica.membersChanged(nodes(epoch), 1, NOW);
+    replica.claim(claimOf(5000, 2000), none, NOW);
+    expect(replica.context.size).toBe(2512);
+  });
+
   test('of claims count as well; what is not taken up is claimed again', () => {
     const replica = aReplica({ maxOrigins: 16_384 });
     replica.settled(NOW);

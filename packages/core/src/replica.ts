@@ -119,6 +119,8 @@ export class Replica {
   readonly clock: Clock = new Clock();
   readonly #room: Room;
   readonly #newcomers: Newcomers;
+  /** The epochs of all other nodes that are there. */
+  #members: ReadonlyMap<string, number> = new Map();
   /** Dots that were refused for their size or for lack of room, so that no claim takes them up while anybody holds them. */
   readonly refused: Refusals = new Refusals();
   /** How many updates of others were refused so far; one that comes again while it is refused counts once. */
@@ -290,6 +292,10 @@ export class Replica {
    * @param nodeEpoch of this node. Where it is new, what this replica has tied to its node is written again under a later epoch
    */
   membersChanged(members: ReadonlyMap<string, number>, nodeEpoch: number, nowMs: number): void {
+    let newNodes = 0;
+    for (const [name, epoch] of members) if (this.#members.get(name) !== epoch) newNodes += 1;
+    this.#members = members;
+    this.#newcomers.expect(newNodes, members.size);
     const isLater = nodeEpoch > this.#nodeEpoch;
     this.#nodeEpoch = nodeEpoch;
     if (isLater) this.#tieAnew(nowMs);

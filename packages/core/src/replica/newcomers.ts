@@ -7,7 +7,7 @@
  *
  * Invariants
  *  1. A replica that has never held all that a peer had takes up as many as come: whoever joins needs them all.
- *  2. From then on the first `burst` may come at once, and `perSecond` in a second.
+ *  2. From then on the first `burst` may come at once, `perSecond` in a second, and one more for each node that has come into view.
  *
  * Source: ADR 28.
  */
@@ -56,8 +56,13 @@ export class Newcomers {
     // A clock that was set back goes on from there.
     const elapsedMs = Math.max(0, nowMs - this.#atMs);
     this.#atMs = nowMs;
-    this.#left = Math.min(this.#burst, this.#left + (this.perSecond * elapsedMs) / 1000);
+    if (this.#left < this.#burst) this.#left = Math.min(this.#burst, this.#left + (this.perSecond * elapsedMs) / 1000);
     return Math.floor(this.#left);
+  }
+
+  /** So many nodes have come into view, each of which may write. @param most as many more than the burst, together */
+  expect(nodes: number, most: number): void {
+    this.#left = Math.min(this.#burst + most, this.#left + nodes);
   }
 
   /** So many have come. */
