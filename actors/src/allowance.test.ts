@@ -111,12 +111,12 @@ describe('what counts', () => {
 
   test('as work are origins and their numbers, however short they are', () => {
     const encoder = new Encoder();
-    const dots = Array.from({ length: 1000 }, (_, i) => ({
+    const many = Array.from({ length: 1000 }, (_, i) => ({
       origin: new Origin(`${i}`, 1),
       intervals: [1, 1],
       newest: 0,
     }));
-    const frames = new Told().missing(encoder.encode(1, { type: 'announce', dots, pulled: false }));
+    const frames = new Told().missing(encoder.encode(1, { type: 'announce', dots: many, pulled: false }));
     const work = frames.reduce((sum, { length }) => sum + workOfControl(length), 0);
     expect(work).toBeGreaterThan(700);
     expect(work).toBeLessThan(2000);

@@ -420,7 +420,7 @@ class History {
     if (this.#membership === null || world.isOver || !chance(random, LOSSES)) return;
     const node = world.nodes[below(random, world.nodes.length)] as SimNode;
     const isOnly =
-      node.nature.dialsOnly === false && world.nodes.every((other) => other === node || other.nature.dialsOnly);
+      !node.nature.dialsOnly && world.nodes.every((other) => other === node || other.nature.dialsOnly);
     this.#oracles.membership.mayGo = isOnly ? null : new Set([node.name]);
     node.die(chance(random, 0.5));
     const { noticesMs } = this.#membership;
