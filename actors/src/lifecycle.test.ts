@@ -274,6 +274,13 @@ describe('joined', () => {
   test('is so at once where nobody was configured, and where all addresses lead to the node itself', async () => {
     expect(await joined(cluster.node('one', nobody))).toEqual([]);
     expect(await joined(cluster.node('self', dialling('self')))).toEqual([]);
+    const seeds = ['memory://alone'];
+    expect(await joined(cluster.node('alone', { membership: swim({ seeds }) }), { timeoutMs: 5000 })).toEqual([]);
+    // As the first pod of a headless service.
+    const source = { name: 'list', find: async (): Promise<string[]> => ['memory://first'] };
+    expect(await joined(cluster.node('first', { membership: swim({ seeds: [source] }) }), { timeoutMs: 5000 })).toEqual(
+      [],
+    );
   });
 
   test('fails with JOIN_TIMEOUT and the cause where nobody answers, and the node goes on trying', async () => {

@@ -43,9 +43,30 @@ describe('places where somebody may be', () => {
     expect(scene.pass(60_000).ticks).toBeLessThanOrEqual(125);
   });
 
-  test('own URL among the seeds is left alone', () => {
-    const scene = aMachine({ options: { seeds: [urlOf('m')] } }).pass(60_000);
-    expect(scene.dials).toEqual([]);
+  test('own URL among the seeds is dialled once, so that it is known to lead here, and said where it is the only one', () => {
+    const self = { url: urlOf('m'), outcome: 'self', peer: null } as const;
+    for (const [seeds, reports] of [
+      [[urlOf('m'), urlOf('s')], 0],
+      [[urlOf('m')], 1],
+    ] as const) {
+      const scene = aMachine({ options: { seeds } });
+      scene.black.add(urlOf('m')).add(urlOf('s'));
+      scene.pass(100).machine.dialEnded?.(self, scene.nowMs);
+      expect(scene.pass(600_000).dialsOf('m')).toHaveLength(1);
+      const ofItself = scene.reports.filter(({ message }) =>
+        /^The only seed, .* leads to this node itself/.test(message),
+      );
+      expect(ofItself).toHaveLength(reports);
+    }
+  });
+
+  test('own URL that a source finds first is dialled once, and no reason to complain', () => {
+    const scene = aMachine();
+    scene.black.add(urlOf('m'));
+    for (let times = 0; times < 3; times++) scene.machine.discovered?.(0, [urlOf('m')], scene.nowMs);
+    scene.machine.dialEnded?.({ url: urlOf('m'), outcome: 'self', peer: null }, scene.nowMs);
+    expect(scene.pass(600_000).dialsOf('m')).toHaveLength(1);
+    expect(scene.reports).toEqual([]);
   });
 
   test('a seed that leads to this node, as far as can be told, is tried again like one that answers nobody', () => {

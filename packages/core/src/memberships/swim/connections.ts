@@ -69,6 +69,7 @@ export class Connections {
   /** Members in the order in which they will be chosen. */
   #strangers: string[] = [];
   #rounds = 0;
+  #hasMetSelf = false;
 
   constructor(details: ConnectionsDetails) {
     const { options, maxConnections, random } = details;
@@ -110,7 +111,16 @@ export class Connections {
   // Where others may be
 
   seed(urls: readonly string[], kind: 'seed' | 'former', nowMs: number): void {
-    for (const url of urls) if (url !== this.#details.self.url) this.#contacts.add(url, kind, nowMs);
+    for (const url of urls)
+      if (url !== this.#details.self.url) this.#contacts.add(url, kind, nowMs);
+      else if (kind === 'seed') this.#meetSelf(url);
+  }
+
+  /** A list that is the same for all names this node as well: it is dialled once, so that it is known to lead here. */
+  #meetSelf(url: string): void {
+    if (this.#hasMetSelf) return;
+    this.#hasMetSelf = true;
+    this.#dial(url);
   }
 
   /** A source has found these, in place of what it found before. */
@@ -383,6 +393,7 @@ export class Connections {
 
   /** Who waits for somebody to answer shall know that nobody does: once for each address. */
   #complain({ url, outcome, error }: DialEnd): void {
+    if (outcome === 'self' && url === this.#details.self.url) return this.#complainOfSelf(url);
     if (outcome === 'refused' || this.#complained.has(url) || !this.#contacts.urls('seed').includes(url)) return;
     this.#complained.add(url);
     const why = error === undefined ? `${url} cannot be reached` : error.message;
@@ -390,6 +401,13 @@ export class Connections {
     this.#details.effects.report(
       new GossipError(code, `${why}; it is a seed, and tried on`, { context: { url }, cause: error }),
     );
+  }
+
+  /** Where nothing else was configured, nobody is found. */
+  #complainOfSelf(url: string): void {
+    if (this.#sources.length > 0 || this.#contacts.urls('seed').length > 0) return;
+    const message = `The only seed, ${url}, leads to this node itself: it finds nobody until others find it. Name another node as a seed (--join) on all nodes but one.`;
+    this.#details.effects.report(new GossipError('PEER_UNREACHABLE', message, { context: { url } }));
   }
 
   /** Whoever is known shall be known at the next start, the living first: also who has left, and may be back by then. */
