@@ -225,11 +225,14 @@ export class Station {
   }
 
   /**
-   * Adds or removes ids a part at a time, as a program does that must not stop, and lets everything else run after each part.
+   * Adds or removes ids a part at a time, as a program does that must not stop: lets everything else run until a part is stored
+   * before it goes on. For contestants that count what they have written.
    * @returns how long it took, in milliseconds
    */
   async work({ what, count, part, stride }: Work): Promise<number> {
     const startedAt = sharedNowMs();
+    const written = (): number => this.counters()['written'] ?? NaN;
+    const before = written();
     let number = 0;
     for (let done = 0; done < count;) {
       const end = Math.min(count, done + part);
@@ -237,7 +240,9 @@ export class Station {
         this.#contestant[what](number, 1);
         number = (number + stride) % count;
       }
-      await new Promise(setImmediate);
+      // A count that is none ends this, too: there is nothing to wait for.
+      do await new Promise(setImmediate);
+      while (written() - before < done);
     }
     return sharedNowMs() - startedAt;
   }
