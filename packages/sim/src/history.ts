@@ -419,8 +419,7 @@ class History {
     const random = stream(this.#options.seed, 11, storm);
     if (this.#membership === null || world.isOver || !chance(random, LOSSES)) return;
     const node = world.nodes[below(random, world.nodes.length)] as SimNode;
-    const isOnly =
-      !node.nature.dialsOnly && world.nodes.every((other) => other === node || other.nature.dialsOnly);
+    const isOnly = !node.nature.dialsOnly && world.nodes.every((other) => other === node || other.nature.dialsOnly);
     this.#oracles.membership.mayGo = isOnly ? null : new Set([node.name]);
     node.die(chance(random, 0.5));
     const { noticesMs } = this.#membership;
