@@ -8,7 +8,7 @@ import { readCommandLine } from '../bench/command-line.ts';
 import { provenanceOf } from '../bench/page.ts';
 import { afterProof, beforeProof } from './catalogue.ts';
 import { type Finding, measure } from './measure.ts';
-import { cellsOf, mostTimes, render, writePage } from './page.ts';
+import { cellsOf, missedBounds, render, writePage } from './page.ts';
 import { settingsFrom, usage } from './settings.ts';
 
 const parts = [
@@ -28,8 +28,7 @@ for (const row of rows) {
   findings.set(row.id, finding);
   print(json ? JSON.stringify(finding) : `${row.id}: ${cellsOf(row, finding).slice(1).join(' | ')}`);
   failures.push(...finding.problems.map((problem) => `${row.id}: ${problem}`));
-  const ratio = finding.attacked.p50 / finding.quiet.p50;
-  if (!(ratio <= mostTimes)) missed.push(`${row.id}: honest nodes are ${ratio} times as slow as in peace`);
+  missed.push(...missedBounds(finding));
 }
 if (failures.length === 0 && !json) {
   const text = render(parts, findings, `${provenance} · windows of ${seconds} s`);

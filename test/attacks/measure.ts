@@ -33,7 +33,10 @@ export interface MeasureOptions extends CompanyOptions {
 /** Latencies in milliseconds. */
 export interface Latency {
   readonly p50: number;
+  /** The nearest rank: of 150 the second greatest, of 300 the fourth. */
   readonly p99: number;
+  /** Of so many updates. */
+  readonly count: number;
 }
 
 export interface Finding {
@@ -55,6 +58,8 @@ export interface Finding {
   /** From the `add` at one honest node until both others have it. */
   readonly quiet: Latency;
   readonly attacked: Latency;
+  /** The p99 of each quiet window: how far they are apart is noise, or comes after an attack. */
+  readonly quietP99s: readonly number[];
   /** The same until the victim has it. */
   readonly quietAtVictim: Latency;
   readonly attackedAtVictim: Latency;
@@ -186,6 +191,7 @@ function findingOf(row: Row, { quiet, attacked, attempts, inWindows, log }: Meas
     cpuMs: beyondMs / (row.lasting === true ? seconds : inWindows.length),
     quiet: calmest(quiet, 'latencies'),
     attacked: latencyOf(attacked, 'latencies'),
+    quietP99s: quiet.map((window) => latencyOf([window], 'latencies').p99),
     quietAtVictim: calmest(quiet, 'latenciesAtVictim'),
     attackedAtVictim: latencyOf(attacked, 'latenciesAtVictim'),
     problems: [
@@ -208,7 +214,7 @@ function sum(windows: readonly Window[], figure: 'cpuMs' | 'durationMs'): number
 
 function latencyOf(windows: readonly Window[], figure: 'latencies' | 'latenciesAtVictim'): Latency {
   const all = windows.flatMap((window) => window[figure]);
-  return { p50: percentile(all, 0.5), p99: percentile(all, 0.99) };
+  return { p50: percentile(all, 0.5), p99: percentile(all, 0.99), count: all.length };
 }
 
 /** That of the window with the lowest median. */
