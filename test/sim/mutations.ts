@@ -200,7 +200,7 @@ export const mutations: readonly Mutation[] = [
     'end the transfer before all is sent, claiming all',
     outgoing,
     'if (missing.length === 0) break;',
-    'if (missing.length === 0 || outgoing.queue !== nothing) break;',
+    'if (missing.length === 0 || outgoing.oldest > 0) break;',
     'A hole of time, not of the oracles: it takes a transfer of more than eight chunks during which something is written, which an earlier run met after 58 histories.',
   ),
   {
@@ -301,10 +301,10 @@ export const mutations: readonly Mutation[] = [
   ),
   one(
     '3',
-    'send by id instead of by arrival',
-    'core/src/protocols/exchange/held.ts',
-    '.sort((a, b) => a.arrival - b.arrival);',
-    '.sort((a, b) => (a.id < b.id ? -1 : 1));',
+    'send the latest arrival first',
+    store,
+    'arrivals.sort((a, b) => a - b),',
+    'arrivals.sort((a, b) => b - a),',
     'A store holds only the newest update of an id, and what supersedes one during a transfer goes in a later round of the same transfer; so within one round no two updates are of one id, and their order does not show.',
   ),
   one(
@@ -379,7 +379,13 @@ export const mutations: readonly Mutation[] = [
   ),
 
   // Rule 4: removing is a write.
-  one('4', 'drop a removal', outgoing, 'if (update.stamp >= oldest && !isExpired(update)) return update;', ''),
+  one(
+    '4',
+    'drop a removal',
+    outgoing,
+    'if ((page.stamps[slot] as Stamp) >= oldest && page.expiresAt(slot) === undefined) return true;',
+    '',
+  ),
   one(
     '4',
     'keep tombstones for ever',
@@ -394,8 +400,8 @@ export const mutations: readonly Mutation[] = [
     '5',
     'send on what has expired',
     outgoing,
-    'if (update.stamp >= oldest && !isExpired(update)) return update;',
-    'if (update.stamp >= oldest) return update;',
+    'if ((page.stamps[slot] as Stamp) >= oldest && page.expiresAt(slot) === undefined) return true;',
+    'if ((page.stamps[slot] as Stamp) >= oldest) return true;',
   ),
   one(
     '5',

@@ -53,20 +53,26 @@ interface Writer extends Numbered {
 
 /** Where a walk through a store is. */
 export class Walk {
-  /** The arrival that it has come to. */
+  /** The arrival that it has passed last. */
   last: number;
   readonly among: Context | undefined;
+  /** Where it goes from arrival to arrival: these, and how many of them it has passed. */
+  readonly arrivals: readonly number[] | null;
+  passed = 0;
   /** Of the store, when place and slot were right. */
   moves = -1;
   place = 0;
   slot = 0;
+  /** The page of the row that it has reached, which is in `slot` of it. Good until the store changes. */
+  page: Page | null = null;
   /** Whose intervals of `among` these are. */
   writer: Writer | null = null;
   intervals: ReadonlyIntervals = [];
 
-  constructor(last: number, among: Context | undefined) {
+  constructor(last: number, among?: Context, arrivals: readonly number[] | null = null) {
     this.last = last;
     this.among = among;
+    this.arrivals = arrivals;
   }
 }
 
@@ -215,15 +221,7 @@ export class Store {
   /** Those of these dots that are still the newest of their ids, in the order of the dots. */
   byDots(dots: Dots): Update[] {
     const updates: Update[] = [];
-    for (const { origin, intervals } of dots) {
-      const writer = this.#find(origin);
-      if (writer === undefined) continue;
-      for (let i = 0; i < intervals.length; i += 2)
-        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
-          const row = this.#byDot.get(writer, sequence);
-          if (row !== -1) updates.push(this.#at(row));
-        }
-    }
+    this.#eachOf(dots, (page, slot) => updates.push(this.#at(rowAt(page, slot))));
     return updates;
   }
 
@@ -282,7 +280,7 @@ export class Store {
 
   /** All updates in order of arrival, also while the store changes: what arrives meanwhile comes last. */
   *[Symbol.iterator](): IterableIterator<Update> {
-    const walk = new Walk(0, undefined);
+    const walk = new Walk(0);
     for (let update = this.next(walk); update !== undefined; update = this.next(walk)) yield update;
   }
 
@@ -295,8 +293,74 @@ export class Store {
     return new Walk(after, among);
   }
 
+  /** Begins a walk over what has one of these dots now, in order of arrival: each is looked up, so that few cost little. */
+  walkOf(dots: Dots): Walk {
+    const arrivals: number[] = [];
+    this.#eachOf(dots, (page, slot) => arrivals.push(page.arrivals[slot] as number));
+    return new Walk(
+      0,
+      undefined,
+      arrivals.sort((a, b) => a - b),
+    );
+  }
+
   /** The next update of a walk; `undefined`: there is none, for now. */
   next(walk: Walk): Update | undefined {
+    if (!this.reach(walk)) return undefined;
+    const update = this.reached(walk);
+    this.pass(walk);
+    return update;
+  }
+
+  /** Takes a walk to its next row, unless it is at one that it has not passed. @returns whether there is one, for now */
+  reach(walk: Walk): boolean {
+    return walk.arrivals === null ? this.#reachNext(walk) : this.#reachAmong(walk, walk.arrivals);
+  }
+
+  /** The update of the row that a walk has reached. */
+  reached({ page, slot }: Walk): Update {
+    return this.#at(rowAt(page as Page, slot));
+  }
+
+  /** Takes a walk beyond the row that it has reached. */
+  pass(walk: Walk): void {
+    if (walk.arrivals !== null) {
+      walk.passed++;
+      return;
+    }
+    walk.last = (walk.page as Page).arrivals[walk.slot] as number;
+    walk.slot++;
+  }
+
+  /** Appends the row that a walk has reached to a batch: what travels of it, without what readers here see of it. */
+  take(walk: Walk, batch: Batch): void {
+    const page = walk.page as Page;
+    const { slot } = walk;
+    const { origin } = this.#writers[page.origins[slot] as number] as Writer;
+    batch.push(
+      page.ids[slot] as string,
+      page.stamps[slot] as number,
+      origin,
+      page.sequences[slot] as number,
+      page.expiresAt(slot),
+    );
+    batch.values.take(page.values, slot);
+  }
+
+  #reachAmong(walk: Walk, arrivals: readonly number[]): boolean {
+    for (; walk.passed < arrivals.length; walk.passed++) {
+      const arrival = arrivals[walk.passed] as number;
+      const page = this.#order[this.#placeOf(arrival)] as Page;
+      const slot = slotBehind(page, arrival - 1);
+      if (!isRow(page, slot, arrival)) continue;
+      walk.page = page;
+      walk.slot = slot;
+      return true;
+    }
+    return false;
+  }
+
+  #reachNext(walk: Walk): boolean {
     if (walk.moves !== this.#moves) {
       // Rows have moved, or this is the beginning: go on behind what was last.
       walk.place = this.#placeOf(walk.last + 1);
@@ -309,11 +373,14 @@ export class Store {
       while (walk.slot < used && ids[walk.slot] === undefined) walk.slot++;
       const { slot } = walk;
       if (slot < used) {
+        if (walk.among === undefined || this.#isAmong(walk, page, slot)) {
+          walk.page = page;
+          return true;
+        }
         walk.slot++;
         walk.last = page.arrivals[slot] as number;
-        if (walk.among === undefined || this.#isAmong(walk, page, slot)) return this.#at(rowAt(page, slot));
       } else {
-        if (page === this.#tail) return undefined;
+        if (page === this.#tail) return false;
         walk.place++;
         walk.slot = 0;
       }
@@ -536,15 +603,7 @@ export class Store {
       });
       return sum;
     }
-    for (const { origin, intervals } of dots) {
-      const writer = this.#find(origin);
-      if (writer === undefined) continue;
-      for (let i = 0; i < intervals.length; i += 2)
-        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
-          const row = this.#byDot.get(writer, sequence);
-          if (row !== -1) add(this.#pageOf(row), row & SLOTS);
-        }
-    }
+    this.#eachOf(dots, add);
     return sum;
   }
 
@@ -558,6 +617,19 @@ export class Store {
       dots.add(origin, page.sequences[slot] as number);
     });
     return dots.dots();
+  }
+
+  /** The rows of these dots, in the order of the dots. */
+  #eachOf(dots: Dots, look: (page: Page, slot: number) => void): void {
+    for (const { origin, intervals } of dots) {
+      const writer = this.#find(origin);
+      if (writer === undefined) continue;
+      for (let i = 0; i < intervals.length; i += 2)
+        for (let sequence = intervals[i] as number; sequence <= (intervals[i + 1] as number); sequence++) {
+          const row = this.#byDot.get(writer, sequence);
+          if (row !== -1) look(this.#pageOf(row), row & SLOTS);
+        }
+    }
   }
 
   /** All rows, in order of arrival. */

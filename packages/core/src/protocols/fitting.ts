@@ -49,9 +49,14 @@ export function fitted(environment: Environment, frameBytesOf: FrameBytesOf): En
 
 /** Whether an update fits into a frame of so many bytes. */
 export function fits(update: Update, frameBytes: number): boolean {
+  return fitsWith(update.id, update.value?.length ?? 0, frameBytes);
+}
+
+/** As `fits`, of an update with this id and a value of so many bytes. */
+export function fitsWith(id: string, valueBytes: number, frameBytes: number): boolean {
   // Each of its characters is a byte at least and three at most.
-  if (3 * update.id.length + (update.value?.length ?? 0) + FRAME_BYTES + UPDATE_BYTES <= frameBytes) return true;
-  return wireBytes(update) + FRAME_BYTES <= frameBytes;
+  if (3 * id.length + valueBytes + FRAME_BYTES + UPDATE_BYTES <= frameBytes) return true;
+  return wireBytes(id, valueBytes) + FRAME_BYTES <= frameBytes;
 }
 
 /** So many bytes of updates, each counted by `wireBytes`, fit into a frame. */
@@ -65,8 +70,8 @@ export function isAmple(frameBytes: number): boolean {
 }
 
 /** What an update takes in a frame, at the worst. */
-export function wireBytes({ id, value }: Update): number {
-  let bytes = (value?.length ?? 0) + UPDATE_BYTES;
+export function wireBytes(id: string, valueBytes: number): number {
+  let bytes = valueBytes + UPDATE_BYTES;
   for (let i = 0; i < id.length; i++) {
     const code = id.charCodeAt(i);
     bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : 3;
@@ -160,7 +165,7 @@ function sendUpdates(
     bytes = 0;
   };
   for (const update of updates) {
-    const more = wireBytes(update);
+    const more = wireBytes(update.id, update.value?.length ?? 0);
     if (bytes + more > room) leave();
     if (more > room) {
       effects.send(to, withhold(replica, update));

@@ -304,6 +304,34 @@ describe('a store in columns', () => {
     ]);
   });
 
+  test('gives out rows as they travel on a walk over looked up dots, in order of arrival', () => {
+    const store = new Store();
+    const [first, second] = origins as [Origin, Origin];
+    const set = (id: string, origin: Origin, sequence: number, expiresAt?: number): void =>
+      store.set(new Update(id, `value of ${id}`, 10 * sequence, origin, sequence, expiresAt), store.get(id), 0);
+    set('c', second, 3);
+    set('a', first, 2, 5000);
+    set('b', second, 1);
+    set('d', first, 1);
+    store.show(store.get('b') as Update, { value: undefined, why: 'ignored' });
+    const dots = new Context();
+    dots.add(first, 1, 2);
+    dots.add(second, 1, 3);
+    const walk = store.walkOf(dots.dots());
+    // Superseded after the walk began: it is no more, and what superseded it was not asked for.
+    set('d', first, 3);
+    const batch = new Batch();
+    for (; store.reach(walk); store.pass(walk)) {
+      expect(store.reach(walk)).toBe(true);
+      store.take(walk, batch);
+    }
+    expect(Array.from(batch, shown)).toEqual([
+      ['c', 'value of c', 30, second.key, 3, undefined, undefined, undefined],
+      ['a', 'value of a', 20, first.key, 2, 5000, undefined, undefined],
+      ['b', 'value of b', 10, second.key, 1, undefined, undefined, undefined],
+    ]);
+  });
+
   test('takes memory for what it holds, and not for what it held', () => {
     const store = new Store();
     const [origin] = origins as [Origin];

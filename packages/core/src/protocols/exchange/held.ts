@@ -3,7 +3,7 @@
 import { Context, countDots, type Dots } from '../../context.ts';
 import { addTerm, type Sum } from '../../hash.ts';
 import type { Replica } from '../../replica.ts';
-import type { Store } from '../../store.ts';
+import type { Store, Walk } from '../../store.ts';
 import type { Update } from '../../update.ts';
 
 /** Until when an update must live to count as live now, whatever a peer's clock says: wall-clock milliseconds. */
@@ -23,15 +23,9 @@ export function heldAmong(store: Store, dots: Dots): Update[] {
 /** Where a peer lacks more than one in so many, the store is walked in its order; else what it lacks is looked up and sorted. */
 const WALKED = 8;
 
-/** The updates still held among these dots, in order of arrival, one with each call. What is superseded meanwhile may be left out. */
-export function inOrder(store: Store, dots: Dots): () => Update | undefined {
-  if (WALKED * countDots(dots) > store.size) {
-    const walk = store.walk(0, Context.of(dots));
-    return () => store.next(walk);
-  }
-  const updates = store.byDots(dots).sort((a, b) => a.arrival - b.arrival);
-  let at = 0;
-  return () => updates[at++];
+/** A walk over the updates still held among these dots, in order of arrival. What is superseded meanwhile may be left out. */
+export function inOrder(store: Store, dots: Dots): Walk {
+  return WALKED * countDots(dots) > store.size ? store.walk(0, Context.of(dots)) : store.walkOf(dots);
 }
 
 /** The sum over what is live here, but for these dots. */

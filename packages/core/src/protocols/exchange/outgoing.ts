@@ -12,13 +12,15 @@
 import { Batch } from '../../batch.ts';
 import { type Buckets, Context, countDots, type Dots, type Journal, roomOf, sumOf } from '../../context.ts';
 import { addTerm, type Sum } from '../../hash.ts';
-import { stampAt } from '../../hlc.ts';
+import { type Stamp, stampAt } from '../../hlc.ts';
 import type { Ack, Contexts, End, Refused, Room } from '../../messages.ts';
 import type { Environment } from '../../protocol.ts';
-import { isExpired, type Update, updateBytes } from '../../update.ts';
+import type { Walk } from '../../store.ts';
+import type { Page } from '../../store/page.ts';
+import { isExpired, UPDATE_BYTES } from '../../update.ts';
 import { BATCH_BYTES, BATCH_UPDATES } from '../batches.ts';
 import { without } from '../dots.ts';
-import { type FrameBytesOf, fits, isAmple, roomIn, wireBytes, withhold } from '../fitting.ts';
+import { type FrameBytesOf, fitsWith, isAmple, roomIn, wireBytes, withhold } from '../fitting.ts';
 import { heldAmong, horizonOf, inOrder, liveWithout } from './held.ts';
 import { TooLargeThere } from './refusing.ts';
 
@@ -36,14 +38,13 @@ interface Outgoing {
   readonly buckets: Buckets;
   /** What the peer has, as far as it said or was sent. */
   readonly theirs: Context;
-  /** What of it is being sent, in order of arrival, and the first of that. */
-  queue: () => Update | undefined;
-  first: Update | undefined;
+  /** What it lacks of ours, in order of arrival, as far as it was not sent; `null`: all of it was. */
+  queue: Walk | null;
+  /** Removals of an earlier stamp are not sent. */
+  oldest: Stamp;
   index: number;
   acknowledged: number;
 }
-
-const nothing = (): undefined => undefined;
 
 export class OutgoingTransfers {
   readonly #environment: Environment;
@@ -105,8 +106,8 @@ export class OutgoingTransfers {
       invitation,
       buckets,
       theirs,
-      queue: nothing,
-      first: undefined,
+      queue: null,
+      oldest: 0,
       index: 0,
       acknowledged: 0,
     };
@@ -128,15 +129,20 @@ export class OutgoingTransfers {
     replica.expire(nowMs);
     const { invitation } = outgoing;
     for (;;) {
-      while (outgoing.first !== undefined) {
+      while (outgoing.queue !== null) {
+        if (!this.#reach(outgoing.queue, outgoing.oldest)) {
+          outgoing.queue = null;
+          break;
+        }
         if (outgoing.index - outgoing.acknowledged >= WINDOW) return;
-        const updates = this.#nextChunk(to, outgoing);
+        const updates = this.#nextChunk(to, outgoing.queue, outgoing.oldest);
         if (updates.length > 0) effects.send(to, { type: 'chunk', invitation, index: outgoing.index++, updates });
       }
       const missing = outgoing.theirs.lacking(replica.context.dots(outgoing.buckets));
       if (missing.length === 0) break;
-      outgoing.queue = this.#updatesOf(missing, nowMs);
-      outgoing.first = outgoing.queue();
+      outgoing.queue = inOrder(replica.store, missing);
+      // A removal that is older than anybody remembers is not sent on: replicas would give it to each other for ever.
+      outgoing.oldest = stampAt(nowMs - replica.forgetAfterMs);
       outgoing.theirs.addAll(missing);
     }
     this.#outgoing.delete(to);
@@ -167,43 +173,39 @@ export class OutgoingTransfers {
     return { type: 'end', ...part, context, live: liveWithout(replica.store, unclaimed, horizonMs), horizonMs };
   }
 
-  /**
-   * The updates still held among these dots, in order of arrival, one with each call; what expired by itself is never sent
-   * on.
-   */
-  #updatesOf(dots: Dots, nowMs: number): () => Update | undefined {
-    const { replica } = this.#environment;
-    // Nor is a removal that is older than anybody remembers: replicas would give it to each other for ever.
-    const oldest = stampAt(nowMs - replica.forgetAfterMs);
-    const next = inOrder(replica.store, dots);
-    return () => {
-      for (;;) {
-        const update = next();
-        if (update === undefined || update.value !== undefined) return update;
-        if (update.stamp >= oldest && !isExpired(update)) return update;
-      }
-    };
+  /** Takes a walk to its next row that is sent: no removal before `oldest`, and nothing that expired by itself. */
+  #reach(queue: Walk, oldest: Stamp): boolean {
+    const { store } = this.#environment.replica;
+    for (; store.reach(queue); store.pass(queue)) {
+      const { slot } = queue;
+      const page = queue.page as Page;
+      if (!page.isTombstone(slot)) return true;
+      if ((page.stamps[slot] as Stamp) >= oldest && page.expiresAt(slot) === undefined) return true;
+    }
+    return false;
   }
 
   /** The next updates that fit into one frame. What fits into none is withheld, in its place. */
-  #nextChunk(to: string, outgoing: Outgoing): Batch {
+  #nextChunk(to: string, queue: Walk, oldest: Stamp): Batch {
     const { replica, effects } = this.#environment;
+    const { store } = replica;
     const frameBytes = this.#frameBytesOf(to);
     const isCut = !isAmple(frameBytes);
     const room = isCut ? Math.min(BATCH_BYTES, roomIn(frameBytes)) : BATCH_BYTES;
     const updates = new Batch();
     let bytes = 0;
-    for (; outgoing.first !== undefined && updates.length < BATCH_UPDATES; outgoing.first = outgoing.queue()) {
-      const update = outgoing.first;
-      // Superseded since the queue was made: what superseded it is in the next queue.
-      if (!replica.store.holds(update)) continue;
-      if (!fits(update, frameBytes)) {
-        effects.send(to, withhold(replica, update));
+    for (; updates.length < BATCH_UPDATES && this.#reach(queue, oldest); store.pass(queue)) {
+      const { slot } = queue;
+      const page = queue.page as Page;
+      const id = page.ids[slot] as string;
+      const valueBytes = page.values.lengthOf(slot);
+      if (!fitsWith(id, valueBytes, frameBytes)) {
+        effects.send(to, withhold(replica, store.reached(queue)));
         continue;
       }
-      bytes += isCut ? wireBytes(update) : updateBytes(update);
+      bytes += isCut ? wireBytes(id, valueBytes) : id.length + valueBytes + UPDATE_BYTES;
       if (bytes > room && updates.length > 0) break;
-      updates.add(update);
+      store.take(queue, updates);
     }
     return updates;
   }
