@@ -166,3 +166,121 @@ test('a context takes many gaps of an origin at once as it takes them one by one
   expect(whole.dots()).toMatchObject([{ intervals: odd }]);
   expect(whole.sum).toEqual(Context.of(whole.dots()).sum);
 });
+
+describe('a context with an origin of very many intervals', () => {
+  const [writer, other] = origins as [Origin, Origin];
+  /** Every fourth number, so that there is room on both sides of each. */
+  const MANY = 2100;
+
+  function aContext(): Context {
+    const intervals = Array.from({ length: 2 * MANY }, (_, bound) => 4 + 4 * (bound >>> 1));
+    return Context.of([{ origin: writer, intervals, newest: 0 }]);
+  }
+
+  const changes = fc.array(
+    fc.record({
+      step: fc.constantFrom('add', 'add', 'add', 'add', 'remove', 'sums', 'read', 'elsewhere', 'all'),
+      // In a few places, so that they meet; and at the upper end.
+      first: fc.tuple(fc.constantFrom(0, 4000, 8370), fc.integer({ min: 1, max: 60 })).map(([at, more]) => at + more),
+      more: fc.constantFrom(0, 0, 0, 1, 2, 9),
+    }),
+    { maxLength: 60 },
+  );
+
+  test('has the dots, sums and number of intervals that one has which is made of the same dots at once', () => {
+    fc.assert(
+      fc.property(changes, (taken) => {
+        const context = aContext();
+        const model = new Set(Array.from({ length: MANY }, (_, n) => 4 + 4 * n));
+        const dots = (): Dots => {
+          const anew = new Context();
+          for (const n of [...model].sort((a, b) => a - b)) anew.add(writer, n);
+          return anew.dots();
+        };
+        for (const { step, first, more } of taken) {
+          const last = first + more;
+          if (step === 'add') context.add(writer, first, last);
+          if (step === 'all')
+            context.addAll([
+              { origin: writer, newest: 0, intervals: [0, 1, 2, 3, 4].flatMap((n) => [first + 4 * n, first + 4 * n]) },
+            ]);
+          if (step === 'remove') context.remove(writer, first, last);
+          if (step === 'sums') void context.bucketSums;
+          if (step === 'read') void context.find(writer)?.intervals;
+          // Another origin grows with gaps meanwhile.
+          if (step === 'elsewhere') context.add(other, 2 * context.version, 2 * context.version);
+          for (let n = first; n <= last; n++) {
+            if (step === 'add') model.add(n);
+            if (step === 'remove') model.delete(n);
+          }
+          if (step === 'all') for (let n = 0; n < 5; n++) model.add(first + 4 * n);
+          const around: Dots = [{ origin: writer, newest: 0, intervals: [first - 1, last + 1] }];
+          const numbers = Array.from({ length: more + 3 }, (_, n) => first - 1 + n);
+          const keys = (chosen: number[]): Set<string> => new Set(chosen.map((n) => `${n}.${writer.key}`));
+          if (step !== 'read') {
+            expect(dotsIn(context.common(around))).toEqual(keys(numbers.filter((n) => model.has(n))));
+            expect(dotsIn(context.lacking(around))).toEqual(keys(numbers.filter((n) => !model.has(n))));
+            expect(context.covers(around)).toBe(numbers.every((n) => model.has(n)));
+          }
+          expect([first - 1, first, last, last + 1].filter((n) => context.has(writer, n))).toEqual(
+            [first - 1, first, last, last + 1].filter((n) => model.has(n)),
+          );
+        }
+        context.forget(other);
+        const [expected] = dots() as [Dots[number]];
+        expect(context.intervalCount).toBe(expected.intervals.length / 2);
+        expect(context.sum).toEqual(sumOf([expected]));
+        expect(context.dots()).toEqual([expected]);
+        expect(context.intervalCount).toBe(expected.intervals.length / 2);
+        const buckets = new Int32Array(LANES * CONTEXT_BUCKETS);
+        addTerm(buckets, bucketOf(writer), sumOf([expected]), 1);
+        expect(context.bucketSums).toEqual(buckets);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('takes those that come between them in one pass, however many they are and whatever is asked meanwhile of their dots', () => {
+    const context = aContext();
+    const seen = context.seen(writer);
+    let touched = 0;
+    seen.settled = counted(seen.settled, () => touched++);
+    const added = 500;
+    // As a hostile member writes them: in descending order, with gaps.
+    for (let n = added; n > 0; n--) {
+      context.add(writer, 4 * n + 2);
+      // Another origin grows with gaps meanwhile.
+      context.add(other, 2 * (added - n + 1));
+      expect([context.has(writer, 4 * n + 2), context.has(writer, 4 * n + 1)]).toEqual([true, false]);
+      // What is asked of a message with a dot that is here, and one that is not.
+      const dots = [{ origin: writer, intervals: [4 * n + 2, 4 * n + 3], newest: 0 }];
+      expect(context.lacking(dots)).toMatchObject([{ intervals: [4 * n + 3, 4 * n + 3] }]);
+      expect(context.common(dots)).toMatchObject([{ intervals: [4 * n + 2, 4 * n + 2] }]);
+      expect(context.covers(dots)).toBe(false);
+      expect(context.intervalCount).toBe(MANY + 2 * (added - n + 1));
+    }
+    // A search reads a bound in each step.
+    const searches = 20 * added * Math.ceil(Math.log2(2 * MANY));
+    expect(touched).toBeLessThan(searches);
+    touched = 0;
+    expect(context.dots()[0]?.intervals.length).toBe(2 * (MANY + added));
+    // All bounds are read once, and once more for what is compared of them.
+    expect(touched).toBeLessThan(4 * 2 * MANY);
+  });
+});
+
+/** An array that tells of each bound that is read or written. */
+function counted(bounds: number[], touch: () => void): number[] {
+  const isBound = (key: string | symbol): boolean =>
+    typeof key === 'string' && key !== 'length' && !(key in Array.prototype);
+  return new Proxy(bounds, {
+    get(target, key): unknown {
+      if (isBound(key)) touch();
+      return Reflect.get(target, key);
+    },
+    set(target, key, value): boolean {
+      if (isBound(key)) touch();
+      return Reflect.set(target, key, value);
+    },
+  });
+}

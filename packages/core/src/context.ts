@@ -5,6 +5,8 @@
  *  1. A dot in it was stored here and is, or was superseded, removed or expired (docs/algorithm.md, rule 2): only the replica adds.
  *  2. `sum` is the sum of h(origin, first, last) over its intervals, and `bucketSums` the same per bucket of origins;
  *     equal contexts have equal sums. Both move in O(1) where an origin grows at its end, and only when they are read.
+ *  3. Of an origin with very many intervals, those that come between them are put there together: when they are read, or are many.
+ *     So none of them moves the memory of all others by itself.
  *
  * Source: dotted version vectors (Preguiça et al. 2010) and interval version vectors (Almeida et al., "Scalable and
  * Accurate Causality Tracking for Eventually Consistent Stores", 2014), compared by buckets as Merkle leaves.
@@ -18,6 +20,7 @@ import {
   includesAll,
   type Intervals,
   intersect,
+  isFree,
   lowerBound,
   type ReadonlyIntervals,
   removeInterval,
@@ -32,6 +35,10 @@ export const CONTEXT_BUCKETS = 256;
 const INTERVALS_OF_ORIGIN = 16;
 /** Up to so many bounds are added, or taken out, one interval after the other. */
 const FEW_BOUNDS = 8;
+/** To move up to so many bounds costs about what it costs to find the place. */
+const MOVED_BOUNDS = 4096;
+/** So many scattered bounds are worth a pass over all of their origin. */
+const MOST_SCATTERED = 2048;
 
 /** Dots of one origin. */
 export interface OriginDots {
@@ -50,14 +57,43 @@ export type Buckets = readonly number[] | 'all';
 /** What is known of one origin. Its intervals change only through its context. */
 export class Seen implements OriginDots {
   readonly origin: Origin;
-  readonly intervals: Intervals = [];
+  readonly #context: Context;
+  /** Its intervals, but for those that are scattered. */
+  settled: Intervals = [];
+  /** Intervals that came between those that are settled, and have none of their numbers; `null`: none have. */
+  scattered: Intervals | null = null;
   /** The newest stamp of its writes, and of what superseded them. */
   newest: Stamp = 0;
   /** The last number of the last interval as the sums have it, where they are behind; -1: they are not. */
   summedEnd: number = -1;
+  /** Whether its context has noted that the sums may be behind. */
+  isBehind: boolean = false;
 
-  constructor(origin: Origin) {
+  constructor(origin: Origin, context: Context) {
     this.origin = origin;
+    this.#context = context;
+  }
+
+  get intervals(): ReadonlyIntervals {
+    if (this.scattered !== null) this.#context.settle(this);
+    return this.settled;
+  }
+
+  has(sequence: number): boolean {
+    if (hasNumber(this.settled, sequence)) return true;
+    return this.scattered !== null && hasNumber(this.scattered, sequence);
+  }
+
+  /** Those of other intervals that are not in here, as a new set. */
+  lacked(intervals: ReadonlyIntervals): Intervals {
+    const lacked = subtract(intervals, this.settled);
+    return this.scattered === null ? lacked : subtract(lacked, this.scattered);
+  }
+
+  /** Those that are in here too, as a new set. */
+  shared(intervals: ReadonlyIntervals): Intervals {
+    const shared = intersect(intervals, this.settled);
+    return this.scattered === null ? shared : unite(shared, intersect(intervals, this.scattered));
   }
 }
 
@@ -99,7 +135,7 @@ export class Context {
   readonly #origins = new Map<string, Seen>();
   /** Made when first asked for: most sets of dots are compared by no sum, and then need no seeds of their origins. */
   #sum: Sum | null = null;
-  /** Origins that have only grown at their end since they were summed up. */
+  /** Origins that have grown at their end, or have scattered intervals, since they were summed up. */
   readonly #behind: Seen[] = [];
   /** Of all intervals together. */
   #bounds = 0;
@@ -154,7 +190,7 @@ export class Context {
   seen(origin: Origin): Seen {
     let seen = this.#origins.get(origin.key);
     if (seen === undefined) {
-      seen = new Seen(origin);
+      seen = new Seen(origin, this);
       this.#origins.set(origin.key, seen);
     }
     return seen;
@@ -166,7 +202,7 @@ export class Context {
 
   has(origin: Origin, sequence: number): boolean {
     const seen = this.#origins.get(origin.key);
-    return seen !== undefined && hasNumber(seen.intervals, sequence);
+    return seen !== undefined && seen.has(sequence);
   }
 
   add(origin: Origin, first: number, last: number = first): void {
@@ -175,28 +211,63 @@ export class Context {
 
   /** As `add`, for who holds the origin's record already. */
   extend(seen: Seen, first: number, last: number): void {
-    const { intervals } = seen;
-    const length = intervals.length;
-    const end = length === 0 ? 0 : (intervals[length - 1] as number);
+    const { settled } = seen;
+    const length = settled.length;
+    const end = length === 0 ? 0 : (settled[length - 1] as number);
     this.journal?.note(seen.origin, first, last);
     this.version++;
-    if (length > 0 && first <= end + 1 && first >= (intervals[length - 2] as number)) {
+    if (length > 0 && first <= end + 1 && first >= (settled[length - 2] as number)) {
       if (last <= end) return;
       if (seen.summedEnd === -1) {
         seen.summedEnd = end;
-        this.#behind.push(seen);
+        this.#noteBehind(seen);
       }
-      intervals[length - 1] = last;
+      settled[length - 1] = last;
       return;
     }
-    this.#sumUpBehind();
-    // Only the intervals that this one meets change, and become one.
-    const from = length === 0 || first > end + 1 ? length : lowerBound(intervals, first - 1);
+    const isAtEnd = length === 0 || first > end + 1;
+    if (!isAtEnd && length > MOVED_BOUNDS && isBetween(seen, first, last)) this.#scatter(seen, first, last);
+    else {
+      if (!isAtEnd) this.settle(seen);
+      this.#insert(seen, first, last);
+    }
+  }
+
+  /** Keeps aside what has none of the numbers of an origin. */
+  #scatter(seen: Seen, first: number, last: number): void {
+    // It makes one of those that it touches.
+    this.#bounds += 2 - (seen.has(first - 1) ? 2 : 0) - (seen.has(last + 1) ? 2 : 0);
+    this.#noteBehind(seen);
+    const scattered = (seen.scattered ??= []);
+    addInterval(scattered, first, last);
+    if (scattered.length >= MOST_SCATTERED) this.settle(seen);
+  }
+
+  /** Puts what is scattered in its place. For `Seen`. */
+  settle(seen: Seen): void {
+    const { scattered } = seen;
+    if (scattered === null) return;
+    seen.scattered = null;
+    // These are counted.
+    const bounds = this.#bounds;
+    if (scattered.length > FEW_BOUNDS) this.#become(seen, unite(seen.settled, scattered));
+    else
+      for (let i = 0; i < scattered.length; i += 2)
+        this.#insert(seen, scattered[i] as number, scattered[i + 1] as number);
+    this.#bounds = bounds;
+  }
+
+  /** Puts an interval where it belongs. Only the intervals that it meets change, and become one. */
+  #insert(seen: Seen, first: number, last: number): void {
+    this.#sumUpEnd(seen);
+    const { settled } = seen;
+    const { length } = settled;
+    const from = length === 0 || first > (settled[length - 1] as number) + 1 ? length : lowerBound(settled, first - 1);
     let to = from;
-    while (to < length && (intervals[to] as number) <= last + 1) to += 2;
+    while (to < length && (settled[to] as number) <= last + 1) to += 2;
     this.#sumUp(seen, from, to, -1);
-    addInterval(intervals, first, last);
-    this.#bounds += intervals.length - length;
+    addInterval(settled, first, last);
+    this.#bounds += settled.length - length;
     this.#sumUp(seen, from, from + 2, 1);
   }
 
@@ -216,20 +287,21 @@ export class Context {
   remove(origin: Origin, first: number, last: number = first): void {
     const seen = this.#origins.get(origin.key);
     if (seen === undefined) return;
-    this.#sumUpBehind();
+    this.settle(seen);
+    this.#sumUpEnd(seen);
     this.version++;
     // Only the intervals that this one meets change: none, one or two of what they were are left.
-    const { intervals } = seen;
-    const { length } = intervals;
-    const from = lowerBound(intervals, first);
+    const { settled } = seen;
+    const { length } = settled;
+    const from = lowerBound(settled, first);
     let to = from;
-    while (to < length && (intervals[to] as number) <= last) to += 2;
+    while (to < length && (settled[to] as number) <= last) to += 2;
     this.#sumUp(seen, from, to, -1);
-    removeInterval(intervals, first, last);
-    const change = intervals.length - length;
+    removeInterval(settled, first, last);
+    const change = settled.length - length;
     this.#bounds += change;
     this.#sumUp(seen, from, to + change, 1);
-    if (intervals.length === 0) this.#origins.delete(origin.key);
+    if (settled.length === 0) this.#origins.delete(origin.key);
   }
 
   removeAll(dots: Dots): void {
@@ -238,35 +310,40 @@ export class Context {
       if (seen === undefined) continue;
       if (intervals.length > FEW_BOUNDS) {
         this.#replace(seen, subtract(seen.intervals, intervals), []);
-        if (seen.intervals.length === 0) this.#origins.delete(origin.key);
+        if (seen.settled.length === 0) this.#origins.delete(origin.key);
       } else
         for (let i = 0; i < intervals.length; i += 2) this.remove(origin, intervals[i] as number, intervals[i + 1]);
     }
   }
 
   /** Changes many intervals of an origin at once: one pass, where one by one would cost a pass each. */
-  #replace(seen: Seen, next: ReadonlyIntervals, added: ReadonlyIntervals): void {
-    this.#sumUpBehind();
+  #replace(seen: Seen, next: Intervals, added: ReadonlyIntervals): void {
     this.version++;
-    const { intervals } = seen;
-    this.#sumUp(seen, 0, intervals.length, -1);
-    this.#bounds += next.length - intervals.length;
-    intervals.length = 0;
-    for (const bound of next) intervals.push(bound);
-    this.#sumUp(seen, 0, intervals.length, 1);
+    this.#become(seen, next);
     if (this.journal === null) return;
     for (let i = 0; i < added.length; i += 2)
       this.journal.note(seen.origin, added[i] as number, added[i + 1] as number);
+  }
+
+  /** Gives an origin of which nothing is scattered these intervals, and counts and sums up those that differ. */
+  #become(seen: Seen, next: Intervals): void {
+    this.#sumUpEnd(seen);
+    const former = seen.settled;
+    this.#bounds += next.length - former.length;
+    this.#sumUpBeside(seen, next, -1);
+    seen.settled = next;
+    this.#sumUpBeside(seen, former, 1);
   }
 
   /** Drops an origin altogether (docs/algorithm.md, rule 9). */
   forget(origin: Origin): void {
     const seen = this.#origins.get(origin.key);
     if (seen === undefined) return;
-    this.#sumUpBehind();
-    this.#sumUp(seen, 0, seen.intervals.length, -1);
+    this.settle(seen);
+    this.#sumUpEnd(seen);
+    this.#sumUp(seen, 0, seen.settled.length, -1);
     this.version++;
-    this.#bounds -= seen.intervals.length;
+    this.#bounds -= seen.settled.length;
     this.#origins.delete(origin.key);
   }
 
@@ -280,8 +357,10 @@ export class Context {
       const seen = this.#origins.get(origin.key);
       if (seen === undefined) result.push({ origin, intervals, newest });
       // Most of what two replicas compare is the same: nothing is made for that.
-      else if (!includesAll(seen.intervals, intervals))
-        result.push({ origin, intervals: subtract(intervals, seen.intervals), newest });
+      else if (!includesAll(seen.settled, intervals)) {
+        const lacked = seen.lacked(intervals);
+        if (lacked.length > 0) result.push({ origin, intervals: lacked, newest });
+      }
     }
     return result;
   }
@@ -293,15 +372,19 @@ export class Context {
     for (const { origin, intervals, newest } of dots) {
       const seen = this.#origins.get(origin.key);
       if (seen === undefined || intervals.length === 0) continue;
-      const common = includesAll(seen.intervals, intervals) ? intervals : intersect(intervals, seen.intervals);
+      const common = includesAll(seen.settled, intervals) ? intervals : seen.shared(intervals);
       if (common.length > 0) result.push({ origin, intervals: common, newest });
     }
     return result;
   }
 
   covers(dots: Dots): boolean {
-    for (const { origin, intervals } of dots)
-      if (intervals.length > 0 && !includesAll(this.#origins.get(origin.key)?.intervals ?? [], intervals)) return false;
+    for (const { origin, intervals } of dots) {
+      if (intervals.length === 0) continue;
+      const seen = this.#origins.get(origin.key);
+      if (seen === undefined) return false;
+      if (!includesAll(seen.settled, intervals) && seen.lacked(intervals).length > 0) return false;
+    }
     return true;
   }
 
@@ -332,30 +415,63 @@ export class Context {
 
   get isEmpty(): boolean {
     if (this.#origins.size === 0) return true;
-    for (const seen of this.#origins.values()) if (seen.intervals.length > 0) return false;
+    for (const seen of this.#origins.values()) if (seen.settled.length > 0) return false;
     return true;
   }
 
-  /** Brings the sums up to date with what has grown at its end. */
+  #noteBehind(seen: Seen): void {
+    if (seen.isBehind) return;
+    seen.isBehind = true;
+    this.#behind.push(seen);
+  }
+
+  /** Brings the sums up to date. */
   #sumUpBehind(): void {
     if (this.#behind.length === 0) return;
     for (const seen of this.#behind) {
-      const { intervals } = seen;
-      const length = intervals.length;
-      const end = intervals[length - 1] as number;
-      intervals[length - 1] = seen.summedEnd;
-      this.#sumUp(seen, length - 2, length, -1);
-      intervals[length - 1] = end;
-      this.#sumUp(seen, length - 2, length, 1);
-      seen.summedEnd = -1;
+      seen.isBehind = false;
+      if (seen.scattered !== null) this.settle(seen);
+      this.#sumUpEnd(seen);
     }
     this.#behind.length = 0;
   }
 
-  #sumUp({ origin, intervals }: Seen, from: number, to: number, sign: 1 | -1): void {
-    if (this.#sum !== null) addTerms(this.#sum, 0, origin, intervals, sign, from, to);
-    if (this.#bucketSums !== null) addTerms(this.#bucketSums, bucketOf(origin), origin, intervals, sign, from, to);
+  /** Brings the sums up to date with an origin that has grown at its end. */
+  #sumUpEnd(seen: Seen): void {
+    if (seen.summedEnd === -1) return;
+    const { settled } = seen;
+    const length = settled.length;
+    const end = settled[length - 1] as number;
+    settled[length - 1] = seen.summedEnd;
+    this.#sumUp(seen, length - 2, length, -1);
+    settled[length - 1] = end;
+    this.#sumUp(seen, length - 2, length, 1);
+    seen.summedEnd = -1;
   }
+
+  /** Of those that are settled, sums up the intervals that `others` do not have as they are. */
+  #sumUpBeside(seen: Seen, others: ReadonlyIntervals, sign: 1 | -1): void {
+    if (this.#sum === null && this.#bucketSums === null) return;
+    const { settled } = seen;
+    let j = 0;
+    for (let i = 0; i < settled.length; i += 2) {
+      const first = settled[i] as number;
+      while (j < others.length && (others[j] as number) < first) j += 2;
+      const isShared = j < others.length && others[j] === first && others[j + 1] === settled[i + 1];
+      if (!isShared) this.#sumUp(seen, i, i + 2, sign);
+    }
+  }
+
+  #sumUp({ origin, settled }: Seen, from: number, to: number, sign: 1 | -1): void {
+    if (this.#sum !== null) addTerms(this.#sum, 0, origin, settled, sign, from, to);
+    if (this.#bucketSums !== null) addTerms(this.#bucketSums, bucketOf(origin), origin, settled, sign, from, to);
+  }
+}
+
+/** Whether an origin has none of these numbers. */
+function isBetween({ settled, scattered }: Seen, first: number, last: number): boolean {
+  if (!isFree(settled, first, last)) return false;
+  return scattered === null || isFree(scattered, first, last);
 }
 
 /** Adds the terms of intervals, of which there are `to - from` bounds, to the sum of a bucket, or takes them out. */

@@ -4,6 +4,7 @@ import {
   addInterval,
   countNumbers,
   hasNumber,
+  includesAll,
   type Intervals,
   intersect,
   type ReadonlyIntervals,
@@ -85,9 +86,28 @@ describe('intervals', () => {
         expectMaximal(both);
         expect(a.intervals).toEqual(left);
         expect(b.intervals).toEqual(right);
+        expect(includesAll(a.intervals, b.intervals)).toBe([...b.model].every((n) => a.model.has(n)));
       }),
       { numRuns: 1000 },
     );
+  });
+
+  test('of a large set are found in the logarithm of its size, from both ends of it', () => {
+    const large = Array.from({ length: 200_000 }, (_, i) => 4 + 4 * (i >>> 1));
+    let read = 0;
+    const watched = new Proxy(large, {
+      get(target, key): unknown {
+        if (typeof key === 'string' && /^\d+$/.test(key)) read++;
+        return Reflect.get(target, key);
+      },
+    });
+    const small = [4, 4, 6, 6, 200_000, 200_000, 399_998, 400_000];
+    expect(includesAll(watched, [4, 4, 200_000, 200_000, 400_000, 400_000])).toBe(true);
+    expect(includesAll(watched, small)).toBe(false);
+    expect(subtract(small, watched)).toEqual([6, 6, 399_998, 399_999]);
+    expect(intersect(small, watched)).toEqual([4, 4, 200_000, 200_000, 400_000, 400_000]);
+    expect(intersect(watched, small)).toEqual([4, 4, 200_000, 200_000, 400_000, 400_000]);
+    expect(read).toBeLessThan(5 * small.length * 2 * Math.log2(large.length));
   });
 
   test('that grow at their end stay one interval', () => {

@@ -4,6 +4,7 @@
  * Invariants
  *  1. Bounds rise, and between two intervals at least one number is missing: equal sets have equal arrays.
  *  2. Growing at the upper end, which is what a live origin does, costs O(1); the rest costs O(log n) plus the move.
+ *  3. What a small set has, shares or lacks of a large one costs by the small one, and by the logarithm of the large one.
  */
 
 export type Intervals = number[];
@@ -21,11 +22,37 @@ export function lowerBound(intervals: ReadonlyIntervals, value: number): number 
   return 2 * low;
 }
 
+/** As `lowerBound`, where no interval before `from` is the one: takes as long as the logarithm of how far it is from there. */
+function seek(intervals: ReadonlyIntervals, from: number, value: number): number {
+  if (from >= intervals.length || (intervals[from + 1] as number) >= value) return from;
+  const count = intervals.length / 2;
+  let low = from / 2;
+  let step = 1;
+  while (low + step < count && (intervals[2 * (low + step) + 1] as number) < value) {
+    low += step;
+    step *= 2;
+  }
+  let high = Math.min(count, low + step);
+  low++;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((intervals[2 * middle + 1] as number) < value) low = middle + 1;
+    else high = middle;
+  }
+  return 2 * low;
+}
+
 export function hasNumber(intervals: ReadonlyIntervals, value: number): boolean {
   const length = intervals.length;
   if (length === 0 || value > (intervals[length - 1] as number)) return false;
   const i = length === 2 ? 0 : lowerBound(intervals, value);
   return (intervals[i] as number) <= value;
+}
+
+/** Whether none of `first … last` is in there. */
+export function isFree(intervals: ReadonlyIntervals, first: number, last: number): boolean {
+  const i = lowerBound(intervals, first);
+  return i === intervals.length || (intervals[i] as number) > last;
 }
 
 /** Whether everything in `b` is in `a`. */
@@ -35,7 +62,7 @@ export function includesAll(a: ReadonlyIntervals, b: ReadonlyIntervals): boolean
   let j = 0;
   for (let i = 0; i < b.length; i += 2) {
     const last = b[i + 1] as number;
-    while (j < a.length && (a[j + 1] as number) < last) j += 2;
+    j = seek(a, j, last);
     if (j >= a.length || (a[j] as number) > (b[i] as number)) return false;
   }
   return true;
@@ -105,8 +132,7 @@ export function subtract(a: ReadonlyIntervals, b: ReadonlyIntervals): Intervals 
   for (let i = 0; i < a.length; i += 2) {
     let first = a[i] as number;
     const last = a[i + 1] as number;
-    if (b.length > 0 && i === 0) j = lowerBound(b, first);
-    while (j < b.length && (b[j + 1] as number) < first) j += 2;
+    j = seek(b, j, first);
     let k = j;
     while (k < b.length && (b[k] as number) <= last) {
       if ((b[k] as number) > first) result.push(first, (b[k] as number) - 1);
@@ -128,6 +154,11 @@ export function intersect(a: ReadonlyIntervals, b: ReadonlyIntervals): Intervals
     const first = Math.max(a[i] as number, b[j] as number);
     const last = Math.min(a[i + 1] as number, b[j + 1] as number);
     if (first <= last) result.push(first, last);
+    else {
+      i = seek(a, i, first);
+      j = seek(b, j, first);
+      continue;
+    }
     if ((a[i + 1] as number) < (b[j + 1] as number)) i += 2;
     else j += 2;
   }

@@ -15,7 +15,6 @@
  */
 
 import { Context, type Dots, type OriginDots } from './context.ts';
-import { hasNumber } from './intervals.ts';
 import type { Origin } from './origin.ts';
 import { firstDots } from './protocols/dots.ts';
 
@@ -198,9 +197,6 @@ export class Refusals {
 
 /** Whether a dot is in a set, or joins an interval of it. */
 function isNeighbour(dots: Context, origin: Origin, sequence: number): boolean {
-  const intervals = dots.find(origin)?.intervals;
-  return (
-    intervals !== undefined &&
-    (hasNumber(intervals, sequence) || hasNumber(intervals, sequence - 1) || hasNumber(intervals, sequence + 1))
-  );
+  const seen = dots.find(origin);
+  return seen !== undefined && (seen.has(sequence) || seen.has(sequence - 1) || seen.has(sequence + 1));
 }

@@ -17,7 +17,6 @@ import { Batch, type UpdateList } from './batch.ts';
 import { Context, type Dots, type OriginDots, roomOf, type Seen } from './context.ts';
 import { GossipError } from './errors.ts';
 import { Clock, type Stamp, stampAt, wallOf } from './hlc.ts';
-import { hasNumber } from './intervals.ts';
 import type { Withheld } from './messages.ts';
 import { epochAt, Origin } from './origin.ts';
 import { shownId } from './printable.ts';
@@ -438,7 +437,7 @@ export class Replica {
         seen = this.context.find(origin);
         isOwn = origin.key === this.#origin.key;
       }
-      if ((seen !== undefined && hasNumber(seen.intervals, sequence)) || awaiting?.has(origin, sequence) === true) {
+      if ((seen !== undefined && seen.has(sequence)) || awaiting?.has(origin, sequence) === true) {
         known ??= new Context();
         known.add(origin, sequence);
         const update = batch.at(row);
@@ -515,7 +514,7 @@ export class Replica {
         last = -1;
       }
       let isKept = false;
-      if (!((sequence >= first && sequence <= last) || (seen !== undefined && hasNumber(seen.intervals, sequence)))) {
+      if (!((sequence >= first && sequence <= last) || (seen !== undefined && seen.has(sequence)))) {
         const isNext = sequence === last + 1 && last >= first;
         const lack = isNext ? this.#room.lackOfValue(batch, row, nowMs) : this.#room.lackFor(batch, row, seen, nowMs);
         if (lack === null) {

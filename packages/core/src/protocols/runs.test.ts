@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { Dots } from '../context.ts';
 import { countNumbers } from '../intervals.ts';
@@ -110,6 +110,49 @@ describe('runs', () => {
         }
       }),
     );
+  });
+
+  test('many intervals are taken in as one after the other, whatever was there', () => {
+    const size = 400;
+    const part = fc.record({ gap: fc.integer({ min: 1, max: 3 }), length: fc.integer({ min: 1, max: 3 }) });
+    const set = fc.array(part, { minLength: 34, maxLength: 70 }).map((parts) => {
+      const intervals: number[] = [];
+      for (const { gap, length } of parts) {
+        const end = intervals.at(-1) ?? 0;
+        intervals.push(end + gap + 1, end + gap + length);
+      }
+      return intervals;
+    });
+    fc.assert(
+      fc.property(fc.array(set, { minLength: 2, maxLength: 4 }), (sets) => {
+        const [many, single] = [new Runs(), new Runs()];
+        // Every third dot has a counter of its own, so that there are many runs.
+        for (const runs of [many, single])
+          for (let dot = 3; dot < size; dot += 3) {
+            runs.add(dots(a, dot, dot));
+            runs.change(dots(a, dot, dot), () => 1 + (dot % 2));
+          }
+        for (const intervals of sets) {
+          many.add(dots(a, ...intervals));
+          for (let i = 0; i < intervals.length; i += 2) single.add(dots(a, ...intervals.slice(i, i + 2)));
+          expect(countersOf(many, a, size)).toEqual(countersOf(single, a, size));
+          expect([many.count, many.runCount]).toEqual([single.count, single.runCount]);
+        }
+      }),
+    );
+  });
+
+  test('many intervals between very many runs move each of them once', () => {
+    const runs = new Runs();
+    runs.add([{ origin: a, newest: 0, intervals: Array.from({ length: 40_000 }, (_, i) => 4 + 4 * (i >>> 1)) }]);
+    const splice = jest.spyOn(Array.prototype, 'splice');
+    try {
+      runs.add([{ origin: a, newest: 0, intervals: Array.from({ length: 2000 }, (_, i) => 6 + 4 * (i >>> 1)) }]);
+      expect(splice).not.toHaveBeenCalled();
+    } finally {
+      splice.mockRestore();
+    }
+    expect([runs.count, runs.runCount]).toEqual([21_000, 21_000]);
   });
 
   test('runs are as a map from every dot to its counter', () => {

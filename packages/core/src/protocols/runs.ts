@@ -65,8 +65,10 @@ export class Runs {
         this.#origins.set(origin.key, entry);
       }
       const before = entry.runs.length;
-      for (let i = 0; i < intervals.length; i += 2)
-        this.#insert(entry.runs, intervals[i] as number, intervals[i + 1] as number);
+      if (intervals.length > FEW_BOUNDS && entry.runs.length > FEW_BOUNDS) this.#insertMany(entry, intervals);
+      else
+        for (let i = 0; i < intervals.length; i += 2)
+          this.#insert(entry.runs, intervals[i] as number, intervals[i + 1] as number);
       this.#runCount += entry.runs.length - before;
     }
   }
@@ -146,6 +148,37 @@ export class Runs {
     if (!inserted) pieces.push({ first, last, counter: 0 });
     for (const piece of pieces) this.#count += piece.last - piece.first + 1;
     replace(runs, from, to, pieces);
+  }
+
+  /** As `#insert` for each interval, in one pass over all runs of the origin: one by one would cost a pass each. */
+  #insertMany(entry: OriginRuns, intervals: ReadonlyIntervals): void {
+    const merged: Run[] = [];
+    let i = 0;
+    let inserted = 0;
+    /** Puts in the intervals that begin up to a number. */
+    const insertUpTo = (limit: number): void => {
+      for (; i < intervals.length && (intervals[i] as number) <= limit; i += 2) {
+        inserted = intervals[i + 1] as number;
+        append(merged, intervals[i] as number, inserted, 0);
+        this.#count += inserted - (intervals[i] as number) + 1;
+      }
+    };
+    for (const { first, last, counter } of entry.runs) {
+      this.#count -= last - first + 1;
+      // What of this run is left goes between the intervals that it meets.
+      let from = first;
+      while (from <= last) {
+        insertUpTo(from);
+        from = Math.max(from, inserted + 1);
+        const to = Math.min(last, (intervals[i] ?? Infinity) - 1);
+        if (from > to) continue;
+        append(merged, from, to, counter);
+        this.#count += to - from + 1;
+        from = to + 1;
+      }
+    }
+    insertUpTo(Infinity);
+    entry.runs = merged;
   }
 
   #change(

@@ -11,7 +11,6 @@
 import type { Batch } from '../batch.ts';
 import type { Context, Dots, Seen } from '../context.ts';
 import { GossipError } from '../errors.ts';
-import { hasNumber } from '../intervals.ts';
 import type { Origin } from '../origin.ts';
 import { shownId } from '../printable.ts';
 import type { Left } from '../refusals.ts';
@@ -197,5 +196,5 @@ function countIntervals(dots: Dots): number {
 
 /** Whether a number joins an interval that is there. */
 function isNeighbour(seen: Seen | undefined, sequence: number): boolean {
-  return seen !== undefined && (hasNumber(seen.intervals, sequence - 1) || hasNumber(seen.intervals, sequence + 1));
+  return seen !== undefined && (seen.has(sequence - 1) || seen.has(sequence + 1));
 }
