@@ -171,7 +171,7 @@ export const mutations: readonly Mutation[] = [
     '2',
     'sum only the end of an origin',
     'core/src/context.ts',
-    'const from = length === 0 || first > end + 1 ? length : lowerBound(intervals, first - 1);',
+    'const from = length === 0 || first > (settled[length - 1] as number) + 1 ? length : lowerBound(settled, first - 1);',
     'const from = length;',
   ),
 

@@ -217,11 +217,9 @@ describe('a context with an origin of very many intervals', () => {
           const around: Dots = [{ origin: writer, newest: 0, intervals: [first - 1, last + 1] }];
           const numbers = Array.from({ length: more + 3 }, (_, n) => first - 1 + n);
           const keys = (chosen: number[]): Set<string> => new Set(chosen.map((n) => `${n}.${writer.key}`));
-          if (step !== 'read') {
-            expect(dotsIn(context.common(around))).toEqual(keys(numbers.filter((n) => model.has(n))));
-            expect(dotsIn(context.lacking(around))).toEqual(keys(numbers.filter((n) => !model.has(n))));
-            expect(context.covers(around)).toBe(numbers.every((n) => model.has(n)));
-          }
+          expect(dotsIn(context.common(around))).toEqual(keys(numbers.filter((n) => model.has(n))));
+          expect(dotsIn(context.lacking(around))).toEqual(keys(numbers.filter((n) => !model.has(n))));
+          expect(context.covers(around)).toBe(numbers.every((n) => model.has(n)));
           expect([first - 1, first, last, last + 1].filter((n) => context.has(writer, n))).toEqual(
             [first - 1, first, last, last + 1].filter((n) => model.has(n)),
           );
@@ -238,6 +236,21 @@ describe('a context with an origin of very many intervals', () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  test('has the right sums of more of them than are kept aside', () => {
+    const context = aContext();
+    void context.bucketSums;
+    for (let n = MANY - 1; n > 0; n--) context.add(writer, 4 * n + 2);
+    expect(context.intervalCount).toBe(2 * MANY - 1);
+    const every = Array.from({ length: 2 * (2 * MANY - 1) }, (_, bound) => 4 + 2 * (bound >>> 1));
+    expect(context.sum).toEqual(sumOf([{ origin: writer, intervals: every, newest: 0 }]));
+    expect(context.dots()).toEqual([{ origin: writer, intervals: every, newest: 0 }]);
+    // Then all that was between them.
+    for (let n = 2 * MANY - 1; n > 1; n--) context.add(writer, 2 * n + 1);
+    expect(context.dots()).toEqual([{ origin: writer, intervals: [4, 4 * MANY], newest: 0 }]);
+    expect(context.intervalCount).toBe(1);
+    expect(context.sum).toEqual(sumOf(context.dots()));
   });
 
   test('takes those that come between them in one pass, however many they are and whatever is asked meanwhile of their dots', () => {
