@@ -10,6 +10,7 @@
  *     new beginning.
  *  3. What waits when the source ends can still be read. What waits when the reader ends is dropped.
  *  4. No more waits than the limit and one batch.
+ *  5. Of a batch nothing is made before the first of it is read: what is thrown away was never made.
  */
 
 /** Where the items come from. `open` begins, also again after `close`; both do no more than ask for it. */
@@ -32,6 +33,13 @@ interface Reader<T> {
   readonly reject: (error: unknown) => void;
 }
 
+/** Items that came together, and that nobody has read of. */
+interface Unread<T> {
+  /** As how many they count towards the limit. */
+  readonly count: number;
+  readonly make: () => readonly T[];
+}
+
 type State =
   /** Nobody has read yet, or the reader fell behind. */
   | 'closed'
@@ -47,9 +55,13 @@ export class Feed<T> implements AsyncIterableIterator<T> {
   readonly #abort = (): void => this.#leave();
   readonly #readers: Reader<T>[] = [];
   #state: State = 'closed';
-  #waiting: T[] = [];
-  /** The first of `#waiting` that was not read. */
+  #unread: Unread<T>[] = [];
+  /** The first of `#unread` of which nothing was read, and what it and those after it count. */
   #head = 0;
+  #count = 0;
+  /** The batch that is being read, and the next of it. */
+  #items: readonly T[] = [];
+  #next = 0;
   #failure: { readonly error: unknown } | null = null;
 
   constructor(source: Source, { limit, signal }: FeedOptions) {
@@ -61,17 +73,21 @@ export class Feed<T> implements AsyncIterableIterator<T> {
   }
 
   /** The whole, from which what comes after it goes on, in place of what waits: a source may begin anew by itself. */
-  begin(item: T): void {
+  begin(make: () => T): void {
     if (this.#state !== 'opening' && this.#state !== 'open') return;
     this.#forget();
     this.#state = 'open';
-    this.#offer([item]);
+    this.#offer({ count: 1, make: () => [make()] });
   }
 
-  /** What comes after the beginning. Anything left over from before it is not taken. */
-  append(items: readonly T[]): void {
+  /**
+   * What comes after the beginning. Anything left over from before it is not taken.
+   * @param count as how many the items count towards the limit
+   * @param make them: called once, when the first of them is read
+   */
+  append(count: number, make: () => readonly T[]): void {
     if (this.#state !== 'open') return;
-    if (this.#waiting.length - this.#head <= this.#limit) return this.#offer(items);
+    if (this.#count + this.#items.length - this.#next <= this.#limit) return this.#offer({ count, make });
     this.#state = 'closed';
     this.#forget();
     this.#source.close();
@@ -85,7 +101,7 @@ export class Feed<T> implements AsyncIterableIterator<T> {
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
-    if (this.#head < this.#waiting.length) return Promise.resolve({ done: false, value: this.#take() });
+    if (this.#hasNext()) return Promise.resolve({ done: false, value: this.#take() });
     if (this.#state === 'ended') return this.#over();
     return new Promise((resolve, reject) => {
       this.#readers.push({ resolve, reject });
@@ -126,22 +142,47 @@ export class Feed<T> implements AsyncIterableIterator<T> {
     return Promise.reject(failure.error);
   }
 
-  #offer(items: readonly T[]): void {
-    for (const item of items) {
-      const reader = this.#readers.shift();
-      if (reader === undefined) this.#waiting.push(item);
-      else reader.resolve({ done: false, value: item });
+  #offer(batch: Unread<T>): void {
+    this.#unread.push(batch);
+    this.#count += batch.count;
+    while (this.#readers.length > 0 && this.#hasNext())
+      this.#readers.shift()?.resolve({ done: false, value: this.#take() });
+  }
+
+  /** Whether something waits. Begins with the next batch where the one before has been read. */
+  #hasNext(): boolean {
+    while (this.#next === this.#items.length) {
+      const batch = this.#unread[this.#head];
+      if (batch === undefined) return false;
+      this.#head++;
+      if (this.#head === this.#unread.length) this.#leaveUnread();
+      this.#count -= batch.count;
+      this.#items = batch.make();
+      this.#next = 0;
     }
+    return true;
   }
 
   #take(): T {
-    const item = this.#waiting[this.#head++] as T;
-    if (this.#head === this.#waiting.length) this.#forget();
+    const item = this.#items[this.#next++] as T;
+    // What has been read is not held until more comes.
+    if (this.#next === this.#items.length) this.#leaveItems();
     return item;
   }
 
   #forget(): void {
-    this.#waiting = [];
+    this.#leaveUnread();
+    this.#count = 0;
+    this.#leaveItems();
+  }
+
+  #leaveUnread(): void {
+    this.#unread = [];
     this.#head = 0;
+  }
+
+  #leaveItems(): void {
+    this.#items = [];
+    this.#next = 0;
   }
 }

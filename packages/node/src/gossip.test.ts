@@ -110,6 +110,60 @@ describe('a gossip that is closed', () => {
   });
 });
 
+describe('events', () => {
+  test('are what changes() yields, in batches, with ids and values in one order', async () => {
+    const [a, b] = await aPair();
+    const [theirs, ours] = [a.gossip('g'), b.gossip('g')];
+    await theirs.addMany(Array.from({ length: 40 }, (_, n) => [`user:${n}`, { n }] as const));
+    for await (const _change of ours.changes()) if (ours.size === 40) break;
+    const seen = new Map<string, unknown>();
+    const counts: number[] = [];
+    const words: string[] = [];
+    let isTold = (): void => {};
+    const snapshotTold = new Promise<void>((resolve) => {
+      isTold = resolve;
+    });
+    const reading = (async () => {
+      for await (const event of ours.events({ prefix: 'user:' })) {
+        if (event.type === 'deadletters') continue;
+        expect(event.values).toHaveLength(event.ids.length);
+        for (const [i, id] of event.ids.entries()) seen.set(id, event.values[i]);
+        counts.push(event.ids.length);
+        words.push(...(event.type === 'snapshot' ? event.entries : event.changes).map(({ id }) => id));
+        isTold();
+        if (event.ids.includes('user:last')) break;
+      }
+    })();
+    await snapshotTold;
+    await ours.addMany(Array.from({ length: 30 }, (_, n) => [`user:new ${n}`, n] as const));
+    await ours.add('room', 1);
+    await ours.remove('user:0');
+    await ours.add('user:last', 'x');
+    await reading;
+    expect(counts).toEqual([40, 30, 1, 1]);
+    expect(words.slice(40)).toEqual([...Array.from({ length: 30 }, (_, n) => `user:new ${n}`), 'user:0', 'user:last']);
+    expect(seen.size).toBe(71);
+    expect([seen.get('user:0'), seen.get('user:7'), seen.get('user:new 29')]).toEqual([undefined, { n: 7 }, 29]);
+  });
+
+  test('refuse wrong options, and end with their signal and with their node', async () => {
+    const [, b] = await aPair();
+    const gossip = b.gossip('g');
+    expect(() => gossip.events({ limit: 0 })).toThrow(expect.objectContaining({ code: 'OPTIONS_INVALID' }));
+    const controller = new AbortController();
+    const aborted = gossip.events({ signal: controller.signal });
+    expect((await aborted.next()).value).toMatchObject({ type: 'snapshot', ids: [] });
+    const [ended, reader] = [aborted.next(), gossip.events()];
+    await reader.next();
+    const last = reader.next();
+    controller.abort();
+    expect((await ended).done).toBe(true);
+    await b.close();
+    expect((await last).done).toBe(true);
+    expect(() => gossip.events()).toThrow(expect.objectContaining({ code: 'CLOSED' }));
+  });
+});
+
 describe('a prefix of ids', () => {
   test('leaves all others out of entries, keys, changes and their snapshots', async () => {
     const [a, b] = await aPair();

@@ -349,14 +349,14 @@ class NodeHost implements Host {
 function deliver(event: NodeEvent, feed: Feed<MemberChange>): void {
   switch (event.type) {
     case 'refused':
-      return feed.append([{ type: 'refused', refusal: event.refusal }]);
+      return feed.append(1, () => [{ type: 'refused', refusal: event.refusal }]);
     case 'members':
-      return feed.begin({ type: 'members', members: event.members });
+      return feed.begin(() => ({ type: 'members', members: event.members }));
     case 'nodeup':
     case 'nodedown':
     case 'nodeleft':
     case 'nodechanged':
-      return feed.append([{ type: event.type, member: event.member }]);
+      return feed.append(1, () => [{ type: event.type, member: event.member }]);
     default:
       event satisfies never;
   }

@@ -11,6 +11,7 @@ export {
   file,
   type FileOptions,
   type FindUrls,
+  type GossipEvent,
   type GossipOptions,
   gossipViolations,
   type GossipStatus,

@@ -28,7 +28,7 @@ function aFeedOf(
     target,
     name: `subscriber ${++subscribers}`,
     limit: 10,
-    deliver: (event, to) => (event.type === 'all' ? to.begin(event) : to.append([event])),
+    deliver: (event, to) => (event.type === 'all' ? to.begin(() => event) : to.append(1, () => [event])),
     ended: (which) => void ended.push(which),
   });
   return { feed, ended };
