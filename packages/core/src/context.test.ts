@@ -170,7 +170,7 @@ test('a context takes many gaps of an origin at once as it takes them one by one
 describe('a context with an origin of very many intervals', () => {
   const [writer, other] = origins as [Origin, Origin];
   /** Every fourth number, so that there is room on both sides of each. */
-  const MANY = 2100;
+  const MANY = 3100;
 
   function aContext(): Context {
     const intervals = Array.from({ length: 2 * MANY }, (_, bound) => 4 + 4 * (bound >>> 1));
@@ -181,7 +181,9 @@ describe('a context with an origin of very many intervals', () => {
     fc.record({
       step: fc.constantFrom('add', 'add', 'add', 'add', 'remove', 'sums', 'read', 'elsewhere', 'all'),
       // In a few places, so that they meet; and at the upper end.
-      first: fc.tuple(fc.constantFrom(0, 4000, 8370), fc.integer({ min: 1, max: 60 })).map(([at, more]) => at + more),
+      first: fc
+        .tuple(fc.constantFrom(0, 2000, 4160, 12_370), fc.integer({ min: 1, max: 60 }))
+        .map(([at, more]) => at + more),
       more: fc.constantFrom(0, 0, 0, 1, 2, 9),
     }),
     { maxLength: 60 },
@@ -202,7 +204,11 @@ describe('a context with an origin of very many intervals', () => {
           if (step === 'add') context.add(writer, first, last);
           if (step === 'all')
             context.addAll([
-              { origin: writer, newest: 0, intervals: [0, 1, 2, 3, 4].flatMap((n) => [first + 4 * n, first + 4 * n]) },
+              {
+                origin: writer,
+                newest: 0,
+                intervals: Array.from({ length: 17 }, (_, n) => n).flatMap((n) => [first + 4 * n, first + 4 * n]),
+              },
             ]);
           if (step === 'remove') context.remove(writer, first, last);
           if (step === 'sums') void context.bucketSums;
@@ -213,7 +219,7 @@ describe('a context with an origin of very many intervals', () => {
             if (step === 'add') model.add(n);
             if (step === 'remove') model.delete(n);
           }
-          if (step === 'all') for (let n = 0; n < 5; n++) model.add(first + 4 * n);
+          if (step === 'all') for (let n = 0; n < 17; n++) model.add(first + 4 * n);
           const around: Dots = [{ origin: writer, newest: 0, intervals: [first - 1, last + 1] }];
           const numbers = Array.from({ length: more + 3 }, (_, n) => first - 1 + n);
           const keys = (chosen: number[]): Set<string> => new Set(chosen.map((n) => `${n}.${writer.key}`));
@@ -250,6 +256,21 @@ describe('a context with an origin of very many intervals', () => {
     for (let n = 2 * MANY - 1; n > 1; n--) context.add(writer, 2 * n + 1);
     expect(context.dots()).toEqual([{ origin: writer, intervals: [4, 4 * MANY], newest: 0 }]);
     expect(context.intervalCount).toBe(1);
+    expect(context.sum).toEqual(sumOf(context.dots()));
+  });
+
+  test('puts those near its upper end in their place at once: they move little', () => {
+    const context = aContext();
+    const seen = context.seen(writer);
+    context.add(writer, 6);
+    let touched = 0;
+    seen.settled = counted(seen.settled, () => touched++);
+    for (let n = 0; n < 20; n++) context.add(writer, 4 * (MANY - n) - 2);
+    // Those behind it are read and written, and the place is searched for.
+    expect(touched).toBeLessThan(20 * (4 * 2 * 40 + 10 * Math.log2(2 * MANY)));
+    // What is far from it still waits.
+    expect(seen.scattered).toEqual([6, 6]);
+    expect(context.intervalCount).toBe(MANY + 21);
     expect(context.sum).toEqual(sumOf(context.dots()));
   });
 

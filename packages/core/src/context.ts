@@ -34,8 +34,8 @@ export const CONTEXT_BUCKETS = 256;
 /** So many intervals take about as much memory as an origin does, with its name. */
 const INTERVALS_OF_ORIGIN = 16;
 /** Up to so many bounds are added, or taken out, one interval after the other. */
-const FEW_BOUNDS = 8;
-/** To move up to so many bounds costs about what it costs to find the place. */
+const FEW_BOUNDS = 32;
+/** To move up to so many bounds, those behind an interval, costs about what it costs to find its place. */
 const MOVED_BOUNDS = 4096;
 /** So many scattered bounds are worth a pass over all of their origin. */
 const MOST_SCATTERED = 2048;
@@ -225,12 +225,10 @@ export class Context {
       settled[length - 1] = last;
       return;
     }
-    const isAtEnd = length === 0 || first > end + 1;
-    if (!isAtEnd && length > MOVED_BOUNDS && isBetween(seen, first, last)) this.#scatter(seen, first, last);
-    else {
-      if (!isAtEnd) this.settle(seen);
-      this.#insert(seen, first, last);
-    }
+    const isFar = length > MOVED_BOUNDS && first < (settled[length - MOVED_BOUNDS] as number);
+    if (isFar && isBetween(seen, first, last)) return this.#scatter(seen, first, last);
+    if (seen.scattered !== null && !isFree(seen.scattered, first - 1, last + 1)) this.settle(seen);
+    this.#insert(seen, first, last);
   }
 
   /** Keeps aside what has none of the numbers of an origin. */
@@ -250,8 +248,12 @@ export class Context {
     seen.scattered = null;
     // These are counted.
     const bounds = this.#bounds;
-    if (scattered.length > FEW_BOUNDS) this.#become(seen, unite(seen.settled, scattered));
-    else
+    if (scattered.length > FEW_BOUNDS) {
+      const { settled } = seen;
+      // What is before the first of them stays as it is.
+      const from = lowerBound(settled, (scattered[0] as number) - 1);
+      this.#become(seen, settled.slice(0, from).concat(unite(settled.slice(from), scattered)), from);
+    } else
       for (let i = 0; i < scattered.length; i += 2)
         this.#insert(seen, scattered[i] as number, scattered[i + 1] as number);
     this.#bounds = bounds;
@@ -325,14 +327,14 @@ export class Context {
       this.journal.note(seen.origin, added[i] as number, added[i + 1] as number);
   }
 
-  /** Gives an origin of which nothing is scattered these intervals, and counts and sums up those that differ. */
-  #become(seen: Seen, next: Intervals): void {
+  /** Gives an origin of which nothing is scattered these intervals, and counts and sums up those that differ. @param from where the first is that may */
+  #become(seen: Seen, next: Intervals, from: number = 0): void {
     this.#sumUpEnd(seen);
     const former = seen.settled;
     this.#bounds += next.length - former.length;
-    this.#sumUpBeside(seen, next, -1);
+    this.#sumUpBeside(seen, next, from, -1);
     seen.settled = next;
-    this.#sumUpBeside(seen, former, 1);
+    this.#sumUpBeside(seen, former, from, 1);
   }
 
   /** Drops an origin altogether (docs/algorithm.md, rule 9). */
@@ -449,12 +451,12 @@ export class Context {
     seen.summedEnd = -1;
   }
 
-  /** Of those that are settled, sums up the intervals that `others` do not have as they are. */
-  #sumUpBeside(seen: Seen, others: ReadonlyIntervals, sign: 1 | -1): void {
+  /** Of those that are settled, from one on, sums up the intervals that `others` do not have as they are. */
+  #sumUpBeside(seen: Seen, others: ReadonlyIntervals, from: number, sign: 1 | -1): void {
     if (this.#sum === null && this.#bucketSums === null) return;
     const { settled } = seen;
-    let j = 0;
-    for (let i = 0; i < settled.length; i += 2) {
+    let j = from;
+    for (let i = from; i < settled.length; i += 2) {
       const first = settled[i] as number;
       while (j < others.length && (others[j] as number) < first) j += 2;
       const isShared = j < others.length && others[j] === first && others[j + 1] === settled[i + 1];
