@@ -21,6 +21,12 @@ describe('found by the simulator, where nodes find each other by SWIM:', () => {
       without: ['jitterMs', 'drops', 'skewMs', 'handlers', 'crashes', 'jumps', 'sleeps', 'refusals', 'frames'],
       only: new Set([23, 20, 1017, 1010]),
     },
+    {
+      what: 'an own write that was pulled before it was pushed is not pushed with its value to a node that has announced it',
+      seed: 1080,
+      nodes: 5,
+      minutes: 4,
+    },
   ])('$what', ({ what: _, ...options }) => {
     expect(runHistory({ ...options, membership: 'swim' }).violation).toBeNull();
   });

@@ -174,7 +174,7 @@ describe('a lacked dot', () => {
     expect(asker.asked()).toEqual([]);
   });
 
-  test('that is held back when it comes is not asked for again, unless it is announced again', () => {
+  test('that is held back when it comes is not asked for again, however often it is announced, until its writer takes it back', () => {
     const asker = anAsker();
     asker.announce('b', dots(far, 1, 1));
     asker.announce('c', dots(far, 1, 1));
@@ -183,6 +183,9 @@ describe('a lacked dot', () => {
     asker.asks.answered('b', dots(far, 1, 1), T0);
     asker.asks.proceed(T0);
     expect(asker.asked()).toEqual([]);
+    asker.announce('c', dots(far, 1, 1));
+    expect(asker.asked()).toEqual([]);
+    asker.replica.dropHeldBack('far', dots(far, 1, 1));
     asker.announce('c', dots(far, 1, 1));
     expect(asker.asked()).toEqual([['c', { far: [1, 1] }]]);
   });

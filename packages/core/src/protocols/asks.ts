@@ -3,7 +3,7 @@
  *
  * Invariants
  *  1. No dot is in two open asks, and no peer has two open asks.
- *  2. What is here, under judgement or refused is not asked for.
+ *  2. What is here, under judgement, refused or held back for its stamp is not asked for.
  *  3. A want ends: it arrives, is gone, or runs out of announcers; a later announcement renews it.
  *  4. While mail of an origin keeps coming, its dots are not asked for, for at most ten times the delay.
  *
@@ -85,10 +85,11 @@ export class Asks {
     this.#patienceMs = Math.max(options.delta, SHORTEST_PATIENCE_MS);
   }
 
-  /** What of `dots` is lacked here: not seen, not under judgement, not refused. */
+  /** What of `dots` is lacked here: not seen, not under judgement, not refused, not held back. */
   lacked(dots: Dots): Dots {
-    const { context, refused } = this.#environment.replica;
-    return refused.lacking(this.#intake.pending.lacking(context.lacking(dots)));
+    const { replica } = this.#environment;
+    const { context, refused } = replica;
+    return replica.notHeldBack(refused.lacking(this.#intake.pending.lacking(context.lacking(dots))));
   }
 
   /**

@@ -7,7 +7,7 @@
  *  2. What was known is judged against the state before a batch: of two pushers in one batch both hear "news".
  *  3. A counter moves only on feedback, or blindly by a push to somebody, and a push to nobody counts nothing.
  *  4. At most one eager push per peer is in flight: its feedback frees the peer, or the next cycle, or the peer's going.
- *  5. An own write goes with its value the first time; whatever else is pushed goes by its dot.
+ *  5. An own write goes with its value the first time, unless somebody has it already; whatever else is pushed goes by its dot.
  *  6. Hidden updates are never pushed, superseded and expired ones no more.
  *  7. A peer that only dials is a dependent: it hears from those alone whom it has dialled, and another of its kind cannot
  *     pass anything on to it. It is told each rumor once, when the rumor sets out from here, beside the pushes, which go to
@@ -188,6 +188,8 @@ export class Epidemic {
       if (message.type !== 'updates' && message.type !== 'announce') continue;
       if (message.type === 'updates' && message.cause === 'mail') continue;
       const dots = message.type === 'updates' ? Batch.of(message.updates).dots() : message.dots;
+      // Whoever tells this node of its own write has been told it, beside the pushes: it goes by its dot from now on.
+      if (!this.#unsent.isEmpty) this.#unsent.removeAll(dots);
       heard.push({ from, message, dots, lacked: this.#asks.lacked(dots) });
     }
     for (const { from, message } of batch)

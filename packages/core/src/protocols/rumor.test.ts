@@ -636,6 +636,21 @@ describe('pull', () => {
     expect(node.infective()).toBe(row.left);
   });
 
+  test('in push-pull, an own write is not pushed with its value to a peer that pulled it before and has announced it since', () => {
+    const node = aNode({ direction: 'push-pull', eager: false });
+    node.write('x', 'v');
+    const own = dots(node.replica.origin, 1, 1);
+    node.receive(['b', { type: 'pull' }]);
+    node.receive(['b', { type: 'ask', dots: own }]);
+    node.receive(['b', announced(own, true)]);
+    node.sent();
+    node.fire('rumor', T0 + 500);
+    expect(node.sent()).toEqual([
+      { to: 'b', message: { type: 'pull' } },
+      { to: 'b', message: announced(own) },
+    ]);
+  });
+
   test('in push-pull, feedback on a pull counts by the cycle and feedback on a push at once', () => {
     const node = aNode({ direction: 'push-pull', eager: false, rounds: 1 });
     node.write('x', 'v');
@@ -788,6 +803,15 @@ describe('garbage', () => {
     node.machine.collect(T0 + 1);
     expect(node.replica.get('x')).toBe('v');
     expect(node.infective()).toBe(1);
+  });
+
+  test('what is held back for its stamp counts as known when it is pushed again, but not as taken, so that its pusher stops', () => {
+    const node = aNode();
+    node.receive(['b', pushed(new Update('x', 'v', stampAt(T0 + 3_600_000), far, 1, undefined))]);
+    node.sent();
+    node.receive(['b', { type: 'announce', dots: dots(far, 1, 1), pulled: false }]);
+    const held = dots(far, 1, 1);
+    expect(node.sent()).toEqual([{ to: 'b', message: { type: 'feedback', known: held, news: [], untaken: held } }]);
   });
 
   test('what was held back for its stamp becomes a rumor when its time comes, also where garbage is never collected', () => {

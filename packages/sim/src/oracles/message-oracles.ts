@@ -55,7 +55,7 @@ export class MessageOracles {
     for (const { origin, first, last } of entered) inStep.add(origin, first, last);
     const wronglyKnown = [
       ...inStep.common(known),
-      ...node.replica.refused.lacking(node.replica.context.lacking(known)),
+      ...node.replica.notHeldBack(node.replica.refused.lacking(node.replica.context.lacking(known))),
     ];
     if (wronglyKnown.length > 0)
       this.#object(
