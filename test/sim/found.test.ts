@@ -224,6 +224,91 @@ describe('found by the simulator, where a clock is set back:', () => {
   });
 });
 
+describe('found by the simulator, where a removal by a clock that was ahead is collected before it is taken back:', () => {
+  test.each<HistoryOptions & { readonly what: string }>([
+    {
+      what: 'others drop by the sweep what it removed',
+      seed: 82,
+      nodes: 6,
+      minutes: 6,
+      without: [
+        'delayMs',
+        'jitterMs',
+        'drops',
+        'corruption',
+        'skewMs',
+        'handlers',
+        'gatherMs',
+        'restarts',
+        'pauses',
+        'courses',
+        'slowLinks',
+        'sleeps',
+        'twins',
+        'ephemeral',
+        'refusals',
+        'frames',
+      ],
+      only: new Set([2002, 3001, 3002]),
+    },
+    {
+      what: 'so does the node that wrote it, a value that is tied to it',
+      seed: 191,
+      nodes: 6,
+      minutes: 6,
+      without: [
+        'delayMs',
+        'jitterMs',
+        'drops',
+        'corruption',
+        'skewMs',
+        'handlers',
+        'gatherMs',
+        'crashes',
+        'courses',
+        'slowLinks',
+        'sleeps',
+        'twins',
+        'refusals',
+        'frames',
+      ],
+      only: new Set([6014, 6015, 6018]),
+    },
+  ])('$what', ({ what: _, ...options }) => {
+    const { violation, messages } = runHistory(options);
+    expect(violation).toBeNull();
+    expect(messages['disowned']).toBeGreaterThan(0);
+  });
+});
+
+describe('found by the simulator, where a clock was ahead by hours in a ring with chords:', () => {
+  test('its node lives until its writes are taken back', () => {
+    const { violation, messages } = runHistory({
+      seed: 30,
+      nodes: 20,
+      minutes: 4,
+      without: [
+        'delayMs',
+        'jitterMs',
+        'drops',
+        'corruption',
+        'skewMs',
+        'handlers',
+        'gatherMs',
+        'crashes',
+        'jumps',
+        'sleeps',
+        'twins',
+        'refusals',
+        'frames',
+      ],
+      only: new Set([2044, 3013, 3040]),
+    });
+    expect(violation).toBeNull();
+    expect(messages['disowned']).toBeGreaterThan(0);
+  });
+});
+
 describe('found by the simulator, where a clock was ahead by ten years:', () => {
   test('its node takes back what has expired meanwhile, which others hold back', () => {
     const { violation, messages } = runHistory({

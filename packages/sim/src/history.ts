@@ -112,6 +112,10 @@ class History {
   readonly #twins: (readonly [SimNode, SimNode])[] = [];
   /** The id that each node wrote last. */
   readonly #lastOf = new Map<number, string>();
+  /** Whether everybody is connected with everybody. */
+  readonly #isFull: boolean;
+  /** Nodes whose clock was further ahead in this storm than anybody waits for. */
+  readonly #farAhead = new Set<number>();
   /** By how much clocks of this storm were ahead, those that were ahead by seconds, added up. */
   #secondsAheadMs = 0;
   #violation: Violation | null = null;
@@ -134,8 +138,8 @@ class History {
     // Whoever refuses what is large passes nothing of it on: where not everybody is connected to everybody, others might
     // never get it, and rightly so. And it forgets an origin of which others still hold what it refused: then they differ.
     const isMesh = (hubs ?? nodes) >= nodes && (this.#membership?.isMesh ?? true);
-    const isFull = isMesh && edges.length === (nodes * (nodes - 1)) / 2;
-    const mayRefuse = large > 0 && isFull && !forgets;
+    this.#isFull = isMesh && edges.length === (nodes * (nodes - 1)) / 2;
+    const mayRefuse = large > 0 && this.#isFull && !forgets;
     // Small frames alone make nobody refuse anything: they must only be kept.
     const faults = faultsWithout(
       [...(mayRefuse ? [] : ['refusals' as const]), ...(large > 0 && !mayRefuse ? ['frames' as const] : [])],
@@ -217,6 +221,7 @@ class History {
     this.#oracles.membership.mayGo = isCalm ? this.#mortals : null;
     this.#mortals.clear();
     this.#secondsAheadMs = 0;
+    this.#farAhead.clear();
     for (const planned of operations) {
       if (!isCarriedOut(planned)) continue;
       world.after(planned.atMs, () => {
@@ -279,7 +284,7 @@ class History {
         );
       case 'restart': {
         const node = nodes[operation.node];
-        if (node === undefined || !node.isUp) return;
+        if (node === undefined || !node.isUp || this.#mustTakeBack(operation.node)) return;
         this.#mortals.add(node.name);
         if (!operation.silent && number % 2 === 1) node.leave();
         node.die(operation.silent);
@@ -295,7 +300,7 @@ class History {
       }
       case 'twins': {
         const node = nodes[operation.node];
-        if (node === undefined || !node.isUp) return;
+        if (node === undefined || !node.isUp || this.#mustTakeBack(operation.node)) return;
         this.#mortals.add(node.name);
         node.die(operation.silent);
         return during(operation.forMs, () => {
@@ -316,7 +321,7 @@ class History {
       }
       case 'sleep': {
         const node = nodes[operation.node];
-        if (node === undefined || !node.isUp || !node.isRunning) return;
+        if (node === undefined || !node.isUp || !node.isRunning || this.#mustTakeBack(operation.node)) return;
         const alone = new Set([operation.node]);
         world.block(alone, 'both', 1);
         node.pause();
@@ -338,6 +343,7 @@ class History {
         if (node === undefined) return;
         const { byMs, ups, downs, everyMs } = operation;
         if (byMs < LEAST_FAR_MS) this.#secondsAheadMs += byMs * ups;
+        else this.#farAhead.add(node.index);
         let aheadMs = 0;
         let isOver = false;
         const set = (nextMs: number): void => {
@@ -365,6 +371,15 @@ class History {
       default:
         operation satisfies never;
     }
+  }
+
+  /**
+   * Whether a node must go on until its writes of a time when its clock was far ahead are taken back. Else others hold them back until
+   * that time comes, and vouch for nothing meanwhile that they hear to be over (docs/algorithm.md, rules 1 and 3). Where not everybody
+   * is connected with everybody, somebody may hear of it from these alone, and differs from others for as long, rightly so.
+   */
+  #mustTakeBack(node: number): boolean {
+    return !this.#isFull && this.#farAhead.has(node);
   }
 
   #end(number: number): void {
