@@ -34,6 +34,13 @@ export interface Version {
   readonly sequence: number;
 }
 
+/** Of the last row of a batch. */
+export function lastVersion({ stamps, origins, sequences, length }: Batch): Version {
+  const row = length - 1;
+  const { name, epoch } = origins[row] as Origin;
+  return { stamp: stamps[row] as number, node: name, epoch, sequence: sequences[row] as number };
+}
+
 export function versionOf({ stamp, origin, sequence }: Update): Version {
   return { stamp, node: origin.name, epoch: origin.epoch, sequence };
 }

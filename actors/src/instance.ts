@@ -28,7 +28,7 @@ import {
 import { contentId, encodeValue } from '@grapevine/wire';
 
 import { CATCH_UP_MS } from './audience.ts';
-import { type DeadLetter, versionOf } from './events.ts';
+import { type DeadLetter, lastVersion, type Version } from './events.ts';
 import type { Holding } from './holding.ts';
 import type { InstanceMessage, Judged, Tick, ViewMessage } from './instance-messages.ts';
 import { Judgement } from './judgement.ts';
@@ -369,8 +369,9 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
   #write(writes: readonly Write[], message: Add | AddMany | Remove | Refresh): void {
     const { replyTo } = message;
     try {
-      const updates = this.#store(writes, message);
-      if (replyTo !== undefined) tell(replyTo, { ok: true, versions: updates.map(versionOf) });
+      const versions: Version[] = [];
+      this.#store(writes, message, replyTo === undefined ? null : versions);
+      if (replyTo !== undefined) tell(replyTo, { ok: true, versions });
     } catch (error) {
       this.#answerRefused(error, message);
     }
@@ -420,8 +421,12 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     this.#self.logger.warn({ err: error, gossip: this.#holding.options.name }, 'a write was refused');
   }
 
-  /** All or none. @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, UPDATE_TOO_LARGE, STORE_FULL; state unchanged */
-  #store(writes: readonly Write[], { type, expiresIn }: WriteOptions): Update[] {
+  /**
+   * All or none.
+   * @param versions of them are appended here, where somebody asks for them
+   * @throws GossipError ID_INVALID, VALUE_NOT_SERIALISABLE, UPDATE_TOO_LARGE, STORE_FULL; state unchanged
+   */
+  #store(writes: readonly Write[], { type, expiresIn }: WriteOptions, versions: Version[] | null): void {
     const { replica } = this.#holding;
     for (const { id, bytes } of writes) {
       checkWrite(id, bytes, type);
@@ -430,20 +435,18 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     const nowMs = this.#holding.clock();
     if (writes.length > 1 && type !== 'remove') replica.checkRoom(writes, nowMs);
     const expiresAt = expiresIn === undefined ? undefined : nowMs + expiresIn;
-    const updates: Update[] = [];
-    for (const { id, bytes } of writes)
-      updates.push(
-        type === 'refresh' ? this.#refresh(id, expiresAt as number, nowMs) : replica.write(id, bytes, expiresAt, nowMs),
-      );
-    this.#holding.written += updates.length;
-    return updates;
+    for (const { id, bytes } of writes) {
+      if (type === 'refresh') this.#refresh(id, expiresAt as number, nowMs);
+      else replica.add(id, bytes, expiresAt, nowMs);
+      versions?.push(lastVersion(replica.fresh));
+    }
+    this.#holding.written += writes.length;
   }
 
   /** @throws GossipError ID_UNKNOWN, STORE_FULL; state unchanged */
-  #refresh(id: string, expiresAt: number, nowMs: number): Update {
+  #refresh(id: string, expiresAt: number, nowMs: number): void {
     const { replica, instance } = this.#holding;
-    const update = replica.refresh(id, expiresAt, nowMs);
-    if (update !== undefined) return update;
+    if (replica.refresh(id, expiresAt, nowMs) !== undefined) return;
     const shown = id.slice(0, 80);
     throw new GossipError(
       'ID_UNKNOWN',
@@ -470,7 +473,8 @@ class Instance implements Behaviour<InstanceMessage>, Effects {
     const id = contentId(value);
     if (this.#holding.replica.get(id) !== undefined) return;
     try {
-      this.#store([{ id, bytes: encodeValue(value) }], { type: 'add', expiresIn: this.#holding.options.announceTtl });
+      const options: WriteOptions = { type: 'add', expiresIn: this.#holding.options.announceTtl };
+      this.#store([{ id, bytes: encodeValue(value) }], options, null);
     } catch (error) {
       // A store that is full announces nothing.
       this.#refused(error);

@@ -220,6 +220,11 @@ export class Replica {
     return fresh;
   }
 
+  /** Those, to be read: the last row is what was written last. */
+  get fresh(): Batch {
+    return this.#fresh;
+  }
+
   /** How many own writes wait to be taken. */
   get freshCount(): number {
     return this.#fresh.length;
@@ -240,7 +245,7 @@ export class Replica {
     return this.store.get(id) as Update;
   }
 
-  /** As `write`, for who does not ask what came of it: no object is made. @throws as `write` */
+  /** As `write`, without an object of what came of it, which is the last row of `fresh`. @throws as `write` */
   add(id: string, value: Bytes | undefined, expiresAt: number | undefined, nowMs: number, view?: View): void {
     const bytes = id.length + (value?.length ?? 0);
     if (bytes > this.maxUpdateBytes)
