@@ -503,11 +503,12 @@ export class Replica {
     let origin: Origin | null = null;
     let first = 0;
     let last = -1;
+    /** What may have been refused once: there was room for it now. */
+    let arrived: Context | null = null;
     const closeRun = (): void => {
       if (seen === undefined || last < first) return;
       this.context.extend(seen, first, last);
-      // It was refused once, and there was room for it now.
-      if (!this.refused.isEmpty) this.refused.removeAll([{ origin: seen.origin, intervals: [first, last], newest: 0 }]);
+      if (!this.refused.isEmpty) (arrived ??= new Context()).add(seen.origin, first, last);
     };
     for (let row = 0; row < length; row++) {
       const sequence = sequences[row] as number;
@@ -545,6 +546,7 @@ export class Replica {
       else kept?.push(row);
     }
     closeRun();
+    if (arrived !== null) this.refused.removeAll((arrived as Context).dots());
     if (verdict.type === 'reset') this.#reset(verdict.kept, verdict.offeredArrival);
     return kept === null ? batch : batch.pick(kept);
   }
