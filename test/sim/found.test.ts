@@ -281,6 +281,25 @@ describe('found by the simulator, where a removal by a clock that was ahead is c
   });
 });
 
+describe('found by the simulator in rings with chords, where its oracles demanded more than rules 1 and 9 say:', () => {
+  test.each<HistoryOptions & { readonly what: string }>([
+    {
+      what: 'a clock that is ahead by years has its node forget what is newer than an update that is over',
+      seed: 89,
+      nodes: 20,
+      minutes: 8,
+    },
+    {
+      what: 'a tombstone is as old as a clock that was set back shows from the next collection on, which a stopped process has late',
+      seed: 148,
+      nodes: 20,
+      minutes: 4,
+    },
+  ])('$what', ({ what: _, ...options }) => {
+    expect(runHistory(options).violation).toBeNull();
+  });
+});
+
 describe('found by the simulator, where a clock was ahead by hours in a ring with chords:', () => {
   test('its node lives until its writes are taken back', () => {
     const { violation, messages } = runHistory({

@@ -173,7 +173,7 @@ export class StepOracles implements Observer {
     if (byMs !== 0) {
       watched.movedMs += Math.abs(byMs);
       watched.moves.push({ atMs, byMs });
-      if (byMs < 0) watched.setBackAtMs = atMs;
+      if (byMs < 0) watched.isSetBack = true;
     }
     const sleptMs = atMs - watched.steppedAtMs;
     if (this.#options.repairs && sleptMs > this.#options.forgetAfterMs + 2 * CLOCK_TOLERANCE_MS)
@@ -453,7 +453,10 @@ export class StepOracles implements Observer {
     const covers = this.ledger.writesOf(update.id).some(({ update: other, collected }) => {
       const { origin, sequence } = other;
       const isTakenBack = collected && this.#disowned.has(origin, sequence);
-      return isNewer(other, update) && (context.has(origin, sequence) || refused.has(origin, sequence) || isTakenBack);
+      // And a clock that is far enough ahead has its node forget the origin of what is newer, and not that the older one is over (rule 9).
+      const isForgotten = wallOf(other.stamp) < this.#latestMs - this.#options.forgetAfterMs;
+      const isKnown = context.has(origin, sequence) || refused.has(origin, sequence) || isTakenBack || isForgotten;
+      return isNewer(other, update) && isKnown;
     });
     if (!covers && this.#options.forgetAfterMs > FORGETS_SOON_MS)
       this.#object(3, 'swept-uncovered', `${node.name} drops ${name(update)}, and has seen nothing that is newer`);
@@ -525,11 +528,15 @@ export class StepOracles implements Observer {
     if (!repairs) return;
     if (replica.store.tombstonesUpTo(nowMs - tombstoneTtlMs - 1).length > 0)
       this.#object(9, 'tombstones', `${node.name} keeps tombstones beyond their time`);
-    // By its own clock it may be young since that was set back; but from the next collection on it is as old as the clock shows.
+    // By its own clock it may be young since that was set back; but from the next collection on it is as old as the clock shows. That
+    // may be late, where its process was stopped.
     const { oldestTombstone } = replica.store;
-    const { tombstones, setBackAtMs } = this.#of(node);
-    const sinceMs = Math.max(setBackAtMs, tombstones.get(oldestTombstone?.arrival ?? 0) ?? Infinity);
+    const watched = this.#of(node);
+    const { tombstones } = watched;
     const atMs = node.world.nowMs;
+    if (watched.isSetBack) watched.agedAtMs = atMs;
+    watched.isSetBack = false;
+    const sinceMs = Math.max(watched.agedAtMs, tombstones.get(oldestTombstone?.arrival ?? 0) ?? Infinity);
     if (atMs - sinceMs > tombstoneTtlMs + (node.world.protocol.gcMs || 0))
       this.#object(
         9,

@@ -34,9 +34,13 @@ export class Watched {
   movedMs: number = 0;
   /** Each move of its clock, and virtual milliseconds of when it was first seen. */
   readonly moves: { readonly atMs: number; readonly byMs: number }[] = [];
-  /** When each tombstone arrived, in virtual milliseconds, by the number of its arrival; and when its clock was set back. */
+  /**
+   * When each tombstone arrived, in virtual milliseconds, by the number of its arrival; whether its clock was set back since garbage was
+   * last collected, and when garbage was first collected after that.
+   */
   readonly tombstones: Map<number, number> = new Map();
-  setBackAtMs: number = -Infinity;
+  isSetBack: boolean = false;
+  agedAtMs: number = -Infinity;
   /** When it was last awake, by its own clock, as its replica sees it; `undefined`: its protocol does not care. */
   awakeMs: number | undefined;
   /** Virtual milliseconds of its last step. */
