@@ -25,10 +25,10 @@ export class Page {
   live = 0;
   /** `undefined`: the row was taken out. */
   readonly ids: (string | undefined)[] = [];
-  stamps: Float64Array<ArrayBuffer>;
-  sequences: Float64Array<ArrayBuffer>;
-  arrivals: Float64Array<ArrayBuffer>;
-  origins: Int32Array<ArrayBuffer>;
+  stamps: Float64Array;
+  sequences: Float64Array;
+  arrivals: Float64Array;
+  origins: Int32Array;
   /** A row without one is a tombstone. */
   readonly values: Values;
   /** Made with the first row that expires. */
